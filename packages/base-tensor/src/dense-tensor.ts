@@ -1,0 +1,322 @@
+/** @file Dense tensors: a strided window on a device's storage. */
+
+import type { CpuStorage, Device, Storage } from './device.ts'
+import { cpu } from './device.ts'
+import type { StoredDType, TypedArray } from './dtype.ts'
+import { itemSize } from './dtype.ts'
+import { DTypeError, DeviceError, ShapeError } from './errors.ts'
+import { defineOp, type Op } from './op.ts'
+import {
+  contiguousStrides,
+  copyStrided,
+  isContiguous,
+  normalizeDim,
+  numelOf,
+  resolveShape,
+  viewStrides,
+} from './strided.ts'
+import type { Tensor } from './tensor.ts'
+
+const PACKAGE = '@ao/base-tensor'
+
+/** A tensor whose elements lie in storage, at `offset + sum(index[d] * strides[d])`. */
+export class DenseTensor implements Tensor {
+  readonly storage: Storage
+  readonly shape: readonly number[]
+  /** Distance between neighbours of each dimension, in elements. */
+  readonly strides: readonly number[]
+  /** Index in storage of the first element. */
+  readonly offset: number
+
+  constructor(
+    storage: Storage,
+    shape: readonly number[],
+    strides: readonly number[] = contiguousStrides(shape),
+    offset = 0,
+  ) {
+    this.storage = storage
+    this.shape = Object.freeze([...shape])
+    this.strides = Object.freeze([...strides])
+    this.offset = offset
+  }
+
+  get dtype(): StoredDType {
+    return this.storage.dtype
+  }
+
+  get device(): Device {
+    return this.storage.device
+  }
+
+  get ndim(): number {
+    return this.shape.length
+  }
+
+  get numel(): number {
+    return numelOf(this.shape)
+  }
+
+  get nbytes(): number {
+    return this.numel * itemSize(this.dtype)
+  }
+
+  get isContiguous(): boolean {
+    return isContiguous(this.shape, this.strides)
+  }
+
+  slice(dim: number, start: number = 0, end: number = Infinity, step: number = 1): DenseTensor {
+    const d = normalizeDim(dim, this.ndim)
+    if (!Number.isInteger(step) || step < 1) {
+      throw new ShapeError({ package: PACKAGE, expected: 'a step of at least 1', got: String(step) })
+    }
+    const size = this.shape[d] as number
+    const from = clampIndex(start, size)
+    const to = Math.max(from, clampIndex(end, size))
+    const stride = this.strides[d] as number
+    return this.#window(
+      this.shape.with(d, Math.ceil((to - from) / step)),
+      this.strides.with(d, stride * step),
+      this.offset + from * stride,
+    )
+  }
+
+  narrow(dim: number, start: number, length: number): DenseTensor {
+    checkNarrow(this.shape, dim, start, length)
+    const from = start < 0 ? start + (this.shape.at(dim) as number) : start
+    return this.slice(dim, from, from + length)
+  }
+
+  select(dim: number, index: number): DenseTensor {
+    const d = normalizeDim(dim, this.ndim)
+    const i = normalizeDim(index, this.shape[d] as number)
+    return this.#window(
+      this.shape.toSpliced(d, 1),
+      this.strides.toSpliced(d, 1),
+      this.offset + i * (this.strides[d] as number),
+    )
+  }
+
+  transpose(dim0: number, dim1: number): DenseTensor {
+    const a = normalizeDim(dim0, this.ndim)
+    const b = normalizeDim(dim1, this.ndim)
+    const swap = (list: readonly number[]): number[] =>
+      list.with(a, list[b] as number).with(b, list[a] as number)
+    return this.#window(swap(this.shape), swap(this.strides), this.offset)
+  }
+
+  view(shape: readonly number[]): DenseTensor {
+    const resolved = resolveShape(shape, this.numel)
+    const strides = viewStrides(this.shape, this.strides, resolved)
+    if (!strides) {
+      throw new ShapeError({
+        package: PACKAGE,
+        expected: `elements that [${resolved.join(', ')}] can show without a copy`,
+        got: `shape [${this.shape.join(', ')}] with strides [${this.strides.join(', ')}]`,
+        cure: 'Call contiguous() first.',
+      })
+    }
+    return this.#window(resolved, strides, this.offset)
+  }
+
+  unsqueeze(dim: number): DenseTensor {
+    const d = normalizeDim(dim, this.ndim + 1)
+    return this.#window(
+      this.shape.toSpliced(d, 0, 1),
+      this.strides.toSpliced(d, 0, 1),
+      this.offset,
+    )
+  }
+
+  squeeze(dim: number): DenseTensor {
+    const d = normalizeDim(dim, this.ndim)
+    return this.shape[d] === 1 ? this.select(d, 0) : this.detach()
+  }
+
+  /** Itself when already contiguous, a copy otherwise. */
+  contiguous(): DenseTensor {
+    return this.isContiguous ? this : this.clone()
+  }
+
+  clone(): DenseTensor {
+    return copy(this) as DenseTensor
+  }
+
+  detach(): DenseTensor {
+    return this.#window(this.shape, this.strides, this.offset)
+  }
+
+  copy_(source: Tensor): this {
+    copyInto(this, source)
+    return this
+  }
+
+  async to(device: Device): Promise<DenseTensor> {
+    if (device === this.device) return this
+    return new DenseTensor(device.upload(this.dtype, await this.data()), this.shape)
+  }
+
+  /**
+   * The elements, row-major, as a new typed array of the dtype; bits for float16, bfloat16 and float8.
+   */
+  async data(): Promise<TypedArray> {
+    const whole = this.contiguous()
+    return this.device.download(whole.storage, whole.offset, whole.numel)
+  }
+
+  toString(): string {
+    const shape = `[${this.shape.join(', ')}]`
+    const device = this.device === cpu ? '' : `, device=${this.device.name}`
+    return `tensor(${shape}, dtype=${this.dtype}${device})`
+  }
+
+  #window(shape: readonly number[], strides: readonly number[], offset: number): DenseTensor {
+    return new DenseTensor(this.storage, shape, strides, offset)
+  }
+}
+
+/** Whether `value` is a dense tensor, from any copy of this package. */
+export function isDenseTensor(value: unknown): value is DenseTensor {
+  const tensor = value as Partial<DenseTensor> | null | undefined
+  return typeof tensor === 'object' && tensor !== null && tensor.storage !== undefined
+}
+
+/**
+ * `tensor` as a dense tensor.
+ *
+ * @param what - how a message calls it, such as `the scale`
+ * @throws {@link DTypeError} for a tensor subclass
+ */
+export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
+  if (isDenseTensor(tensor)) return tensor
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: `${what} to be dense`,
+    got: String(tensor).slice(0, 80),
+    cure: 'Call dequantize() first.',
+  })
+}
+
+/**
+ * The elements of a CPU tensor, row-major: storage itself where the tensor is contiguous (do not write
+ * into it), a copy otherwise.
+ *
+ * @throws {@link DeviceError} for tensors of another device
+ */
+export function hostArray(tensor: Tensor): TypedArray {
+  const dense = asDense(tensor)
+  if (dense.device.name !== 'cpu') {
+    throw new DeviceError({
+      package: PACKAGE,
+      expected: 'a tensor of the cpu',
+      got: `one of ${dense.device.name}`,
+      cure: 'Read it with `await tensor.data()`.',
+    })
+  }
+  const whole = dense.contiguous()
+  const { array } = whole.storage as CpuStorage
+  return whole.numel === array.length
+    ? array
+    : array.subarray(whole.offset, whole.offset + whole.numel)
+}
+
+/** A dense tensor on the CPU around `array`, which it keeps. */
+export function fromArray(
+  array: TypedArray,
+  shape: readonly number[],
+  dtype: StoredDType,
+): DenseTensor {
+  if (array.length !== numelOf(shape)) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `${numelOf(shape)} elements for shape [${shape.join(', ')}]`,
+      got: String(array.length),
+    })
+  }
+  return new DenseTensor(cpu.upload(dtype, array), shape)
+}
+
+/** A dense tensor of zeros. */
+export function zeros(
+  shape: readonly number[],
+  dtype: StoredDType = 'float32',
+  device: Device = cpu,
+): DenseTensor {
+  return new DenseTensor(device.allocate(dtype, numelOf(shape)), shape)
+}
+
+const copy: Op<[source: Tensor], Tensor> = /* @__PURE__ */ defineOp({
+  name: 'copy',
+  reference: (source: Tensor): Tensor => {
+    const from = asDense(source)
+    const to = zeros(from.shape, from.dtype, from.device)
+    copyHost(from, to)
+    return to
+  },
+  meta: (source: Tensor): Tensor => zeros(source.shape, source.dtype, source.device),
+})
+
+const copyInto: Op<[target: Tensor, source: Tensor], void> = /* @__PURE__ */ defineOp({
+  name: 'copyInto',
+  reference: (target: Tensor, source: Tensor): void => {
+    checkCopy(target, source)
+    copyHost(asDense(source), asDense(target))
+  },
+  meta: checkCopy,
+})
+
+function copyHost(from: DenseTensor, to: DenseTensor): void {
+  copyStrided(
+    to.shape,
+    (from.storage as CpuStorage).array,
+    from.offset,
+    from.strides,
+    (to.storage as CpuStorage).array,
+    to.offset,
+    to.strides,
+  )
+}
+
+function checkCopy(target: Tensor, source: Tensor): void {
+  if (target.dtype !== source.dtype) {
+    throw new DTypeError({
+      package: PACKAGE,
+      expected: `copy_ from a tensor of ${target.dtype}`,
+      got: source.dtype,
+      cure: 'Use cast(source, dtype) first.',
+    })
+  }
+  if (target.shape.join() !== source.shape.join()) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `copy_ from a tensor of shape [${target.shape.join(', ')}]`,
+      got: `[${source.shape.join(', ')}]`,
+    })
+  }
+}
+
+/** @throws {@link ShapeError} unless `start` and `length` lie within `dim` */
+export function checkNarrow(
+  shape: readonly number[],
+  dim: number,
+  start: number,
+  length: number,
+): void {
+  const size = shape[normalizeDim(dim, shape.length)] as number
+  const from = start < 0 ? start + size : start
+  if (!Number.isInteger(from) || !Number.isInteger(length) || length < 0) {
+    throw narrowError(size, start, length)
+  }
+  if (from < 0 || from + length > size) throw narrowError(size, start, length)
+}
+
+function narrowError(size: number, start: number, length: number): ShapeError {
+  return new ShapeError({
+    package: PACKAGE,
+    expected: `start and length within a dimension of ${size}`,
+    got: `start ${start}, length ${length}`,
+  })
+}
+
+function clampIndex(index: number, size: number): number {
+  return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
+}

@@ -1,0 +1,79 @@
+/**
+ * @file Devices hold storage and run ops.
+ *
+ * Two are built in: `cpu` runs every op's reference, and `meta` knows shapes but no numbers (it plans
+ * layouts and sizes without reading a weight).
+ */
+
+import { newArray, type StoredDType, type TypedArray } from './dtype.ts'
+import { DeviceError, MissingKernelError } from './errors.ts'
+import type { Op } from './op.ts'
+
+/** Elements of one dtype on one device. Dense tensors are windows on it. */
+export interface Storage {
+  readonly device: Device
+  readonly dtype: StoredDType
+  /** Number of elements. */
+  readonly length: number
+}
+
+export interface Device {
+  /** A short name for messages: `cpu`, `meta`, `webgpu`. */
+  readonly name: string
+  /** Runs an op on dense tensors of this device. */
+  run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result
+  /** New storage, zeroed. */
+  allocate(dtype: StoredDType, length: number): Storage
+  /** New storage that holds these elements; the device may keep `array` itself. */
+  upload(dtype: StoredDType, array: TypedArray): Storage
+  /** Elements `offset` to `offset + length` as a typed array. */
+  download(storage: Storage, offset: number, length: number): Promise<TypedArray>
+  /** Gives storage back now instead of at garbage collection. Using it afterwards is an error. */
+  free(storage: Storage): void
+}
+
+/** Storage of the CPU: a typed array that everyone may read and write. */
+export interface CpuStorage extends Storage {
+  readonly array: TypedArray
+}
+
+/** The CPU: runs references, in plain TypeScript. */
+export const cpu: Device = /* @__PURE__ */ Object.freeze<Device>({
+  name: 'cpu',
+  run: (op, args) => op.reference(...args),
+  allocate: (dtype, length) => cpuStorage(dtype, newArray(dtype, length)),
+  upload: (dtype, array) => cpuStorage(dtype, array),
+  download: (storage, offset, length) =>
+    Promise.resolve((storage as CpuStorage).array.slice(offset, offset + length)),
+  free: () => undefined,
+})
+
+function cpuStorage(dtype: StoredDType, array: TypedArray): CpuStorage {
+  return { device: cpu, dtype, length: array.length, array }
+}
+
+/** A device without numbers: tensors on it have shape and dtype only. */
+export const meta: Device = /* @__PURE__ */ Object.freeze<Device>({
+  name: 'meta',
+  run: (op, args) => {
+    if (op.meta) return op.meta(...args)
+    throw new MissingKernelError({
+      package: '@ao/base-tensor',
+      expected: `op ${op.opName} to define \`meta\` for use without data`,
+      got: 'an op with a reference only',
+      cure: 'Give `meta` to defineOp: it returns tensors of the right shape and dtype.',
+    })
+  },
+  allocate: (dtype, length) => ({ device: meta, dtype, length }),
+  upload: (dtype, array) => ({ device: meta, dtype, length: array.length }),
+  download: () => Promise.reject(noData()),
+  free: () => undefined,
+})
+
+function noData(): DeviceError {
+  return new DeviceError({
+    package: '@ao/base-tensor',
+    expected: 'a tensor that holds numbers',
+    got: 'one of the meta device, which has a shape only',
+  })
+}

@@ -1,0 +1,229 @@
+/**
+ * @file The arithmetic that every model needs: linear, matmul, bmm, add, mul, embedding.
+ *
+ * References compute in float32 or better and round once to the result's dtype. Sums run in double
+ * precision; PyTorch leaves their order open, so results agree to rounding, not to the bit.
+ */
+
+import { fromFloat32, hostFloat32 } from './cast.ts'
+import { asDense, fromArray, hostArray, zeros } from './dense-tensor.ts'
+import { isFloatDType, newArray, type StoredDType } from './dtype.ts'
+import { DTypeError, ShapeError } from './errors.ts'
+import { matmulNT } from './matmul.ts'
+import { defineOp, type Op } from './op.ts'
+import { contiguousStrides, numelOf } from './strided.ts'
+import type { Tensor } from './tensor.ts'
+
+const PACKAGE = '@ao/base-tensor'
+
+/** The dtype of a result of two tensors: theirs if equal, float32 for two different floating dtypes. */
+export function promote(a: StoredDType, b: StoredDType): StoredDType {
+  if (a === b) return a
+  if (isFloatDType(a)) return isFloatDType(b) ? 'float32' : a
+  if (isFloatDType(b)) return b
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'dtypes of which one at least is floating',
+    got: `${a} and ${b}`,
+    cure: 'Use cast(tensor, dtype) first.',
+  })
+}
+
+/** The output shape of a linear layer: `input.shape` with the last size replaced by `outFeatures`. */
+export function linearShape(input: Tensor, weight: Tensor): number[] {
+  const [outFeatures, inFeatures] = weight.shape
+  if (weight.ndim !== 2 || input.ndim < 1 || input.shape.at(-1) !== inFeatures) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `an input of shape [..., ${inFeatures}] for a weight of shape (out, in) = [${weight.shape.join(', ')}]`,
+      got: `[${input.shape.join(', ')}]`,
+    })
+  }
+  return [...input.shape.slice(0, -1), outFeatures as number]
+}
+
+/**
+ * `input @ weight^T + bias`, in the input's dtype.
+ *
+ * `input` (..., K), `weight` (N, K), `bias` (N) -> (..., N)
+ */
+export const linear: Op<[input: Tensor, weight: Tensor, bias?: Tensor | undefined], Tensor> =
+  /* @__PURE__ */ defineOp({
+    name: 'linear',
+    budget: { nmse: 1e-6 },
+    reference: (input: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
+      const shape = linearShape(input, weight)
+      const [n, k] = weight.shape as [number, number]
+      const out = new Float32Array(numelOf(shape))
+      matmulNT(hostFloat32(input), hostFloat32(weight), out, out.length / n, n, k)
+      if (bias) addBias(out, hostFloat32(bias), n)
+      return fromFloat32(out, shape, input.dtype)
+    },
+    meta: (input: Tensor, weight: Tensor): Tensor =>
+      zeros(linearShape(input, weight), input.dtype, input.device),
+  })
+
+/** Adds `bias` (N) to every row of `out` (M, N), in place. */
+export function addBias(out: Float32Array, bias: Float32Array, n: number): void {
+  for (let row = 0; row < out.length; row += n) {
+    for (let j = 0; j < n; j++) out[row + j] = (out[row + j] as number) + (bias[j] as number)
+  }
+}
+
+/** `a @ b`: (M, K) by (K, N) -> (M, N). */
+export const matmul: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ defineOp({
+  name: 'matmul',
+  budget: { nmse: 1e-6 },
+  reference: (a: Tensor, b: Tensor): Tensor => {
+    const [m, k, n] = matmulShape(a.shape, b.shape)
+    const out = new Float32Array(m * n)
+    matmulNT(hostFloat32(a), hostFloat32(asDense(b).transpose(0, 1)), out, m, n, k)
+    return fromFloat32(out, [m, n], promote(a.dtype, b.dtype))
+  },
+  meta: (a: Tensor, b: Tensor): Tensor => {
+    const [m, , n] = matmulShape(a.shape, b.shape)
+    return zeros([m, n], promote(a.dtype, b.dtype), a.device)
+  },
+})
+
+/** Batched {@link matmul}: (B, M, K) by (B, K, N) -> (B, M, N). */
+export const bmm: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ defineOp({
+  name: 'bmm',
+  budget: { nmse: 1e-6 },
+  reference: (a: Tensor, b: Tensor): Tensor => {
+    const [batch, m, k, n] = bmmShape(a, b)
+    const out = new Float32Array(batch * m * n)
+    const left = hostFloat32(a)
+    const right = hostFloat32(asDense(b).transpose(1, 2))
+    for (let i = 0; i < batch; i++) {
+      matmulNT(
+        left.subarray(i * m * k, (i + 1) * m * k),
+        right.subarray(i * n * k, (i + 1) * n * k),
+        out.subarray(i * m * n, (i + 1) * m * n),
+        m,
+        n,
+        k,
+      )
+    }
+    return fromFloat32(out, [batch, m, n], promote(a.dtype, b.dtype))
+  },
+  meta: (a: Tensor, b: Tensor): Tensor => {
+    const [batch, m, , n] = bmmShape(a, b)
+    return zeros([batch, m, n], promote(a.dtype, b.dtype), a.device)
+  },
+})
+
+function matmulShape(a: readonly number[], b: readonly number[]): [number, number, number] {
+  if (a.length !== 2 || b.length !== 2 || a[1] !== b[0]) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: 'shapes [M, K] and [K, N]',
+      got: `[${a.join(', ')}] and [${b.join(', ')}]`,
+    })
+  }
+  return [a[0] as number, a[1] as number, b[1] as number]
+}
+
+function bmmShape(a: Tensor, b: Tensor): [number, number, number, number] {
+  if (a.ndim !== 3 || b.ndim !== 3 || a.shape[0] !== b.shape[0]) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: 'shapes [B, M, K] and [B, K, N]',
+      got: `[${a.shape.join(', ')}] and [${b.shape.join(', ')}]`,
+    })
+  }
+  return [a.shape[0] as number, ...matmulShape(a.shape.slice(1), b.shape.slice(1))]
+}
+
+/** The shape that two shapes broadcast to, by PyTorch's rules. */
+export function broadcastShapes(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length)
+  return Array.from({ length: rank }, (_, d) => {
+    const sizeA = a[d - rank + a.length] ?? 1
+    const sizeB = b[d - rank + b.length] ?? 1
+    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) {
+      throw new ShapeError({
+        package: PACKAGE,
+        expected: 'shapes that broadcast',
+        got: `[${a.join(', ')}] and [${b.join(', ')}]`,
+      })
+    }
+    return sizeA === 1 ? sizeB : sizeA
+  })
+}
+
+function elementwise(
+  name: string,
+  compute: (a: number, b: number) => number,
+): Op<[a: Tensor, b: Tensor], Tensor> {
+  return defineOp({
+    name,
+    reference: (a: Tensor, b: Tensor): Tensor => {
+      const shape = broadcastShapes(a.shape, b.shape)
+      const left = broadcastValues(a, shape)
+      const right = broadcastValues(b, shape)
+      const out = new Float32Array(left.length)
+      for (let i = 0; i < out.length; i++) out[i] = compute(left[i] as number, right[i] as number)
+      return fromFloat32(out, shape, promote(a.dtype, b.dtype))
+    },
+    meta: (a: Tensor, b: Tensor): Tensor =>
+      zeros(broadcastShapes(a.shape, b.shape), promote(a.dtype, b.dtype), a.device),
+  })
+}
+
+function broadcastValues(tensor: Tensor, shape: readonly number[]): Float32Array {
+  const values = hostFloat32(tensor)
+  if (tensor.shape.join() === shape.join()) return values
+  const lead = shape.length - tensor.ndim
+  const own = contiguousStrides(tensor.shape)
+  const strides = shape.map((_, d) => (tensor.shape[d - lead] === 1 ? 0 : (own[d - lead] ?? 0)))
+  const out = new Float32Array(numelOf(shape))
+  const position = new Array<number>(shape.length).fill(0)
+  let at = 0
+  for (let i = 0; i < out.length; i++) {
+    out[i] = values[at] as number
+    for (let d = shape.length - 1; d >= 0; d--) {
+      at += strides[d] as number
+      if (++(position[d] as number) < (shape[d] as number)) break
+      at -= (strides[d] as number) * (shape[d] as number)
+      position[d] = 0
+    }
+  }
+  return out
+}
+
+/** `a + b` with broadcasting. */
+export const add: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ elementwise(
+  'add',
+  (a, b) => a + b,
+)
+
+/** `a * b` with broadcasting. */
+export const mul: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ elementwise(
+  'mul',
+  (a, b) => a * b,
+)
+
+/** Rows of `weight` (V, H) by token: `ids` (...) of any integer dtype -> (..., H). */
+export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__ */ defineOp({
+  name: 'embedding',
+  reference: (ids: Tensor, weight: Tensor): Tensor => {
+    const rows = Array.from(hostArray(ids), Number)
+    const [vocabulary, width] = weight.shape as [number, number]
+    const source = hostArray(weight)
+    const data = newArray(weight.dtype, rows.length * width)
+    rows.forEach((row, i) => {
+      if (!(row >= 0 && row < vocabulary)) {
+        throw new ShapeError({
+          package: PACKAGE,
+          expected: `ids in 0..${vocabulary - 1}`,
+          got: String(row),
+        })
+      }
+      data.set(source.subarray(row * width, (row + 1) * width) as never, i * width)
+    })
+    return fromArray(data, [...ids.shape, width], weight.dtype)
+  },
+  meta: (ids: Tensor, weight: Tensor): Tensor =>
+    zeros([...ids.shape, weight.shape[1] as number], weight.dtype, weight.device),
+})

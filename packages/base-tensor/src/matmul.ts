@@ -1,0 +1,129 @@
+/**
+ * @file The inner loops of matrix products, on typed arrays.
+ *
+ * Plain on purpose, and shaped for the JIT: blocks of 2 x 4 outputs live in local numbers, so each
+ * loaded value is used more than once and nothing is allocated.
+ */
+
+/**
+ * `out = a @ b^T`: `a` (M, K), `b` (N, K), `out` (M, N), all row-major.
+ *
+ * @remarks Sums run in double precision, over k in order, and are rounded to float32 once. Integers are
+ * therefore exact: int8 codes held as float32 give the int32 sum, rounded as PyTorch casts it.
+ *
+ * All three are Float32Array and nothing else: engines slow down threefold where element kinds mix.
+ */
+export function matmulNT(
+  a: Float32Array,
+  b: Float32Array,
+  out: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+): void {
+  const evenM = m & ~1
+  const fullN = n & ~3
+  for (let j = 0; j < fullN; j += 4) {
+    for (let i = 0; i < evenM; i += 2) block2x4(a, b, out, i, j, n, k)
+    if (evenM < m) block1x4(a, b, out, evenM, j, n, k)
+  }
+  for (let j = fullN; j < n; j++) {
+    for (let i = 0; i < m; i++) out[i * n + j] = dot(a, i * k, b, j * k, k)
+  }
+}
+
+/** The sum of products of `length` elements of `a` and `b` from their offsets on. */
+export function dot(
+  a: Float32Array,
+  aOffset: number,
+  b: Float32Array,
+  bOffset: number,
+  length: number,
+): number {
+  let sum = 0
+  for (let i = 0; i < length; i++) sum += (a[aOffset + i] as number) * (b[bOffset + i] as number)
+  return sum
+}
+
+function block2x4(
+  a: Float32Array,
+  b: Float32Array,
+  out: Float32Array,
+  i: number,
+  j: number,
+  n: number,
+  k: number,
+): void {
+  const a0 = i * k
+  const a1 = a0 + k
+  const b0 = j * k
+  const b1 = b0 + k
+  const b2 = b1 + k
+  const b3 = b2 + k
+  let s00 = 0
+  let s01 = 0
+  let s02 = 0
+  let s03 = 0
+  let s10 = 0
+  let s11 = 0
+  let s12 = 0
+  let s13 = 0
+  for (let p = 0; p < k; p++) {
+    const x0 = a[a0 + p] as number
+    const x1 = a[a1 + p] as number
+    const y0 = b[b0 + p] as number
+    const y1 = b[b1 + p] as number
+    const y2 = b[b2 + p] as number
+    const y3 = b[b3 + p] as number
+    s00 += x0 * y0
+    s01 += x0 * y1
+    s02 += x0 * y2
+    s03 += x0 * y3
+    s10 += x1 * y0
+    s11 += x1 * y1
+    s12 += x1 * y2
+    s13 += x1 * y3
+  }
+  const o0 = i * n + j
+  const o1 = o0 + n
+  out[o0] = s00
+  out[o0 + 1] = s01
+  out[o0 + 2] = s02
+  out[o0 + 3] = s03
+  out[o1] = s10
+  out[o1 + 1] = s11
+  out[o1 + 2] = s12
+  out[o1 + 3] = s13
+}
+
+function block1x4(
+  a: Float32Array,
+  b: Float32Array,
+  out: Float32Array,
+  i: number,
+  j: number,
+  n: number,
+  k: number,
+): void {
+  const a0 = i * k
+  const b0 = j * k
+  const b1 = b0 + k
+  const b2 = b1 + k
+  const b3 = b2 + k
+  let s0 = 0
+  let s1 = 0
+  let s2 = 0
+  let s3 = 0
+  for (let p = 0; p < k; p++) {
+    const x = a[a0 + p] as number
+    s0 += x * (b[b0 + p] as number)
+    s1 += x * (b[b1 + p] as number)
+    s2 += x * (b[b2 + p] as number)
+    s3 += x * (b[b3 + p] as number)
+  }
+  const o = i * n + j
+  out[o] = s0
+  out[o + 1] = s1
+  out[o + 2] = s2
+  out[o + 3] = s3
+}

@@ -1,0 +1,99 @@
+/**
+ * @file Operations as values.
+ *
+ * An op is a callable value: a name, a typed signature and a *reference* in plain TypeScript that says
+ * what it means. Calling it looks at the tensors among its arguments:
+ *
+ * 1. the first tensor subclass among them runs its own implementation (its class's op table);
+ * 2. otherwise all are dense, and their device runs it: the CPU by the reference, others by a kernel.
+ */
+
+import type { Device } from './device.ts'
+import { DeviceError } from './errors.ts'
+import type { Tensor } from './tensor.ts'
+
+/** How far a kernel may be from the reference. */
+export interface ErrorBudget {
+  /** Largest normalised mean squared error: mean((out - ref)^2) / mean(ref^2). */
+  readonly nmse: number
+}
+
+export interface Op<Args extends readonly unknown[], Result> {
+  (...args: Args): Result
+  /** Unique name; ops of formats carry their package, such as `int8.weightOnlyLinear`. */
+  readonly opName: string
+  /** What the op means, on dense tensors of the CPU. */
+  readonly reference: (...args: Args) => Result
+  /** Shapes and dtypes of the result without the numbers: what runs on the `meta` device. */
+  readonly meta: ((...args: Args) => Result) | undefined
+  /** What other devices' kernels are held to; undefined means equal bits. */
+  readonly budget: ErrorBudget | undefined
+}
+
+// An op of unknown signature. `never` arguments make every op assignable to it.
+export type AnyOp = Op<never, unknown>
+
+export interface OpDefinition<Args extends readonly unknown[], Result> {
+  readonly name: string
+  readonly reference: (...args: Args) => Result
+  readonly meta?: (...args: Args) => Result
+  readonly budget?: ErrorBudget
+}
+
+/**
+ * Makes an op from its name and its reference.
+ *
+ * @remarks Give `meta` to every op whose result is needed before its data: planning a file's layout
+ * runs a config on tensors that have shapes only.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function defineOp<Args extends readonly unknown[], Result>(
+  definition: OpDefinition<Args, Result>,
+): Op<Args, Result> {
+  const op: Op<Args, Result> = Object.assign((...args: Args): Result => callOp(op, args), {
+    opName: definition.name,
+    reference: definition.reference,
+    meta: definition.meta,
+    budget: definition.budget,
+  })
+  return op
+}
+
+function callOp<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
+  let device: Device | undefined
+  for (const arg of args) {
+    for (const value of Array.isArray(arg) ? (arg as readonly unknown[]) : [arg]) {
+      if (!isTensor(value)) continue
+      if (value.dispatchOp) return value.dispatchOp(op as unknown as AnyOp, args) as Result
+      device ??= value.device
+      if (value.device !== device) {
+        throw new DeviceError({
+          package: '@ao/base-tensor',
+          expected: `all tensors of ${op.opName} on one device`,
+          got: `${device.name} and ${value.device.name}`,
+          cure: 'Move them with `await tensor.to(device)` first.',
+        })
+      }
+    }
+  }
+  if (!device) {
+    throw new DeviceError({
+      package: '@ao/base-tensor',
+      expected: `a tensor among the arguments of ${op.opName}`,
+      got: 'none',
+    })
+  }
+  return device.run(op, args)
+}
+
+/** Whether `value` is a tensor of any kind, from any copy of this package. */
+export function isTensor(value: unknown): value is Tensor {
+  const tensor = value as Partial<Tensor> | null | undefined
+  return (
+    typeof tensor === 'object' &&
+    tensor !== null &&
+    Array.isArray(tensor.shape) &&
+    typeof tensor.dtype === 'string' &&
+    typeof tensor.copy_ === 'function'
+  )
+}

@@ -1,0 +1,135 @@
+/** @file Shapes and strides: pure functions on number arrays, and copies between strided windows. */
+
+import type { TypedArray } from './dtype.ts'
+import { ShapeError } from './errors.ts'
+
+const PACKAGE = '@ao/base-tensor'
+
+/** Number of elements of a shape; 1 for a scalar's `[]`. */
+export function numelOf(shape: readonly number[]): number {
+  let numel = 1
+  for (const size of shape) numel *= size
+  return numel
+}
+
+/** Row-major strides, in elements. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length)
+  let stride = 1
+  for (let d = shape.length - 1; d >= 0; d--) {
+    strides[d] = stride
+    stride *= shape[d] as number
+  }
+  return strides
+}
+
+export function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
+  let expected = 1
+  for (let d = shape.length - 1; d >= 0; d--) {
+    if (shape[d] !== 1 && strides[d] !== expected) return false
+    expected *= shape[d] as number
+  }
+  return true
+}
+
+/**
+ * `dim` counted from the front.
+ *
+ * @throws {@link ShapeError} unless -rank <= dim < rank
+ */
+export function normalizeDim(dim: number, rank: number): number {
+  const normalized = dim < 0 ? dim + rank : dim
+  if (!Number.isInteger(dim) || normalized < 0 || normalized >= rank) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a dimension in -${rank}..${rank - 1}`,
+      got: String(dim),
+    })
+  }
+  return normalized
+}
+
+/** Resolves one -1 in `shape` against `numel` elements. */
+export function resolveShape(shape: readonly number[], numel: number): number[] {
+  const unknown = shape.indexOf(-1)
+  const resolved = [...shape]
+  if (unknown >= 0) {
+    const known = shape.reduce((product, size, d) => (d === unknown ? product : product * size), 1)
+    resolved[unknown] = known === 0 ? 0 : numel / known
+  }
+  if (resolved.some((size) => !Number.isInteger(size) || size < 0) || numelOf(resolved) !== numel) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a shape of ${numel} elements`,
+      got: `[${shape.join(', ')}]`,
+    })
+  }
+  return resolved
+}
+
+/**
+ * Strides with which `shape` shows the elements of a strided window, or undefined where only a copy
+ * can. Dimensions are merged and split as long as memory runs on.
+ */
+export function viewStrides(
+  oldShape: readonly number[],
+  oldStrides: readonly number[],
+  shape: readonly number[],
+): number[] | undefined {
+  if (numelOf(shape) === 0) return contiguousStrides(shape)
+  const strides = new Array<number>(shape.length)
+  let next = shape.length - 1
+  let d = oldShape.length - 1
+  while (d >= 0) {
+    // One run of memory: old dimensions d down to `first` whose strides follow from each other.
+    const runStride = oldStrides[d] as number
+    let runSize = oldShape[d] as number
+    while (d > 0) {
+      const outerSize = oldShape[d - 1] as number
+      if (outerSize !== 1 && oldStrides[d - 1] !== runSize * runStride) break
+      runSize *= outerSize
+      d--
+    }
+    d--
+    let stride = runStride
+    let covered = 1
+    while (next >= 0 && (covered < runSize || shape[next] === 1)) {
+      strides[next] = stride
+      stride *= shape[next] as number
+      covered *= shape[next] as number
+      next--
+    }
+    if (covered !== runSize) return undefined
+  }
+  while (next >= 0) strides[next--] = 1
+  return strides
+}
+
+/** Copies a strided window into another of the same shape. Element types must match. */
+export function copyStrided(
+  shape: readonly number[],
+  from: TypedArray,
+  fromOffset: number,
+  fromStrides: readonly number[],
+  to: TypedArray,
+  toOffset: number,
+  toStrides: readonly number[],
+): void {
+  if (isContiguous(shape, fromStrides) && isContiguous(shape, toStrides)) {
+    // Slices make overlapping windows safe; `set` on a subarray is a memmove.
+    to.set(from.subarray(fromOffset, fromOffset + numelOf(shape)) as never, toOffset)
+    return
+  }
+  copyDim(0, fromOffset, toOffset)
+
+  function copyDim(d: number, a: number, b: number): void {
+    const size = d < shape.length ? (shape[d] as number) : 1
+    const stepA = fromStrides[d] ?? 0
+    const stepB = toStrides[d] ?? 0
+    if (d >= shape.length - 1) {
+      for (let i = 0; i < size; i++) to[b + i * stepB] = from[a + i * stepA] as never
+      return
+    }
+    for (let i = 0; i < size; i++) copyDim(d + 1, a + i * stepA, b + i * stepB)
+  }
+}

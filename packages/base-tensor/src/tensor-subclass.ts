@@ -1,0 +1,315 @@
+/**
+ * @file TensorSubclass: a quantized tensor made of dense tensors and attributes.
+ *
+ * The counterpart of torchao's TorchAOBaseTensor. A format lists what it is made of in four static
+ * arrays; from these the base class gives flatten and unflatten, to, clone, detach, contiguous, copy_,
+ * toString and the file layout. What the format can *do* is its op table.
+ */
+
+import type { Device } from './device.ts'
+import type { DenseTensor } from './dense-tensor.ts'
+import type { StoredDType } from './dtype.ts'
+import { UnsupportedOpError, ValueError } from './errors.ts'
+import type { JsonCodec } from './json-codec.ts'
+import type { AnyOp, Op } from './op.ts'
+import { isTensor } from './op.ts'
+import { numelOf } from './strided.ts'
+import type { Tensor } from './tensor.ts'
+import * as viewOps from './view-ops.ts'
+
+/** One row of a format's op table. */
+export interface OpImplementation {
+  readonly opName: string
+  readonly run: (...args: never) => unknown
+}
+
+/** A row of an op table: what `op` does on tensors of the class that lists it. */
+/* @__NO_SIDE_EFFECTS__ */
+export function implement<Args extends readonly unknown[], Result>(
+  op: Op<Args, Result>,
+  run: (...args: Args) => Result,
+): OpImplementation {
+  return { opName: op.opName, run }
+}
+
+/** Inner tensors and attributes by name: what a subclass's constructor takes. */
+export type SubclassFields = Readonly<Record<string, unknown>>
+
+/** The static side of a format: what generic code, such as a file reader, needs to know of it. */
+export interface TensorSubclassType<T extends TensorSubclass = TensorSubclass> {
+  new (fields: never): T
+  /** The class's name in files; torchao's `_type`. */
+  readonly formatName: string
+  /** Inner tensors that are always there. */
+  readonly tensorDataNames: readonly string[]
+  /** Inner tensors that may be undefined. */
+  readonly optionalTensorDataNames: readonly string[]
+  /** Attributes that are always there. */
+  readonly tensorAttributeNames: readonly string[]
+  /** Attributes that may be undefined. */
+  readonly optionalTensorAttributeNames: readonly string[]
+  /** How each attribute is written to and checked from files. */
+  readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>>
+  readonly ops: readonly OpImplementation[]
+}
+
+/** A subclass taken apart: present inner tensors, and all attributes. */
+export interface FlattenedTensor {
+  readonly tensors: Readonly<Record<string, DenseTensor>>
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+const PACKAGE = '@ao/base-tensor'
+
+export abstract class TensorSubclass implements Tensor {
+  static readonly formatName: string
+  static readonly tensorDataNames: readonly string[] = []
+  static readonly optionalTensorDataNames: readonly string[] = []
+  static readonly tensorAttributeNames: readonly string[] = []
+  static readonly optionalTensorAttributeNames: readonly string[] = []
+  static readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {}
+  static readonly ops: readonly OpImplementation[] = []
+
+  readonly shape: readonly number[]
+  readonly dtype: StoredDType
+
+  /**
+   * @param fields - inner tensors and attributes by their listed names
+   * @param shape - the logical shape, of the weight that this stands for
+   * @param dtype - the logical dtype
+   */
+  constructor(fields: SubclassFields, shape: readonly number[], dtype: StoredDType) {
+    const type = this.constructor as typeof TensorSubclass
+    this.shape = Object.freeze([...shape])
+    this.dtype = dtype
+    for (const name of [...type.tensorDataNames, ...type.tensorAttributeNames]) {
+      if (fields[name] === undefined) throw missingField(type.formatName, name)
+    }
+    for (const name of fieldNames(type)) {
+      if (name === 'shape' || name === 'dtype') continue
+      Object.defineProperty(this, name, { value: fields[name], enumerable: true })
+    }
+  }
+
+  /** The weight in full precision, in `dtype` (the logical dtype unless given). */
+  abstract dequantize(dtype?: StoredDType): DenseTensor
+
+  get device(): Device {
+    return firstTensor(this).device
+  }
+
+  get ndim(): number {
+    return this.shape.length
+  }
+
+  get numel(): number {
+    return numelOf(this.shape)
+  }
+
+  get nbytes(): number {
+    return Object.values(this.flatten().tensors).reduce((sum, tensor) => sum + tensor.nbytes, 0)
+  }
+
+  /** Inner tensors that are there, required ones first, and all attributes, undefined ones too. */
+  flatten(): FlattenedTensor {
+    const type = this.constructor as typeof TensorSubclass
+    const field = (name: string): unknown => (this as unknown as SubclassFields)[name]
+    const tensors: Record<string, DenseTensor> = {}
+    for (const name of [...type.tensorDataNames, ...type.optionalTensorDataNames]) {
+      const tensor = field(name)
+      if (tensor !== undefined) tensors[name] = tensor as DenseTensor
+    }
+    const attributes: Record<string, unknown> = {}
+    for (const name of [...type.tensorAttributeNames, ...type.optionalTensorAttributeNames]) {
+      attributes[name] = field(name)
+    }
+    return { tensors, attributes }
+  }
+
+  /**
+   * A tensor of this class from what {@link TensorSubclass.flatten} gave.
+   *
+   * @throws {@link ValueError} when a required tensor, or any attribute's key, is missing; optional
+   * tensors may be
+   */
+  static unflatten<T extends TensorSubclass>(
+    this: TensorSubclassType<T>,
+    tensors: Readonly<Record<string, DenseTensor>>,
+    attributes: Readonly<Record<string, unknown>>,
+  ): T {
+    for (const name of [...this.tensorAttributeNames, ...this.optionalTensorAttributeNames]) {
+      if (!Object.hasOwn(attributes, name)) throw missingField(this.formatName, name)
+    }
+    return new this({ ...attributes, ...tensors } as never)
+  }
+
+  /** Runs `op` by the table of this class, or of the closest ancestor that has it. */
+  dispatchOp(op: AnyOp, args: readonly unknown[]): unknown {
+    const names: string[] = []
+    for (let type = this.constructor as typeof TensorSubclass; type.ops; ) {
+      if (Object.hasOwn(type, 'ops')) {
+        for (const row of type.ops) {
+          if (row.opName === op.opName) return row.run(...(args as never))
+          names.push(row.opName)
+        }
+      }
+      type = Object.getPrototypeOf(type) as typeof TensorSubclass
+    }
+    const { formatName } = this.constructor as typeof TensorSubclass
+    throw new UnsupportedOpError({
+      package: PACKAGE,
+      expected: `an operation that ${formatName} has (${names.sort().join(', ') || 'none'})`,
+      got: `${op.opName}(${args.map(describeArgument).join(', ')})`,
+      cure: 'Call dequantize() to work on the plain tensor.',
+    })
+  }
+
+  slice(dim: number, start?: number, end?: number, step?: number): Tensor {
+    return viewOps.slice(this, dim, start, end, step)
+  }
+
+  narrow(dim: number, start: number, length: number): Tensor {
+    return viewOps.narrow(this, dim, start, length)
+  }
+
+  select(dim: number, index: number): Tensor {
+    return viewOps.select(this, dim, index)
+  }
+
+  transpose(dim0: number, dim1: number): Tensor {
+    return viewOps.transpose(this, dim0, dim1)
+  }
+
+  view(shape: readonly number[]): Tensor {
+    return viewOps.view(this, shape)
+  }
+
+  unsqueeze(dim: number): Tensor {
+    return viewOps.unsqueeze(this, dim)
+  }
+
+  squeeze(dim: number): Tensor {
+    return viewOps.squeeze(this, dim)
+  }
+
+  contiguous(): this {
+    return this.#map((tensor) => tensor.contiguous())
+  }
+
+  clone(): this {
+    return this.#map((tensor) => tensor.clone())
+  }
+
+  detach(): this {
+    return this.#map((tensor) => tensor.detach())
+  }
+
+  /**
+   * Writes all inner tensors of `source` into those of this tensor.
+   *
+   * @throws {@link ValueError} unless `source` is of the same class, shapes and attributes; nothing is
+   * written then
+   */
+  copy_(source: Tensor): this {
+    const difference = metadataDifference(this, source)
+    if (difference !== undefined) {
+      throw new ValueError({
+        package: PACKAGE,
+        expected: `copy_ from a tensor with the same metadata as ${String(this)}`,
+        got: difference,
+      })
+    }
+    const from = (source as TensorSubclass).flatten().tensors
+    for (const [name, tensor] of Object.entries(this.flatten().tensors)) {
+      tensor.copy_(from[name] as DenseTensor)
+    }
+    return this
+  }
+
+  async to(device: Device): Promise<this> {
+    if (device === this.device) return this
+    const { tensors, attributes } = this.flatten()
+    const moved: Record<string, DenseTensor> = {}
+    for (const [name, tensor] of Object.entries(tensors)) moved[name] = await tensor.to(device)
+    return new (this.constructor as TensorSubclassType)({ ...attributes, ...moved } as never) as this
+  }
+
+  toString(): string {
+    const type = this.constructor as typeof TensorSubclass
+    const parts = fieldNames(type).map((name) => {
+      return `${name}=${formatValue((this as unknown as SubclassFields)[name])}`
+    })
+    return `${type.formatName}(${parts.join(', ')})`
+  }
+
+  #map(change: (tensor: DenseTensor) => DenseTensor): this {
+    const { tensors, attributes } = this.flatten()
+    const changed = Object.fromEntries(
+      Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]),
+    )
+    const type = this.constructor as TensorSubclassType
+    return new type({ ...attributes, ...changed } as never) as this
+  }
+}
+
+/** Whether `value` is a tensor subclass, from any copy of this package. */
+export function isTensorSubclass(value: unknown): value is TensorSubclass {
+  return isTensor(value) && value.dispatchOp !== undefined
+}
+
+/**
+ * Why `copy_` from `source` into `target` is refused, or undefined where it is not: another class,
+ * shape, inner shape, set of optional tensors or attribute.
+ */
+export function metadataDifference(target: TensorSubclass, source: Tensor): string | undefined {
+  const type = target.constructor as typeof TensorSubclass
+  if (!isTensorSubclass(source)) return `a dense tensor`
+  const sourceType = source.constructor as typeof TensorSubclass
+  if (sourceType.formatName !== type.formatName) return `a ${sourceType.formatName}`
+  if (source.shape.join() !== target.shape.join()) return `shape [${source.shape.join(', ')}]`
+  const a = target.flatten()
+  const b = source.flatten()
+  for (const name of [...type.tensorDataNames, ...type.optionalTensorDataNames]) {
+    const own = a.tensors[name]?.shape.join()
+    const other = b.tensors[name]?.shape.join()
+    if (own !== other) return `${name} of shape ${other === undefined ? 'none' : `[${other}]`}`
+  }
+  for (const [name, value] of Object.entries(a.attributes)) {
+    if (formatValue(value) !== formatValue(b.attributes[name])) {
+      return `${name}=${formatValue(b.attributes[name])}`
+    }
+  }
+  return undefined
+}
+
+// Attributes are plain values (numbers, strings, lists, records), so their text tells them apart.
+function formatValue(value: unknown): string {
+  if (isTensor(value)) return value.toString()
+  return typeof value === 'string' || value === undefined ? String(value) : JSON.stringify(value)
+}
+
+function describeArgument(value: unknown): string {
+  if (isTensorSubclass(value)) return (value.constructor as typeof TensorSubclass).formatName
+  return formatValue(value)
+}
+
+function firstTensor(tensor: TensorSubclass): DenseTensor {
+  return Object.values(tensor.flatten().tensors)[0] as DenseTensor
+}
+
+function fieldNames(type: typeof TensorSubclass): string[] {
+  return [
+    ...type.tensorDataNames,
+    ...type.tensorAttributeNames,
+    ...type.optionalTensorDataNames,
+    ...type.optionalTensorAttributeNames,
+  ]
+}
+
+function missingField(formatName: string, name: string): ValueError {
+  return new ValueError({
+    package: PACKAGE,
+    expected: `${formatName} to be given ${name}`,
+    got: 'nothing',
+  })
+}

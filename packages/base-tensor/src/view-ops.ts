@@ -1,0 +1,126 @@
+/**
+ * @file Ops on shapes, for formats to implement on their packed data.
+ *
+ * On dense tensors they are the methods of the same name. A tensor subclass lists those that it has in
+ * its op table; its methods come here.
+ */
+
+import { asDense, checkNarrow, zeros } from './dense-tensor.ts'
+import { DTypeError, ShapeError } from './errors.ts'
+import { defineOp, type Op } from './op.ts'
+import { normalizeDim, resolveShape } from './strided.ts'
+import type { Tensor } from './tensor.ts'
+
+const PACKAGE = '@ao/base-tensor'
+
+// A view needs no data, so the reference serves every device that keeps strided storage.
+function viewOp<Args extends readonly unknown[]>(
+  name: string,
+  run: (...args: Args) => Tensor,
+): Op<Args, Tensor> {
+  return defineOp({ name, reference: run, meta: run })
+}
+
+/** See {@link Tensor.slice}. */
+export const slice: Op<
+  [tensor: Tensor, dim: number, start?: number, end?: number, step?: number],
+  Tensor
+> = /* @__PURE__ */ viewOp('slice', (tensor, dim, start, end, step) =>
+  asDense(tensor).slice(dim, start, end, step),
+)
+
+/** See {@link Tensor.select}. */
+export const select: Op<[tensor: Tensor, dim: number, index: number], Tensor> =
+  /* @__PURE__ */ viewOp('select', (tensor, dim, index) => asDense(tensor).select(dim, index))
+
+/** See {@link Tensor.transpose}. */
+export const transpose: Op<[tensor: Tensor, dim0: number, dim1: number], Tensor> =
+  /* @__PURE__ */ viewOp('transpose', (tensor, a, b) => asDense(tensor).transpose(a, b))
+
+/** See {@link Tensor.view}. */
+export const view: Op<[tensor: Tensor, shape: readonly number[]], Tensor> =
+  /* @__PURE__ */ viewOp('view', (tensor, shape) => asDense(tensor).view(shape))
+
+/** See {@link Tensor.unsqueeze}. */
+export const unsqueeze: Op<[tensor: Tensor, dim: number], Tensor> = /* @__PURE__ */ viewOp(
+  'unsqueeze',
+  (tensor, dim) => asDense(tensor).unsqueeze(dim),
+)
+
+/** See {@link Tensor.squeeze}. */
+export const squeeze: Op<[tensor: Tensor, dim: number], Tensor> = /* @__PURE__ */ viewOp(
+  'squeeze',
+  (tensor, dim) => asDense(tensor).squeeze(dim),
+)
+
+/** `length` elements of `dim` from `start` on; runs as {@link slice}, so formats implement that. */
+export function narrow(tensor: Tensor, dim: number, start: number, length: number): Tensor {
+  checkNarrow(tensor.shape, dim, start, length)
+  const from = start < 0 ? start + (tensor.shape.at(dim) as number) : start
+  return slice(tensor, normalizeDim(dim, tensor.ndim), from, from + length)
+}
+
+/** The same elements in another shape: a view where possible, a copy otherwise. */
+export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
+  if (tensor.dispatchOp) return view(tensor, shape)
+  const dense = asDense(tensor)
+  const resolved = resolveShape(shape, dense.numel)
+  return (dense.isContiguous ? dense : dense.contiguous()).view(resolved)
+}
+
+/** Splits `dim` in `chunks` parts of equal size (the last may be smaller), as views. */
+export function chunk(tensor: Tensor, chunks: number, dim = 0): Tensor[] {
+  const d = normalizeDim(dim, tensor.ndim)
+  const size = tensor.shape[d] as number
+  const each = Math.ceil(size / chunks)
+  const parts: Tensor[] = []
+  for (let from = 0; from < size; from += each) {
+    parts.push(slice(tensor, d, from, Math.min(from + each, size)))
+  }
+  return parts
+}
+
+/** Joins tensors of equal dtype along `dim`; all other sizes must agree. */
+export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> =
+  /* @__PURE__ */ viewOp('cat', (tensors, dim = 0) => {
+    const first = tensors[0]
+    if (!first) throw new ShapeError({ package: PACKAGE, expected: 'a tensor for cat', got: 'none' })
+    const d = normalizeDim(dim, first.ndim)
+    for (const tensor of tensors) checkCat(first, tensor, d)
+    const total = tensors.reduce((sum, tensor) => sum + (tensor.shape[d] as number), 0)
+    const out = zeros(first.shape.with(d, total), first.dtype, first.device)
+    let from = 0
+    for (const tensor of tensors) {
+      const size = tensor.shape[d] as number
+      out.narrow(d, from, size).copy_(tensor)
+      from += size
+    }
+    return out
+  })
+
+function checkCat(first: Tensor, tensor: Tensor, d: number): void {
+  if (tensor.dtype !== first.dtype) {
+    throw new DTypeError({
+      package: PACKAGE,
+      expected: `tensors of one dtype for cat`,
+      got: `${first.dtype} and ${tensor.dtype}`,
+    })
+  }
+  if (tensor.shape.toSpliced(d, 1).join() !== first.shape.toSpliced(d, 1).join()) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `tensors that differ in dimension ${d} only`,
+      got: `[${first.shape.join(', ')}] and [${tensor.shape.join(', ')}]`,
+    })
+  }
+}
+
+/** Rows of `tensor`'s first dimension, picked by `indices`, as a copy. */
+export const index: Op<[tensor: Tensor, indices: readonly number[]], Tensor> =
+  /* @__PURE__ */ viewOp('index', (tensor, indices) => {
+    const source = asDense(tensor)
+    const out = zeros([indices.length, ...source.shape.slice(1)], source.dtype, source.device)
+    indices.forEach((row, i) => out.select(0, i).copy_(source.select(0, row)))
+    return out
+  })
+

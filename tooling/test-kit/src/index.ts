@@ -1,0 +1,12 @@
+export {
+  goldenPath,
+  loadGolden,
+  loadSpecGolden,
+  loadTensors,
+  toNumbers,
+  type GoldenCase,
+  type MakeTensor,
+} from './golden.ts'
+export { maxRelativeToPeak, sqnr } from './measures.ts'
+export { readRawSafetensors, type RawFile, type RawTensor } from './safetensors-reader.ts'
+export { modelPath, sharedPath } from './shared.ts'
