@@ -1,0 +1,3 @@
+import type { defineConfig } from 'tsup'
+
+export declare function aoPackage(): ReturnType<typeof defineConfig>
