@@ -6,28 +6,28 @@ import { readFileSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
 /**
- * The build of the package in the current folder: each entry of its `exports` that names a source
- * (condition `@ao/source`) becomes `dist/<name>.js` with types and a source map.
+ * The build of the package in the current folder. What package.json offers says what is built: each
+ * `./dist/<name>.js` of its `exports` (with types) and of its `bin` comes from `./src/<name>.ts`.
  */
 export function aoPackage() {
-  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
-  const entries = Object.values(exports).filter((target) => '@ao/source' in Object(target))
+  const { exports = {}, bin = {} } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const library = entries(Object.values(exports).flatMap((target) => target.default ?? []))
   return defineConfig({
-    entry: Object.fromEntries(
-      entries.map((target) => [
-        target.default.replace(/^\.\/dist\/(.*)\.js$/, '$1'),
-        target['@ao/source'],
-      ]),
-    ),
+    entry: { ...library, ...entries(Object.values(bin)) },
     format: ['esm'],
     platform: 'neutral',
     external: [/^node:/],
     removeNodeProtocol: false,
     target: 'es2022',
-    dts: true,
+    dts: Object.keys(library).length > 0 && { entry: library },
     sourcemap: true,
     treeshake: true,
     clean: true,
     silent: true,
   })
+}
+
+function entries(files) {
+  const names = files.map((file) => file.replace(/^\.\/dist\/(.*)\.js$/, '$1'))
+  return Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]))
 }
