@@ -1,3 +1,0 @@
-import type { defineConfig } from 'tsup'
-
-export declare function aoPackage(): ReturnType<typeof defineConfig>
