@@ -1,1 +1,12 @@
-export {}
+export { getBlockSize, reductionParams, type ReductionParams } from './block-size.ts'
+export { granularityCodec } from './codec.ts'
+export {
+  granularityEquals,
+  PerAxis,
+  PerBlock,
+  PerGroup,
+  PerRow,
+  PerTensor,
+  PerToken,
+  type Granularity,
+} from './granularity.ts'

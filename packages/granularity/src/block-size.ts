@@ -1,0 +1,119 @@
+/** @file From a granularity to a block size, and from a block size to the dimensions it reduces. */
+
+import { normalizeDim, ShapeError, ValueError } from '@ao/base-tensor'
+import type { Granularity, PerBlock, PerGroup } from './granularity.ts'
+
+const PACKAGE = '@ao/granularity'
+
+/**
+ * The size of one block, along each dimension, of the elements that share a scale.
+ *
+ * torchao's `get_block_size`. For a weight of shape [N, K]: PerTensor [N, K], PerAxis(0) and PerRow()
+ * [1, K], PerAxis(1) and PerRow(0) [N, 1], PerGroup(g) [1, g].
+ *
+ * @throws {@link ShapeError} when a dimension is out of range or blocks do not divide the shape
+ * @throws {@link ValueError} for an unknown granularity
+ */
+export function getBlockSize(shape: readonly number[], granularity: Granularity): number[] {
+  const rank = shape.length
+  switch (granularity.type) {
+    case 'PerTensor':
+      return [...shape]
+    case 'PerAxis':
+      return shape.with(normalizeDim(granularity.axis, rank), 1)
+    case 'PerRow': {
+      const dim = normalizeDim(granularity.dim, rank)
+      return shape.map((size, d) => (d === dim ? size : 1))
+    }
+    case 'PerToken':
+      return shape.map((size, d) => (d === rank - 1 ? size : 1))
+    case 'PerGroup':
+      return groupBlock(shape, granularity)
+    case 'PerBlock':
+      return paddedBlock(shape, granularity)
+    default:
+      throw new ValueError({
+        package: PACKAGE,
+        expected: 'PerTensor, PerAxis, PerRow, PerToken, PerGroup or PerBlock',
+        got: JSON.stringify(granularity),
+      })
+  }
+}
+
+function groupBlock(shape: readonly number[], { groupSize }: PerGroup): number[] {
+  const last = shape.at(-1) ?? 1
+  if (last % groupSize !== 0) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a group size that divides the last dimension ${last}`,
+      got: String(groupSize),
+    })
+  }
+  return shape.map((_, d) => (d === shape.length - 1 ? groupSize : 1))
+}
+
+function paddedBlock(shape: readonly number[], { blockSize }: PerBlock): number[] {
+  const lead = shape.length - blockSize.length
+  if (lead < 0) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a block of at most ${shape.length} dimensions for shape [${shape.join(', ')}]`,
+      got: `[${blockSize.join(', ')}]`,
+    })
+  }
+  const padded = shape.map((_, d) => blockSize[d - lead] ?? 1)
+  if (shape.some((size, d) => size % (padded[d] as number) !== 0)) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `blocks that divide shape [${shape.join(', ')}]`,
+      got: `[${padded.join(', ')}]`,
+    })
+  }
+  return padded
+}
+
+/** A shape in which whole dimensions make up the blocks, and which dimensions those are. */
+export interface ReductionParams {
+  readonly shapeForReduction: number[]
+  readonly reductionDims: number[]
+}
+
+/**
+ * How to view a tensor of `shape` so that reducing whole dimensions reduces each block.
+ *
+ * torchao's `_get_reduction_params`. Block [3, 3, 2, 10] on [3, 3, 10, 10] gives shape
+ * [3, 3, 5, 2, 10] and dimensions 0, 1, 3, 4. A block size of -1 stands for the whole dimension;
+ * dimensions with blocks of 1 are not reduced.
+ *
+ * @throws {@link ShapeError} when the ranks differ or a block does not divide its dimension
+ */
+export function reductionParams(
+  blockSize: readonly number[],
+  shape: readonly number[],
+): ReductionParams {
+  if (blockSize.length !== shape.length) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a block size of ${shape.length} dimensions for shape [${shape.join(', ')}]`,
+      got: `[${blockSize.join(', ')}]`,
+    })
+  }
+  const shapeForReduction: number[] = []
+  const reductionDims: number[] = []
+  shape.forEach((size, d) => {
+    const block = blockSize[d] as number
+    if (block !== size && block > 1) {
+      if (size % block !== 0) {
+        throw new ShapeError({
+          package: PACKAGE,
+          expected: `a block size that divides dimension ${d} of size ${size}`,
+          got: String(block),
+        })
+      }
+      shapeForReduction.push(size / block)
+    }
+    if (block !== 1) reductionDims.push(shapeForReduction.length)
+    shapeForReduction.push(block === 1 || block === -1 ? size : block)
+  })
+  return { shapeForReduction, reductionDims }
+}
