@@ -102,8 +102,8 @@ export function reductionParams(
   const reductionDims: number[] = []
   shape.forEach((size, d) => {
     const block = blockSize[d] as number
-    if (block !== size && block > 1) {
-      if (size % block !== 0) {
+    if (block !== size && block !== 1 && block !== -1) {
+      if (!Number.isInteger(block) || block < 1 || size % block !== 0) {
         throw new ShapeError({
           package: PACKAGE,
           expected: `a block size that divides dimension ${d} of size ${size}`,

@@ -119,6 +119,9 @@ describe('reductionParams', () => {
     expect(() => reductionParams([1, 4], [4, 6])).toThrow(
       '[@ao/granularity] Expected a block size that divides dimension 1 of size 6, got 4.',
     )
+    for (const block of [0, -2, 0.5, 1.5, NaN]) {
+      expect(() => reductionParams([1, block], [4, 6])).toThrow(ShapeError)
+    }
   })
 
   it('keeps the number of elements, and reduces as many as a block holds', () => {

@@ -1,1 +1,7 @@
-export {}
+export {
+  mappingTypeCodec,
+  quantBounds,
+  type MappingType,
+  type QuantBounds,
+  type QuantBoundsOptions,
+} from './bounds.ts'

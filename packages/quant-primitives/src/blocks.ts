@@ -1,0 +1,98 @@
+/**
+ * @file Blocks: the parts of a tensor that share one scale, and the order in which they are visited.
+ *
+ * Tensors are walked row by row along the last dimension. In a row, a block has a *run* of neighbours,
+ * and the next run belongs to the next block. A block that spans several rows comes up again in each.
+ */
+
+import { contiguousStrides, numelOf, ShapeError, type Tensor } from '@ao/base-tensor'
+import { reductionParams } from '@ao/granularity'
+
+const PACKAGE = '@ao/quant-primitives'
+
+/** Where the blocks of one tensor lie. */
+export interface BlockLayout {
+  /** Blocks along each dimension: the shape of a scale that keeps all dimensions. */
+  readonly grid: readonly number[]
+  /** Number of blocks. Blocks are numbered row-major in `grid`. */
+  readonly count: number
+  /** Elements of a row: the size of the last dimension. */
+  readonly rowLength: number
+  /** How many neighbours in a row belong to one block. */
+  readonly runLength: number
+  /** For each row, the block of its first element. Following runs belong to following blocks. */
+  readonly firstBlocks: Int32Array
+}
+
+/**
+ * The layout of blocks of `blockSize` in a tensor of `shape`; a size of -1 is the whole dimension.
+ *
+ * @throws {@link ShapeError} when the ranks differ or a block does not divide its dimension
+ */
+export function blockLayout(shape: readonly number[], blockSize: readonly number[]): BlockLayout {
+  const block = wholeSizes(shape, blockSize)
+  const grid = gridOf(shape, block)
+  const strides = contiguousStrides(grid)
+  const last = shape.length - 1
+  let firstBlocks = new Int32Array(1)
+  for (let d = 0; d < last; d++) {
+    const size = shape[d] as number
+    const blockAlong = block[d] as number
+    const stride = strides[d] as number
+    const finer = new Int32Array(firstBlocks.length * size)
+    for (let i = 0; i < finer.length; i++) {
+      const outer = firstBlocks[Math.floor(i / size)] as number
+      finer[i] = outer + Math.floor((i % size) / blockAlong) * stride
+    }
+    firstBlocks = finer
+  }
+  return {
+    grid,
+    count: numelOf(grid),
+    rowLength: shape[last] ?? 1,
+    runLength: block[last] ?? 1,
+    firstBlocks,
+  }
+}
+
+/** Blocks along each dimension. */
+export function blockGrid(shape: readonly number[], blockSize: readonly number[]): number[] {
+  return gridOf(shape, wholeSizes(shape, blockSize))
+}
+
+function gridOf(shape: readonly number[], block: readonly number[]): number[] {
+  return shape.map((size, d) => (size === 0 ? 0 : size / (block[d] as number)))
+}
+
+function wholeSizes(shape: readonly number[], blockSize: readonly number[]): number[] {
+  reductionParams(blockSize, shape) // refuses what does not fit
+  return shape.map((size, d) => (blockSize[d] === -1 ? size : (blockSize[d] as number)))
+}
+
+/**
+ * The shape of scales that a reduction gives: the grid with `keepdim`, otherwise what is left when
+ * reduced dimensions are dropped (nothing for one block: a scalar).
+ */
+export function qparamsShape(
+  shape: readonly number[],
+  blockSize: readonly number[],
+  keepdim: boolean,
+): number[] {
+  if (keepdim) return blockGrid(shape, blockSize)
+  const { shapeForReduction, reductionDims } = reductionParams(blockSize, shape)
+  return shapeForReduction.filter((_, d) => !reductionDims.includes(d))
+}
+
+/**
+ * Checks that `tensor` has one element for each of `count` blocks, in any shape.
+ *
+ * @param what - how the message calls it, such as `the scale`
+ */
+export function checkBlockCount(tensor: Tensor, count: number, what: string): void {
+  if (tensor.numel === count) return
+  throw new ShapeError({
+    package: PACKAGE,
+    expected: `${what} to have ${count} elements, one for each block`,
+    got: `${tensor.numel} of shape [${tensor.shape.join(', ')}]`,
+  })
+}
