@@ -1,4 +1,5 @@
 export { gelu, geluTanh, relu, silu } from './activations.ts'
+export { Conv2d, conv2d, type Conv2dOptions, type Pair } from './conv2d.ts'
 export {
   Embedding,
   GELU,
@@ -12,3 +13,4 @@ export {
 } from './layers.ts'
 export { isModule, Module, type LoadReport } from './module.ts'
 export { layerNorm, rmsNorm, softmax } from './norms.ts'
+export { ChannelsLastLinear, swapConv2d1x1ToLinear } from './swap-conv2d.ts'

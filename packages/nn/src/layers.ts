@@ -80,7 +80,7 @@ export class RMSNorm extends Module {
   }
 
   override extraRepr(): string {
-    return `[${this.weight.shape.join(', ')}], eps=${this.eps}`
+    return `[${this.weight.shape.join(', ')}], eps=${this.eps.toExponential()}`
   }
 }
 
@@ -104,7 +104,7 @@ export class LayerNorm extends Module {
   }
 
   override extraRepr(): string {
-    return `[${this.weight.shape.join(', ')}], eps=${this.eps}, bias=${this.bias !== undefined}`
+    return `[${this.weight.shape.join(', ')}], eps=${this.eps.toExponential()}, bias=${this.bias !== undefined}`
   }
 }
 
