@@ -92,12 +92,3 @@ export function codeStorage(dtype: DType): StoredDType {
     cure: `Use int8 with quantMin ${quantMin} and quantMax ${quantMax}.`,
   })
 }
-
-/** How a message calls a mapping that an algorithm does not have. */
-export function unsupportedMapping(mappingType: string, supported: readonly string[]): ValueError {
-  return new ValueError({
-    package: PACKAGE,
-    expected: `a mapping of ${supported.join(', ')}`,
-    got: mappingType,
-  })
-}

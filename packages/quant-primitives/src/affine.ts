@@ -1,0 +1,184 @@
+/** @file Affine quantization of a tensor with given scales, and the way back. */
+
+import {
+  defineOp,
+  DTypeError,
+  isFloatDType,
+  ValueError,
+  zeros,
+  type DType,
+  type FloatDType,
+  type Op,
+  type StoredDType,
+  type Tensor,
+} from '@ao/base-tensor'
+import { rowDequantizer, rowQuantizer } from './affine-rows.ts'
+import { floatDTypeOf } from './arithmetic.ts'
+import { blockLayout } from './blocks.ts'
+import { codeStorage, quantBounds, type QuantBoundsOptions } from './bounds.ts'
+import { mapRows } from './rows.ts'
+
+const PACKAGE = '@ao/quant-primitives'
+
+type QuantizeArgs = [
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  zeroPoint: Tensor,
+  outputDtype: DType,
+  options?: QuantBoundsOptions,
+]
+
+/**
+ * Codes of `input`: `clamp(round(x * (1 / scale)) + zeroPoint, quantMin, quantMax)`; torchao's
+ * `quantize_affine`.
+ *
+ * `scale` and `zeroPoint` have one element for each block of `blockSize`, in any shape. Codes of `uint1`
+ * to `uint7` are stored as uint8.
+ *
+ * @throws {@link DTypeError} for an input that is not floating, or an `outputDtype` that no tensor has:
+ * for `int4` use int8 with bounds
+ * @throws {@link ShapeError} when blocks do not fit the input, or scales the blocks
+ * @throws {@link ValueError} without a zero point, or for bounds that `outputDtype` does not have
+ */
+export const quantizeAffine: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
+  name: 'quantizeAffine',
+  reference: (...[input, blockSize, scale, zeroPoint, outputDtype, options]: QuantizeArgs) => {
+    checkZeroPoint(zeroPoint)
+    return quantize(input, blockSize, scale, zeroPoint, outputDtype, options)
+  },
+  meta: (...[input, , , zeroPoint, outputDtype, options]: QuantizeArgs) => {
+    checkZeroPoint(zeroPoint)
+    return emptyCodes(input, outputDtype, options)
+  },
+})
+
+type QuantizeNoZeroPointArgs = [
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  outputDtype: DType,
+  options?: QuantBoundsOptions,
+]
+
+/**
+ * {@link quantizeAffine} without a zero point; torchao's `_quantize_affine_no_zero_point`.
+ *
+ * @throws as {@link quantizeAffine}
+ */
+export const quantizeAffineNoZeroPoint: Op<QuantizeNoZeroPointArgs, Tensor> =
+  /* @__PURE__ */ defineOp({
+    name: 'quantizeAffineNoZeroPoint',
+    reference: (...[input, blockSize, scale, outputDtype, options]: QuantizeNoZeroPointArgs) =>
+      quantize(input, blockSize, scale, undefined, outputDtype, options),
+    meta: (...[input, , , outputDtype, options]: QuantizeNoZeroPointArgs) =>
+      emptyCodes(input, outputDtype, options),
+  })
+
+function quantize(
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  zeroPoint: Tensor | undefined,
+  outputDtype: DType,
+  options?: QuantBoundsOptions,
+): Tensor {
+  const storage = codeStorage(outputDtype)
+  const bounds = quantBounds(outputDtype, options)
+  const layout = blockLayout(input.shape, blockSize)
+  const { quantizeRow } = rowQuantizer(floatDTypeOf(input), layout, scale, zeroPoint, bounds)
+  return mapRows(input, layout, storage, quantizeRow)
+}
+
+function emptyCodes(input: Tensor, outputDtype: DType, options?: QuantBoundsOptions): Tensor {
+  const storage = codeStorage(outputDtype)
+  quantBounds(outputDtype, options)
+  floatDTypeOf(input)
+  return zeros(input.shape, storage, input.device)
+}
+
+function checkZeroPoint(zeroPoint: Tensor | undefined): void {
+  if (zeroPoint !== undefined) return
+  throw new ValueError({
+    package: PACKAGE,
+    expected: 'a zero point',
+    got: 'undefined',
+    cure: 'Use quantizeAffineNoZeroPoint to do without.',
+  })
+}
+
+/** Options of {@link dequantizeAffine}. */
+export interface DequantizeOptions extends QuantBoundsOptions {
+  /** float32 unless given. */
+  readonly outputDtype?: FloatDType | undefined
+}
+
+type DequantizeArgs = [
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  zeroPoint: Tensor | undefined,
+  inputDtype: DType,
+  options?: DequantizeOptions,
+]
+
+/**
+ * Values of codes: `(q - zeroPoint) * scale`; torchao's `dequantize_affine`.
+ *
+ * `scale` and `zeroPoint` have one element for each block of `blockSize`, in any shape; no zero point is
+ * zero. Codes out of bounds are not clamped.
+ *
+ * @param inputDtype - what the codes are: their stored dtype, or `uint1` to `uint7`
+ * @throws {@link DTypeError} for codes of another dtype, or an output that is not floating
+ * @throws {@link ShapeError} when blocks do not fit the input, or scales the blocks
+ * @throws {@link ValueError} for bounds that `inputDtype` does not have
+ */
+export const dequantizeAffine: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
+  name: 'dequantizeAffine',
+  reference: (...args: DequantizeArgs): Tensor => {
+    const [input, blockSize, scale, zeroPoint, inputDtype, options] = args
+    const dtype = checkDequantize(input, inputDtype, options)
+    const layout = blockLayout(input.shape, blockSize)
+    return mapRows(input, layout, dtype, rowDequantizer(dtype, layout, scale, zeroPoint))
+  },
+  meta: (...[input, , , , inputDtype, options]: DequantizeArgs): Tensor =>
+    zeros(input.shape, checkDequantize(input, inputDtype, options), input.device),
+})
+
+/**
+ * {@link dequantizeAffine} without a zero point; torchao's `_dequantize_affine_no_zero_point`.
+ *
+ * @throws as {@link dequantizeAffine}
+ */
+export function dequantizeAffineNoZeroPoint(
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  inputDtype: DType,
+  options?: DequantizeOptions,
+): Tensor {
+  return dequantizeAffine(input, blockSize, scale, undefined, inputDtype, options)
+}
+
+/** Checks what {@link dequantizeAffine} is given; the dtype of its result. */
+export function checkDequantize(
+  input: Tensor,
+  inputDtype: DType,
+  options: DequantizeOptions = {},
+): FloatDType {
+  if (input.dtype !== codeStorage(inputDtype)) {
+    throw new DTypeError({
+      package: PACKAGE,
+      expected: `codes of ${inputDtype}`,
+      got: input.dtype,
+    })
+  }
+  quantBounds(inputDtype, options)
+  const { outputDtype = 'float32' } = options
+  if (isFloatDType(outputDtype)) return outputDtype
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'an output dtype of float32, float16 or bfloat16',
+    got: String(outputDtype satisfies never as StoredDType),
+  })
+}
