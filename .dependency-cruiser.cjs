@@ -1,0 +1,116 @@
+/**
+ * @file Who may import whom: the layers of docs/architecture.md, with no cycle in them.
+ * A package may import what is below it and never a package beside it.
+ */
+
+/** A package that a layer names is known; every other package is a format. */
+const CONTRACTS = ['base-tensor', 'granularity']
+const ARITHMETIC = ['quant-primitives']
+const KERNELS = ['kernels-webgpu', 'kernels-wasm']
+const ON_CONTRACTS = ['nn', 'safetensors']
+const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant']
+const MODELS = ['llama']
+const NOT_FORMATS = [CONTRACTS, ARITHMETIC, KERNELS, ON_CONTRACTS, WORKFLOWS, MODELS].flat()
+
+const filesOf = (names) => `^packages/(?:${names.join('|')})/`
+const FORMAT = `^packages/(?!(?:${NOT_FORMATS.join('|')})/)([^/]+)/`
+const ANY_PACKAGE = '^packages/[^/]+/src/'
+
+/** Sources of `names` import, besides themselves, only the packages `allowed`. */
+function layer(names, allowed) {
+  return names.map((name) => ({
+    name: `${name}-imports-downwards`,
+    comment: `@ao/${name} may import ${allowed.map((other) => `@ao/${other}`).join(', ') || 'no @ao package'}.`,
+    severity: 'error',
+    from: { path: `${filesOf([name])}src/` },
+    to: { path: '^(packages|apps)/', pathNot: filesOf([name, ...allowed]) },
+  }))
+}
+
+module.exports = {
+  forbidden: [
+    ...layer(['base-tensor'], []),
+    ...layer(['granularity', ...KERNELS, ...ON_CONTRACTS], ['base-tensor']),
+    ...layer(ARITHMETIC, CONTRACTS),
+    ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, 'nn']),
+    ...layer(MODELS, ['base-tensor', ...ON_CONTRACTS]),
+    {
+      name: 'formats-import-downwards',
+      comment:
+        'A format imports contracts, arithmetic and kernels: no sibling, no workflow, no app.',
+      severity: 'error',
+      from: { path: `${FORMAT}src/` },
+      to: {
+        path: '^(packages|apps)/',
+        pathNot: ['^packages/$1/', filesOf([...CONTRACTS, ...ARITHMETIC, ...KERNELS])],
+      },
+    },
+    {
+      name: 'plain-entries-reach-no-kernels',
+      comment: "A format's main entry works without a kernel package: kernels have a subpath.",
+      severity: 'error',
+      from: { path: `${FORMAT}src/index\\.ts$` },
+      to: { path: filesOf(KERNELS), reachable: true },
+    },
+    {
+      name: 'main-entries-reach-no-node',
+      comment: 'Everything but `./node` runs in a browser: Node built-ins stay behind src/node*.',
+      severity: 'error',
+      from: { path: ANY_PACKAGE, pathNot: '^packages/[^/]+/src/node' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'main-entries-reach-no-node-files',
+      comment: 'Files that do not begin with `node` do not import those that do.',
+      severity: 'error',
+      from: { path: ANY_PACKAGE, pathNot: '^packages/[^/]+/src/node' },
+      to: { path: '^packages/[^/]+/src/node' },
+    },
+    {
+      name: 'nothing-imports-apps',
+      severity: 'error',
+      from: { pathNot: '^apps/' },
+      to: { path: '^apps/' },
+    },
+    {
+      name: 'public-exports-only',
+      comment: 'Another package is imported by its name, never by a path into it.',
+      severity: 'error',
+      from: { path: '^(packages|apps)/([^/]+)/' },
+      to: { path: '^(packages|apps)/', pathNot: '^$1/$2/', dependencyTypes: ['local'] },
+    },
+    {
+      name: 'sources-use-no-dev-dependencies',
+      severity: 'error',
+      from: { path: '^(packages|apps)/[^/]+/src/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['npm'],
+      },
+    },
+    {
+      name: 'sources-use-no-tooling',
+      severity: 'error',
+      from: { path: '^(packages|apps)/[^/]+/src/' },
+      to: { path: '^tooling/' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Types may refer to each other across files; values may not.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '/dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['@ao/source', 'import', 'types', 'default'],
+    },
+  },
+}
