@@ -1,6 +1,6 @@
 /**
- * @file Every ```ts block of the READMEs type-checks and runs as it stands, from source. A block
- * tagged ```ts no-run (it needs a browser, a large model) is type-checked alone.
+ * @file Every ```ts block of the READMEs and of docs/adding-a-format.md type-checks and runs as it
+ * stands, from source. A block tagged ```ts no-run (it needs a browser, say) is type-checked alone.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,8 +9,8 @@ import { emptyProject, report, workspacePackages } from './workspace.mjs'
 
 const folder = emptyProject('readme')
 const folders = ['.', ...workspacePackages(['packages']).map((each) => each.folder)]
-const readmes = folders.map((each) => join(each, 'README.md'))
-const blocks = readmes.filter((file) => existsSync(file)).flatMap(codeBlocks)
+const pages = [...folders.map((each) => join(each, 'README.md')), 'docs/adding-a-format.md']
+const blocks = pages.filter((file) => existsSync(file)).flatMap(codeBlocks)
 
 layOut()
 const types = run('tsc', ['--noEmit', '-p', join(folder, 'tsconfig.json')])
@@ -22,13 +22,13 @@ for (const { file, place, runs } of blocks) {
 }
 report(problems, `${blocks.length} code blocks`)
 
-function codeBlocks(readme) {
-  const text = readFileSync(readme, 'utf8')
+function codeBlocks(page) {
+  const text = readFileSync(page, 'utf8')
   return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map((match, i) => {
     const line = text.slice(0, match.index).split('\n').length + 1
-    const owner = basename(dirname(resolve(readme)))
+    const owner = basename(dirname(resolve(page)))
     const runs = match[1] === undefined
-    return { file: `${owner}-${i + 1}.mts`, place: `${readme}:${line}`, runs, code: match[2] }
+    return { file: `${owner}-${i + 1}.mts`, place: `${page}:${line}`, runs, code: match[2] }
   })
 }
 

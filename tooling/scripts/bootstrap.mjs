@@ -57,7 +57,11 @@ function install() {
   const pnpm = manifest.packageManager
   console.log(`Installing dependencies with ${pnpm} ...`)
   const start = performance.now()
-  const flags = ['--frozen-lockfile', '--reporter=append-only', '--config.confirmModulesPurge=false']
+  const flags = [
+    '--frozen-lockfile',
+    '--reporter=append-only',
+    '--config.confirmModulesPurge=false',
+  ]
   const options = { cwd: root, env, encoding: 'utf8', shell: process.platform === 'win32' }
   const result = spawnSync('npx', ['--yes', pnpm, 'install', ...flags], options)
   if (result.status !== 0) {
