@@ -24,75 +24,113 @@ import type { Tensor } from './tensor.ts'
  * nearest where float32 cannot hold them.
  */
 export function toFloat32Array(array: TypedArray, dtype: StoredDType): Float32Array {
+  if (dtype === 'float32') return array as Float32Array
+  const out = new Float32Array(array.length)
+  decodeInto(out, array, dtype)
+  return out
+}
+
+/** Writes the elements of `array`, of `dtype`, into `out` as float32 numbers. */
+export function decodeInto(out: Float32Array, array: TypedArray, dtype: StoredDType): void {
   switch (dtype) {
-    case 'float32':
-      return array as Float32Array
-    case 'bfloat16': {
-      const bits = new Uint32Array(array.length)
-      const source = array as Uint16Array
-      for (let i = 0; i < bits.length; i++) bits[i] = (source[i] as number) << 16
-      return new Float32Array(bits.buffer)
-    }
+    case 'bfloat16':
+      return decodeBfloat16(out, array as Uint16Array)
     case 'float16':
-      return decode(array as Uint16Array, fromFloat16Bits)
+      return decodeFloat16(out, array as Uint16Array)
     case 'float8_e4m3fn':
-      return decode(array as Uint8Array, fromFloat8E4m3Bits)
+      return decodeFloat8(out, array as Uint8Array, fromFloat8E4m3Bits)
     case 'float8_e5m2':
-      return decode(array as Uint8Array, fromFloat8E5m2Bits)
+      return decodeFloat8(out, array as Uint8Array, fromFloat8E5m2Bits)
     case 'int64':
-      return Float32Array.from(array as BigInt64Array, Number)
+      return out.set(Float32Array.from(array as BigInt64Array, Number))
     default:
-      return Float32Array.from(array as Int32Array)
+      return out.set(array as Int32Array)
   }
 }
 
-function decode(bits: Uint16Array | Uint8Array, value: (bits: number) => number): Float32Array {
-  const out = new Float32Array(bits.length)
-  for (let i = 0; i < out.length; i++) out[i] = value(bits[i] as number)
-  return out
+// One function for each loop: each then sees one kind of array, which makes it several times faster.
+
+function decodeBfloat16(out: Float32Array, source: Uint16Array): void {
+  const bits = new Int32Array(out.buffer, out.byteOffset, out.length)
+  for (let i = 0; i < bits.length; i++) bits[i] = (source[i] as number) << 16
+}
+
+let float16Values: Float32Array | undefined
+
+function decodeFloat16(out: Float32Array, source: Uint16Array): void {
+  const values = (float16Values ??= valuesOf(65536, fromFloat16Bits))
+  for (let i = 0; i < out.length; i++) out[i] = values[source[i] as number] as number
+}
+
+function decodeFloat8(
+  out: Float32Array,
+  source: Uint8Array,
+  value: (bits: number) => number,
+): void {
+  const values = valuesOf(256, value)
+  for (let i = 0; i < out.length; i++) out[i] = values[source[i] as number] as number
+}
+
+function valuesOf(codes: number, value: (bits: number) => number): Float32Array {
+  const values = new Float32Array(codes)
+  for (let bits = 0; bits < codes; bits++) values[bits] = value(bits)
+  return values
 }
 
 /** float32 numbers as elements of `dtype`; `values` itself when that is float32. */
 export function fromFloat32Array(values: Float32Array, dtype: StoredDType): TypedArray {
-  if (dtype === 'float32') return values
-  const out = newArray(dtype, values.length)
-  const n = values.length
   switch (dtype) {
-    case 'bfloat16': {
-      const bits = new Uint32Array(values.buffer, values.byteOffset, n)
-      for (let i = 0; i < n; i++) out[i] = float32BitsToBfloat16(bits[i] as number)
-      return out
-    }
-    case 'float16': {
-      const bits = new Uint32Array(values.buffer, values.byteOffset, n)
-      for (let i = 0; i < n; i++) out[i] = float32BitsToFloat16(bits[i] as number)
-      return out
-    }
+    case 'float32':
+      return values
+    case 'bfloat16':
+      return encodeBfloat16(values)
+    case 'float16':
+      return encodeFloat16(values)
     case 'float8_e4m3fn':
-      for (let i = 0; i < n; i++) out[i] = toFloat8E4m3Bits(values[i] as number)
-      return out
+      return encode(new Uint8Array(values.length), values, toFloat8E4m3Bits)
     case 'float8_e5m2':
-      for (let i = 0; i < n; i++) out[i] = toFloat8E5m2Bits(values[i] as number)
-      return out
+      return encode(new Uint8Array(values.length), values, toFloat8E5m2Bits)
     case 'int64':
-      for (let i = 0; i < n; i++) (out as BigInt64Array)[i] = toInt64(values[i] as number)
-      return out
+      return BigInt64Array.from(values as never, toInt64)
     case 'int32':
-      for (let i = 0; i < n; i++) out[i] = toInt32(values[i] as number)
-      return out
+      return encode(new Int32Array(values.length), values, toInt32)
     case 'bool':
-      for (let i = 0; i < n; i++) out[i] = values[i] === 0 ? 0 : 1
-      return out
-    default:
+      return encode(new Uint8Array(values.length), values, (value) => (value === 0 ? 0 : 1))
+    default: {
       // Typed arrays cut toward zero and wrap; NaN and infinities become 0.
+      const out = newArray(dtype, values.length)
       out.set(values as never)
       return out
+    }
   }
+}
+
+function encodeBfloat16(values: Float32Array): Uint16Array {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length)
+  const out = new Uint16Array(bits.length)
+  for (let i = 0; i < out.length; i++) out[i] = float32BitsToBfloat16(bits[i] as number)
+  return out
+}
+
+function encodeFloat16(values: Float32Array): Uint16Array {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length)
+  const out = new Uint16Array(bits.length)
+  for (let i = 0; i < out.length; i++) out[i] = float32BitsToFloat16(bits[i] as number)
+  return out
+}
+
+function encode<A extends Uint8Array | Int32Array>(
+  out: A,
+  values: Float32Array,
+  code: (value: number) => number,
+): A {
+  for (let i = 0; i < out.length; i++) out[i] = code(values[i] as number)
+  return out
 }
 
 /** A number as int32, as PyTorch's CPU casts: cut toward zero; NaN and out of range give -2^31. */
 export function toInt32(value: number): number {
-  return value > -2147483649 && value < 2147483648 ? Math.trunc(value) : -2147483648
+  return value > -2147483649 && value < 2147483648 ? value | 0 : -2147483648
 }
 
 function toInt64(value: number): bigint {
@@ -104,7 +142,7 @@ function toInt64(value: number): bigint {
 export function castArray(array: TypedArray, from: StoredDType, to: StoredDType): TypedArray {
   if (from === to) return array
   // Between integers no float may come in between: float32 holds 24 bits only.
-  if (isInteger(from) && isInteger(to)) return castIntegers(array, to)
+  if (isInteger(from) && isInteger(to)) return castIntegers(array, from, to)
   return fromFloat32Array(toFloat32Array(array, from), to)
 }
 
@@ -112,12 +150,20 @@ function isInteger(dtype: StoredDType): boolean {
   return dtype.includes('int')
 }
 
-function castIntegers(array: TypedArray, to: StoredDType): TypedArray {
+function castIntegers(array: TypedArray, from: StoredDType, to: StoredDType): TypedArray {
+  if (to === 'int64') return widen(array as Int32Array)
+  const numbers =
+    from === 'int64'
+      ? Int32Array.from(array as BigInt64Array, (value) => Number(BigInt.asIntN(32, value)))
+      : (array as Int32Array)
   const out = newArray(to, array.length)
-  for (let i = 0; i < out.length; i++) {
-    const value = array[i] as number | bigint
-    out[i] = (to === 'int64' ? BigInt(value) : Number(BigInt.asIntN(32, BigInt(value)))) as never
-  }
+  out.set(numbers as never) // typed arrays wrap
+  return out
+}
+
+function widen(array: Int32Array): BigInt64Array {
+  const out = new BigInt64Array(array.length)
+  for (let i = 0; i < out.length; i++) out[i] = BigInt(array[i] as number)
   return out
 }
 
@@ -161,7 +207,7 @@ export function tensor(
   options: { readonly shape?: readonly number[]; readonly dtype?: StoredDType } = {},
 ): DenseTensor {
   const nestedShape: number[] = []
-  for (let level: unknown = values; Array.isArray(level) || level instanceof Float32Array; ) {
+  for (let level: unknown = values; Array.isArray(level) || level instanceof Float32Array;) {
     nestedShape.push(level.length)
     level = level[0]
   }

@@ -3,7 +3,7 @@
 import type { CpuStorage, Device, Storage } from './device.ts'
 import { cpu } from './device.ts'
 import type { StoredDType, TypedArray } from './dtype.ts'
-import { itemSize } from './dtype.ts'
+import { isArrayOf, itemSize } from './dtype.ts'
 import { DTypeError, DeviceError, ShapeError } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
 import {
@@ -11,6 +11,7 @@ import {
   copyStrided,
   isContiguous,
   normalizeDim,
+  normalizeIndex,
   numelOf,
   resolveShape,
   viewStrides,
@@ -67,7 +68,11 @@ export class DenseTensor implements Tensor {
   slice(dim: number, start: number = 0, end: number = Infinity, step: number = 1): DenseTensor {
     const d = normalizeDim(dim, this.ndim)
     if (!Number.isInteger(step) || step < 1) {
-      throw new ShapeError({ package: PACKAGE, expected: 'a step of at least 1', got: String(step) })
+      throw new ShapeError({
+        package: PACKAGE,
+        expected: 'a step of at least 1',
+        got: String(step),
+      })
     }
     const size = this.shape[d] as number
     const from = clampIndex(start, size)
@@ -88,7 +93,7 @@ export class DenseTensor implements Tensor {
 
   select(dim: number, index: number): DenseTensor {
     const d = normalizeDim(dim, this.ndim)
-    const i = normalizeDim(index, this.shape[d] as number)
+    const i = normalizeIndex(index, this.shape[d] as number)
     return this.#window(
       this.shape.toSpliced(d, 1),
       this.strides.toSpliced(d, 1),
@@ -120,11 +125,7 @@ export class DenseTensor implements Tensor {
 
   unsqueeze(dim: number): DenseTensor {
     const d = normalizeDim(dim, this.ndim + 1)
-    return this.#window(
-      this.shape.toSpliced(d, 0, 1),
-      this.strides.toSpliced(d, 0, 1),
-      this.offset,
-    )
+    return this.#window(this.shape.toSpliced(d, 0, 1), this.strides.toSpliced(d, 0, 1), this.offset)
   }
 
   squeeze(dim: number): DenseTensor {
@@ -219,12 +220,24 @@ export function hostArray(tensor: Tensor): TypedArray {
     : array.subarray(whole.offset, whole.offset + whole.numel)
 }
 
-/** A dense tensor on the CPU around `array`, which it keeps. */
+/**
+ * A dense tensor on the CPU around `array`, which it keeps.
+ *
+ * @throws {@link DTypeError} or {@link ShapeError} unless `array` is of the type and length asked for
+ */
 export function fromArray(
   array: TypedArray,
   shape: readonly number[],
   dtype: StoredDType,
 ): DenseTensor {
+  if (!isArrayOf(array, dtype)) {
+    throw new DTypeError({
+      package: PACKAGE,
+      expected: `the typed array that holds ${dtype}`,
+      got: array[Symbol.toStringTag],
+      cure: 'Use cast(tensor, dtype) or fromFloat32(values, shape, dtype) to convert numbers.',
+    })
+  }
   if (array.length !== numelOf(shape)) {
     throw new ShapeError({
       package: PACKAGE,
@@ -317,6 +330,10 @@ function narrowError(size: number, start: number, length: number): ShapeError {
   })
 }
 
+// Indices beyond the ends are allowed, infinite ones too; fractions and NaN are not.
 function clampIndex(index: number, size: number): number {
+  if (Number.isNaN(index) || (Number.isFinite(index) && !Number.isInteger(index))) {
+    throw new ShapeError({ package: PACKAGE, expected: 'integer slice ends', got: String(index) })
+  }
   return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
 }

@@ -8,7 +8,7 @@
  * JavaScript engines do not all have `Float16Array` and none has the others.
  */
 
-import { DTypeError } from './errors.ts'
+import { DTypeError, ValueError } from './errors.ts'
 
 /** Dtypes that a tensor's storage can have. */
 export type StoredDType =
@@ -73,7 +73,9 @@ export function itemSize(dtype: StoredDType): number {
   }
 }
 
-const ARRAY_TYPES: { readonly [D in StoredDType]: { new (length: number): TypedArrayOf<D> } } = {
+const ARRAY_TYPES: {
+  readonly [D in StoredDType]: { readonly name: string; new (length: number): TypedArrayOf<D> }
+} = {
   float32: Float32Array,
   float16: Uint16Array,
   bfloat16: Uint16Array,
@@ -97,14 +99,31 @@ export function newArray<D extends StoredDType>(dtype: D, length: number): Typed
   return new ARRAY_TYPES[dtype](length)
 }
 
+/** Whether `array` is of the type that holds `dtype`, also when it comes from another realm. */
+export function isArrayOf(array: TypedArray, dtype: StoredDType): boolean {
+  return array[Symbol.toStringTag] === ARRAY_TYPES[dtype].name
+}
+
 /**
  * The elements of `dtype` that `bytes` holds, without a copy where alignment allows.
  *
- * @param bytes - little-endian data whose length is a multiple of the element size
+ * @param bytes - little-endian data
+ * @throws {@link ValueError} unless the length is a multiple of the element size
  */
-export function arrayFromBytes<D extends StoredDType>(dtype: D, bytes: Uint8Array): TypedArrayOf<D> {
+export function arrayFromBytes<D extends StoredDType>(
+  dtype: D,
+  bytes: Uint8Array,
+): TypedArrayOf<D> {
   const size = itemSize(dtype)
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice()
+  if (bytes.byteLength % size !== 0) {
+    throw new ValueError({
+      package: '@ao/base-tensor',
+      expected: `a multiple of ${size} bytes for ${dtype}`,
+      got: String(bytes.byteLength),
+    })
+  }
+  // Not `slice`, which on a Node Buffer copies nothing.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
   const ArrayType = ARRAY_TYPES[dtype] as unknown as new (
     buffer: ArrayBufferLike,
     byteOffset: number,

@@ -34,7 +34,9 @@ export class AoError extends Error {
   constructor(parts: AoErrorParts) {
     const got = parts.got === undefined ? '' : `, got ${parts.got}`
     const cure = parts.cure === undefined ? '' : ` ${parts.cure}`
-    super(`[${parts.package}] Expected ${parts.expected}${got}.${cure}`, { cause: parts.cause })
+    // An undefined cause would still be printed with the error.
+    const options = parts.cause === undefined ? undefined : { cause: parts.cause }
+    super(`[${parts.package}] Expected ${parts.expected}${got}.${cure}`, options)
     this.package = parts.package
     this.expected = parts.expected
     this.got = parts.got

@@ -8,67 +8,73 @@
 import type { FloatDType } from './dtype.ts'
 
 const f32 = new Float32Array(1)
-const u32 = new Uint32Array(f32.buffer)
+// Signed, because engines keep int32 in a register and turn larger numbers into doubles.
+const i32 = new Int32Array(f32.buffer)
 
-/** The bits of `x` as a float32. */
+// What is left to multiply with when a short type's bits are moved to float32's place: 2^(127 - bias).
+const FLOAT16_SCALE = 2 ** 112
+const FLOAT8_E4M3_SCALE = 2 ** 120
+
+/** The bits of `x` as a float32, as an int32. */
 export function float32ToBits(x: number): number {
   f32[0] = x
-  return u32[0] as number
+  return i32[0] as number
 }
 
 /** The float32 that has these bits. */
 export function bitsToFloat32(bits: number): number {
-  u32[0] = bits
+  i32[0] = bits
   return f32[0] as number
 }
 
-/** float32 bits to bfloat16 bits. NaN becomes 0x7fc0, as in PyTorch. */
+/** float32 bits to bfloat16 bits. NaN becomes 0xffff, as in PyTorch's casts of arrays on the CPU. */
 export function float32BitsToBfloat16(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fc0
+  if ((bits & 0x7fffffff) > 0x7f800000) return 0xffff
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
 }
 
 export function toBfloat16Bits(x: number): number {
-  f32[0] = x
-  return float32BitsToBfloat16(u32[0] as number)
+  return float32BitsToBfloat16(float32ToBits(x))
 }
 
 export function fromBfloat16Bits(bits: number): number {
-  u32[0] = bits << 16
-  return f32[0] as number
+  return bitsToFloat32(bits << 16)
 }
 
 /** float32 bits to float16 bits; beyond 65504 (after rounding) to infinity. */
 export function float32BitsToFloat16(bits: number): number {
   const sign = (bits >>> 16) & 0x8000
   const abs = bits & 0x7fffffff
-  if (abs > 0x7f800000) return sign | 0x7e00 // NaN
-  if (abs >= 0x47800000) return sign | 0x7c00 // 2^16 and more
-  if (abs >= 0x38800000) {
-    // Normal in float16: rebias by 112 and drop 13 bits; a carry may run into the exponent.
-    return sign | ((abs - 0x38000000 + 0xfff + ((abs >>> 13) & 1)) >>> 13)
+  if (abs >= 0x47800000) return sign | (abs > 0x7f800000 ? 0x7e00 : 0x7c00) // NaN, 2^16 and more
+  return sign | roundBits(abs, 10, 15)
+}
+
+/**
+ * The code, without its sign, of a type with `mantissaBits` and `bias` that is nearest to a float32.
+ * Exponent and mantissa are one number, so that a carry rounds up into the next power of two.
+ *
+ * @param abs - float32 bits without sign, of a number within the type's range
+ */
+function roundBits(abs: number, mantissaBits: number, bias: number): number {
+  const dropped = 23 - mantissaBits
+  const rebias = (127 - bias) << 23
+  if (abs >= rebias + 0x800000) {
+    return (abs - rebias + (1 << (dropped - 1)) - 1 + ((abs >>> dropped) & 1)) >>> dropped
   }
-  if (abs < 0x33000000) return sign // below half of the smallest subnormal
-  const shift = 126 - (abs >>> 23) // 14..24: how many bits a subnormal loses
-  const mantissa = (abs & 0x7fffff) | 0x800000
-  const half = 1 << (shift - 1)
-  const kept = mantissa >>> shift
-  const rest = mantissa & ((1 << shift) - 1)
-  return sign | (kept + (rest > half || (rest === half && (kept & 1) === 1) ? 1 : 0))
+  // Subnormal: adding the power of two whose last bit is their step makes the processor round.
+  const magic = (127 + 24 - bias - mantissaBits) << 23
+  const step = bitsToFloat32(magic)
+  return float32ToBits(bitsToFloat32(abs) + step) - magic
 }
 
 export function toFloat16Bits(x: number): number {
-  f32[0] = x
-  return float32BitsToFloat16(u32[0] as number)
+  return float32BitsToFloat16(float32ToBits(x))
 }
 
 export function fromFloat16Bits(bits: number): number {
-  const exponent = (bits >>> 10) & 0x1f
-  const mantissa = bits & 0x3ff
-  const sign = bits & 0x8000 ? -1 : 1
-  if (exponent === 0) return sign * mantissa * 2 ** -24
-  if (exponent === 31) return mantissa ? NaN : sign * Infinity
-  return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15)
+  const value = bitsToFloat32(((bits & 0x8000) << 16) | ((bits & 0x7fff) << 13))
+  if ((bits & 0x7c00) === 0x7c00) return bits & 0x3ff ? NaN : value * Infinity
+  return value * FLOAT16_SCALE
 }
 
 /** `x` rounded to float16, as a number. */
@@ -78,11 +84,7 @@ export function roundToFloat16(x: number): number {
 
 /** `x` rounded to bfloat16 (through float32, as PyTorch does), as a number. */
 export function roundToBfloat16(x: number): number {
-  f32[0] = x
-  const bits = u32[0] as number
-  if ((bits & 0x7fffffff) > 0x7f800000) return NaN
-  u32[0] = ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) << 16
-  return f32[0] as number
+  return fromBfloat16Bits(toBfloat16Bits(x))
 }
 
 /**
@@ -101,53 +103,32 @@ export function roundHalfToEven(x: number): number {
   // Adding and taking away 2^52 leaves an integer, rounded by the processor to nearest even.
   if (Math.abs(x) >= 4503599627370496) return x
   const magic = x < 0 ? -4503599627370496 : 4503599627370496
-  return x + magic - magic
+  const rounded = x + magic - magic
+  return rounded === 0 ? x * 0 : rounded // keeps the sign of -0.3 and -0
 }
 
 /** float32 value to float8_e4m3fn bits. Beyond 464 the result is NaN: clamp to 448 to saturate. */
 export function toFloat8E4m3Bits(x: number): number {
-  return encodeFloat8(x, 3, 7, 464, 0x7f)
+  const bits = float32ToBits(x)
+  const abs = bits & 0x7fffffff
+  return ((bits >>> 24) & 0x80) | (abs > 0x43e80000 ? 0x7f : roundBits(abs, 3, 7))
 }
 
 /** float32 value to float8_e5m2 bits. At 61440 and more the result is infinity. */
 export function toFloat8E5m2Bits(x: number): number {
-  if (Number.isNaN(x)) return float32ToBits(x) >>> 31 ? 0xff : 0x7f
-  const sign = Object.is(x, -0) || x < 0 ? 0x80 : 0
-  return Math.abs(x) >= 61440 ? sign | 0x7c : encodeFloat8(x, 2, 15, Infinity, 0x7f)
-}
-
-function encodeFloat8(
-  x: number,
-  mantissaBits: number,
-  bias: number,
-  lastFinite: number,
-  nan: number,
-): number {
-  const sign = Object.is(x, -0) || x < 0 || (x !== x && float32ToBits(x) >>> 31) ? 0x80 : 0
-  const abs = Math.abs(x)
-  if (!(abs <= lastFinite)) return sign | nan
-  const minExponent = 1 - bias
-  const exponent = Math.max(((float32ToBits(abs) >>> 23) & 0xff) - 127, minExponent)
-  // The code as an integer: exponent and mantissa are one number, so a carry rounds up correctly.
-  const steps = roundHalfToEven(abs * 2 ** (mantissaBits - exponent))
-  return sign | (steps + ((exponent - minExponent) << mantissaBits))
+  const bits = float32ToBits(x)
+  const abs = bits & 0x7fffffff
+  const sign = (bits >>> 24) & 0x80
+  if (abs >= 0x47700000) return sign | (abs > 0x7f800000 ? 0x7f : 0x7c)
+  return sign | roundBits(abs, 2, 15)
 }
 
 export function fromFloat8E4m3Bits(bits: number): number {
   if ((bits & 0x7f) === 0x7f) return NaN
-  return decodeFloat8(bits, 3, 7)
+  return bitsToFloat32(((bits & 0x80) << 24) | ((bits & 0x7f) << 20)) * FLOAT8_E4M3_SCALE
 }
 
+/** A float8_e5m2 is the upper half of a float16. */
 export function fromFloat8E5m2Bits(bits: number): number {
-  if ((bits & 0x7c) === 0x7c) return bits & 3 ? NaN : bits & 0x80 ? -Infinity : Infinity
-  return decodeFloat8(bits, 2, 15)
-}
-
-function decodeFloat8(bits: number, mantissaBits: number, bias: number): number {
-  const mantissa = bits & ((1 << mantissaBits) - 1)
-  const exponent = (bits & 0x7f) >>> mantissaBits
-  const sign = bits & 0x80 ? -1 : 1
-  return exponent === 0
-    ? sign * mantissa * 2 ** (1 - bias - mantissaBits)
-    : sign * ((1 << mantissaBits) + mantissa) * 2 ** (exponent - bias - mantissaBits)
+  return fromFloat16Bits(bits << 8)
 }

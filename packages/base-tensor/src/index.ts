@@ -10,14 +10,7 @@ export {
   type NestedNumbers,
 } from './cast.ts'
 export { cpu, meta, type CpuStorage, type Device, type Storage } from './device.ts'
-export {
-  asDense,
-  DenseTensor,
-  fromArray,
-  hostArray,
-  isDenseTensor,
-  zeros,
-} from './dense-tensor.ts'
+export { asDense, DenseTensor, fromArray, hostArray, isDenseTensor, zeros } from './dense-tensor.ts'
 export {
   arrayFromBytes,
   finfo,
@@ -100,7 +93,14 @@ export {
   promote,
 } from './math-ops.ts'
 export { dot, matmulNT } from './matmul.ts'
-export { defineOp, isTensor, type AnyOp, type ErrorBudget, type Op, type OpDefinition } from './op.ts'
+export {
+  defineOp,
+  isTensor,
+  type AnyOp,
+  type ErrorBudget,
+  type Op,
+  type OpDefinition,
+} from './op.ts'
 export {
   isSkipped,
   skip,

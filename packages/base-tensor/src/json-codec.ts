@@ -8,7 +8,8 @@
 import { isDType, type DType } from './dtype.ts'
 import { FormatError } from './errors.ts'
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 /** `metadata`: as in checkpoint files. `config`: as `config_to_dict`, with versions. */
 export type JsonDialect = 'metadata' | 'config'
@@ -24,13 +25,23 @@ export interface JsonCodec<T> {
 
 /** @throws {@link FormatError} always: `path` holds something else than `expected` */
 export function rejectJson(path: string, expected: string, json: unknown, cure?: string): never {
-  const text = JSON.stringify(json) ?? 'nothing'
   throw new FormatError({
     package: '@ao/base-tensor',
     expected: `${path} to be ${expected}`,
-    got: text.length > 120 ? `${text.slice(0, 120)}...` : text,
+    got: describeJson(json),
     ...(cure === undefined ? {} : { cure }),
   })
+}
+
+function describeJson(json: unknown): string {
+  if (Array.isArray(json) && json.length > 16) return `a list of ${json.length}`
+  let text: string
+  try {
+    text = JSON.stringify(json) ?? 'nothing'
+  } catch {
+    return 'JSON that nests too deep to show'
+  }
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text
 }
 
 function plain<T extends Json>(expected: string, accepts: (json: Json) => boolean): JsonCodec<T> {
@@ -45,9 +56,8 @@ export const booleanCodec: JsonCodec<boolean> = /* @__PURE__ */ plain(
   (json) => typeof json === 'boolean',
 )
 
-export const numberCodec: JsonCodec<number> = /* @__PURE__ */ plain(
-  'a number',
-  (json) => typeof json === 'number',
+export const numberCodec: JsonCodec<number> = /* @__PURE__ */ plain('a finite number', (json) =>
+  Number.isFinite(json),
 )
 
 export const integerCodec: JsonCodec<number> = /* @__PURE__ */ plain('an integer', (json) =>
@@ -110,7 +120,10 @@ export const dtypeCodec: JsonCodec<DType> = {
 }
 
 /** {@link dtypeCodec} for the dtypes of which a tensor can be. */
-export function narrowDTypeCodec<D extends DType>(accepts: (dtype: DType) => dtype is D): JsonCodec<D> {
+/* @__NO_SIDE_EFFECTS__ */
+export function narrowDTypeCodec<D extends DType>(
+  accepts: (dtype: DType) => dtype is D,
+): JsonCodec<D> {
   return {
     encode: dtypeCodec.encode,
     decode: (json, path) => {

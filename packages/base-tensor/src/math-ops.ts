@@ -5,11 +5,11 @@
  * precision; PyTorch leaves their order open, so results agree to rounding, not to the bit.
  */
 
-import { fromFloat32, hostFloat32 } from './cast.ts'
+import { decodeInto, fromFloat32, hostFloat32 } from './cast.ts'
 import { asDense, fromArray, hostArray, zeros } from './dense-tensor.ts'
-import { isFloatDType, newArray, type StoredDType } from './dtype.ts'
+import { isFloatDType, newArray, type StoredDType, type TypedArray } from './dtype.ts'
 import { DTypeError, ShapeError } from './errors.ts'
-import { matmulNT } from './matmul.ts'
+import { matmulColumns, matmulNT } from './matmul.ts'
 import { defineOp, type Op } from './op.ts'
 import { contiguousStrides, numelOf } from './strided.ts'
 import type { Tensor } from './tensor.ts'
@@ -55,16 +55,58 @@ export const linear: Op<[input: Tensor, weight: Tensor, bias?: Tensor | undefine
       const shape = linearShape(input, weight)
       const [n, k] = weight.shape as [number, number]
       const out = new Float32Array(numelOf(shape))
-      matmulNT(hostFloat32(input), hostFloat32(weight), out, out.length / n, n, k)
+      multiplyWeight(hostFloat32(input), hostArray(weight), weight.dtype, out, n, k)
       if (bias) addBias(out, hostFloat32(bias), n)
       return fromFloat32(out, shape, input.dtype)
     },
-    meta: (input: Tensor, weight: Tensor): Tensor =>
-      zeros(linearShape(input, weight), input.dtype, input.device),
+    meta: (input: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
+      const shape = linearShape(input, weight)
+      if (bias) checkBias(bias.numel, weight.shape[0] as number)
+      return zeros(shape, input.dtype, input.device)
+    },
   })
 
-/** Adds `bias` (N) to every row of `out` (M, N), in place. */
+/** Elements of a weight that are decoded at once: as float32 they stay in a core's cache. */
+const DECODED_AT_ONCE = 32768
+
+/** `out = input @ weight^T`; a weight of another dtype than float32 is never decoded as a whole. */
+function multiplyWeight(
+  input: Float32Array,
+  weight: TypedArray,
+  dtype: StoredDType,
+  out: Float32Array,
+  n: number,
+  k: number,
+): void {
+  const m = n === 0 ? 0 : out.length / n
+  if (dtype === 'float32') return matmulNT(input, weight as Float32Array, out, m, n, k)
+  const rows = Math.max(4, Math.ceil(DECODED_AT_ONCE / k))
+  const decoded = new Float32Array(Math.min(rows, n) * k)
+  for (let row = 0; row < n; row += rows) {
+    const count = Math.min(rows, n - row)
+    const block = decoded.subarray(0, count * k)
+    decodeInto(block, weight.subarray(row * k, (row + count) * k), dtype)
+    matmulColumns(input, block, out, m, n, k, row, count)
+  }
+}
+
+function checkBias(length: number, n: number): void {
+  if (length !== n) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a bias of ${n} elements`,
+      got: String(length),
+    })
+  }
+}
+
+/**
+ * Adds `bias` (N) to every row of `out` (M, N), in place.
+ *
+ * @throws {@link ShapeError} unless `bias` has N elements
+ */
 export function addBias(out: Float32Array, bias: Float32Array, n: number): void {
+  checkBias(bias.length, n)
   for (let row = 0; row < out.length; row += n) {
     for (let j = 0; j < n; j++) out[row + j] = (out[row + j] as number) + (bias[j] as number)
   }
@@ -164,11 +206,19 @@ function elementwise(
       const right = broadcastValues(b, shape)
       const out = new Float32Array(left.length)
       for (let i = 0; i < out.length; i++) out[i] = compute(left[i] as number, right[i] as number)
-      return fromFloat32(out, shape, promote(a.dtype, b.dtype))
+      return fromFloat32(out, shape, elementwiseDtype(a, b))
     },
     meta: (a: Tensor, b: Tensor): Tensor =>
-      zeros(broadcastShapes(a.shape, b.shape), promote(a.dtype, b.dtype), a.device),
+      zeros(broadcastShapes(a.shape, b.shape), elementwiseDtype(a, b), a.device),
   })
+}
+
+// A scalar tensor does not widen a tensor with dimensions: bfloat16 times a float32 scale stays so.
+function elementwiseDtype(a: Tensor, b: Tensor): StoredDType {
+  if (isFloatDType(a.dtype) && isFloatDType(b.dtype) && (a.ndim === 0) !== (b.ndim === 0)) {
+    return a.ndim === 0 ? b.dtype : a.dtype
+  }
+  return promote(a.dtype, b.dtype)
 }
 
 function broadcastValues(tensor: Tensor, shape: readonly number[]): Float32Array {
@@ -204,16 +254,20 @@ export const mul: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ elementwi
   (a, b) => a * b,
 )
 
-/** Rows of `weight` (V, H) by token: `ids` (...) of any integer dtype -> (..., H). */
+/**
+ * Rows of `weight` (V, H) by token: `ids` (...) of any integer dtype -> (..., H).
+ *
+ * @throws {@link ShapeError} for an id outside of 0..V-1
+ */
 export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'embedding',
   reference: (ids: Tensor, weight: Tensor): Tensor => {
+    const [vocabulary, width] = embeddingShape(weight)
     const rows = Array.from(hostArray(ids), Number)
-    const [vocabulary, width] = weight.shape as [number, number]
     const source = hostArray(weight)
     const data = newArray(weight.dtype, rows.length * width)
     rows.forEach((row, i) => {
-      if (!(row >= 0 && row < vocabulary)) {
+      if (!(Number.isInteger(row) && row >= 0 && row < vocabulary)) {
         throw new ShapeError({
           package: PACKAGE,
           expected: `ids in 0..${vocabulary - 1}`,
@@ -225,5 +279,16 @@ export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__
     return fromArray(data, [...ids.shape, width], weight.dtype)
   },
   meta: (ids: Tensor, weight: Tensor): Tensor =>
-    zeros([...ids.shape, weight.shape[1] as number], weight.dtype, weight.device),
+    zeros([...ids.shape, embeddingShape(weight)[1]], weight.dtype, weight.device),
 })
+
+function embeddingShape(weight: Tensor): [number, number] {
+  if (weight.ndim !== 2) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: 'an embedding weight of shape [V, H]',
+      got: `[${weight.shape.join(', ')}]`,
+    })
+  }
+  return weight.shape as [number, number]
+}

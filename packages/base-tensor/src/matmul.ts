@@ -21,14 +21,31 @@ export function matmulNT(
   n: number,
   k: number,
 ): void {
+  matmulColumns(a, b, out, m, n, k, 0, n)
+}
+
+/**
+ * {@link matmulNT} for `count` columns of `out` from `first` on; `b` (count, K) holds their rows only.
+ */
+export function matmulColumns(
+  a: Float32Array,
+  b: Float32Array,
+  out: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  first: number,
+  count: number,
+): void {
   const evenM = m & ~1
-  const fullN = n & ~3
-  for (let j = 0; j < fullN; j += 4) {
-    for (let i = 0; i < evenM; i += 2) block2x4(a, b, out, i, j, n, k)
-    if (evenM < m) block1x4(a, b, out, evenM, j, n, k)
+  const fullCount = count & ~3
+  for (let j = 0; j < fullCount; j += 4) {
+    const column = first + j
+    for (let i = 0; i < evenM; i += 2) block2x4(a, i * k, b, j * k, out, i * n + column, n, k)
+    if (evenM < m) block1x4(a, evenM * k, b, j * k, out, evenM * n + column, k)
   }
-  for (let j = fullN; j < n; j++) {
-    for (let i = 0; i < m; i++) out[i * n + j] = dot(a, i * k, b, j * k, k)
+  for (let j = fullCount; j < count; j++) {
+    for (let i = 0; i < m; i++) out[i * n + first + j] = dot(a, i * k, b, j * k, k)
   }
 }
 
@@ -47,16 +64,15 @@ export function dot(
 
 function block2x4(
   a: Float32Array,
+  a0: number,
   b: Float32Array,
+  b0: number,
   out: Float32Array,
-  i: number,
-  j: number,
+  o0: number,
   n: number,
   k: number,
 ): void {
-  const a0 = i * k
   const a1 = a0 + k
-  const b0 = j * k
   const b1 = b0 + k
   const b2 = b1 + k
   const b3 = b2 + k
@@ -84,7 +100,6 @@ function block2x4(
     s12 += x1 * y2
     s13 += x1 * y3
   }
-  const o0 = i * n + j
   const o1 = o0 + n
   out[o0] = s00
   out[o0 + 1] = s01
@@ -98,15 +113,13 @@ function block2x4(
 
 function block1x4(
   a: Float32Array,
+  a0: number,
   b: Float32Array,
+  b0: number,
   out: Float32Array,
-  i: number,
-  j: number,
-  n: number,
+  o0: number,
   k: number,
 ): void {
-  const a0 = i * k
-  const b0 = j * k
   const b1 = b0 + k
   const b2 = b1 + k
   const b3 = b2 + k
@@ -121,9 +134,8 @@ function block1x4(
     s2 += x * (b[b2 + p] as number)
     s3 += x * (b[b3 + p] as number)
   }
-  const o = i * n + j
-  out[o] = s0
-  out[o + 1] = s1
-  out[o + 2] = s2
-  out[o + 3] = s3
+  out[o0] = s0
+  out[o0 + 1] = s1
+  out[o0 + 2] = s2
+  out[o0 + 3] = s3
 }

@@ -38,12 +38,23 @@ export function isContiguous(shape: readonly number[], strides: readonly number[
  * @throws {@link ShapeError} unless -rank <= dim < rank
  */
 export function normalizeDim(dim: number, rank: number): number {
-  const normalized = dim < 0 ? dim + rank : dim
-  if (!Number.isInteger(dim) || normalized < 0 || normalized >= rank) {
+  return normalizeIndex(dim, rank, 'dimension')
+}
+
+/**
+ * `index` counted from the front.
+ *
+ * @param what - how a message calls it
+ * @throws {@link ShapeError} unless -size <= index < size
+ */
+export function normalizeIndex(index: number, size: number, what: string = 'index'): number {
+  const normalized = index < 0 ? index + size : index
+  if (!Number.isInteger(index) || normalized < 0 || normalized >= size) {
     throw new ShapeError({
       package: PACKAGE,
-      expected: `a dimension in -${rank}..${rank - 1}`,
-      got: String(dim),
+      expected:
+        size === 0 ? `no ${what}, since there are none` : `${what} in -${size}..${size - 1}`,
+      got: String(index),
     })
   }
   return normalized

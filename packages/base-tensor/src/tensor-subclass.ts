@@ -145,12 +145,12 @@ export abstract class TensorSubclass implements Tensor {
 
   /** Runs `op` by the table of this class, or of the closest ancestor that has it. */
   dispatchOp(op: AnyOp, args: readonly unknown[]): unknown {
-    const names: string[] = []
-    for (let type = this.constructor as typeof TensorSubclass; type.ops; ) {
+    const names = new Set<string>()
+    for (let type = this.constructor as typeof TensorSubclass; type.ops;) {
       if (Object.hasOwn(type, 'ops')) {
         for (const row of type.ops) {
           if (row.opName === op.opName) return row.run(...(args as never))
-          names.push(row.opName)
+          names.add(row.opName)
         }
       }
       type = Object.getPrototypeOf(type) as typeof TensorSubclass
@@ -158,7 +158,7 @@ export abstract class TensorSubclass implements Tensor {
     const { formatName } = this.constructor as typeof TensorSubclass
     throw new UnsupportedOpError({
       package: PACKAGE,
-      expected: `an operation that ${formatName} has (${names.sort().join(', ') || 'none'})`,
+      expected: `an operation that ${formatName} has (${[...names].sort().join(', ') || 'none'})`,
       got: `${op.opName}(${args.map(describeArgument).join(', ')})`,
       cure: 'Call dequantize() to work on the plain tensor.',
     })
@@ -231,7 +231,10 @@ export abstract class TensorSubclass implements Tensor {
     const { tensors, attributes } = this.flatten()
     const moved: Record<string, DenseTensor> = {}
     for (const [name, tensor] of Object.entries(tensors)) moved[name] = await tensor.to(device)
-    return new (this.constructor as TensorSubclassType)({ ...attributes, ...moved } as never) as this
+    return new (this.constructor as TensorSubclassType)({
+      ...attributes,
+      ...moved,
+    } as never) as this
   }
 
   toString(): string {
@@ -259,7 +262,7 @@ export function isTensorSubclass(value: unknown): value is TensorSubclass {
 
 /**
  * Why `copy_` from `source` into `target` is refused, or undefined where it is not: another class,
- * shape, inner shape, set of optional tensors or attribute.
+ * shape, kind of inner tensor, set of optional tensors or attribute.
  */
 export function metadataDifference(target: TensorSubclass, source: Tensor): string | undefined {
   const type = target.constructor as typeof TensorSubclass
@@ -270,9 +273,9 @@ export function metadataDifference(target: TensorSubclass, source: Tensor): stri
   const a = target.flatten()
   const b = source.flatten()
   for (const name of [...type.tensorDataNames, ...type.optionalTensorDataNames]) {
-    const own = a.tensors[name]?.shape.join()
-    const other = b.tensors[name]?.shape.join()
-    if (own !== other) return `${name} of shape ${other === undefined ? 'none' : `[${other}]`}`
+    // The text of a dense tensor is its shape, dtype and device.
+    const other = formatValue(b.tensors[name])
+    if (formatValue(a.tensors[name]) !== other) return `${name}=${other}`
   }
   for (const [name, value] of Object.entries(a.attributes)) {
     if (formatValue(value) !== formatValue(b.attributes[name])) {
@@ -289,6 +292,7 @@ function formatValue(value: unknown): string {
 }
 
 function describeArgument(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(describeArgument).join(', ')}]`
   if (isTensorSubclass(value)) return (value.constructor as typeof TensorSubclass).formatName
   return formatValue(value)
 }

@@ -8,7 +8,7 @@
 import { asDense, checkNarrow, zeros } from './dense-tensor.ts'
 import { DTypeError, ShapeError } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
-import { normalizeDim, resolveShape } from './strided.ts'
+import { normalizeDim, resolveShape, viewStrides } from './strided.ts'
 import type { Tensor } from './tensor.ts'
 
 const PACKAGE = '@ao/base-tensor'
@@ -38,8 +38,10 @@ export const transpose: Op<[tensor: Tensor, dim0: number, dim1: number], Tensor>
   /* @__PURE__ */ viewOp('transpose', (tensor, a, b) => asDense(tensor).transpose(a, b))
 
 /** See {@link Tensor.view}. */
-export const view: Op<[tensor: Tensor, shape: readonly number[]], Tensor> =
-  /* @__PURE__ */ viewOp('view', (tensor, shape) => asDense(tensor).view(shape))
+export const view: Op<[tensor: Tensor, shape: readonly number[]], Tensor> = /* @__PURE__ */ viewOp(
+  'view',
+  (tensor, shape) => asDense(tensor).view(shape),
+)
 
 /** See {@link Tensor.unsqueeze}. */
 export const unsqueeze: Op<[tensor: Tensor, dim: number], Tensor> = /* @__PURE__ */ viewOp(
@@ -65,26 +67,32 @@ export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
   if (tensor.dispatchOp) return view(tensor, shape)
   const dense = asDense(tensor)
   const resolved = resolveShape(shape, dense.numel)
-  return (dense.isContiguous ? dense : dense.contiguous()).view(resolved)
+  const viewable = viewStrides(dense.shape, dense.strides, resolved) !== undefined
+  return (viewable ? dense : dense.contiguous()).view(resolved)
 }
 
 /** Splits `dim` in `chunks` parts of equal size (the last may be smaller), as views. */
 export function chunk(tensor: Tensor, chunks: number, dim = 0): Tensor[] {
+  if (!Number.isInteger(chunks) || chunks < 1) {
+    throw new ShapeError({ package: PACKAGE, expected: 'at least 1 chunk', got: String(chunks) })
+  }
   const d = normalizeDim(dim, tensor.ndim)
   const size = tensor.shape[d] as number
   const each = Math.ceil(size / chunks)
   const parts: Tensor[] = []
-  for (let from = 0; from < size; from += each) {
+  for (let from = 0; from < size || parts.length === 0; from += each) {
     parts.push(slice(tensor, d, from, Math.min(from + each, size)))
   }
   return parts
 }
 
 /** Joins tensors of equal dtype along `dim`; all other sizes must agree. */
-export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> =
-  /* @__PURE__ */ viewOp('cat', (tensors, dim = 0) => {
+export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> = /* @__PURE__ */ viewOp(
+  'cat',
+  (tensors, dim = 0) => {
     const first = tensors[0]
-    if (!first) throw new ShapeError({ package: PACKAGE, expected: 'a tensor for cat', got: 'none' })
+    if (!first)
+      throw new ShapeError({ package: PACKAGE, expected: 'a tensor for cat', got: 'none' })
     const d = normalizeDim(dim, first.ndim)
     for (const tensor of tensors) checkCat(first, tensor, d)
     const total = tensors.reduce((sum, tensor) => sum + (tensor.shape[d] as number), 0)
@@ -96,17 +104,20 @@ export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> =
       from += size
     }
     return out
-  })
+  },
+)
 
 function checkCat(first: Tensor, tensor: Tensor, d: number): void {
   if (tensor.dtype !== first.dtype) {
     throw new DTypeError({
       package: PACKAGE,
-      expected: `tensors of one dtype for cat`,
+      expected: 'tensors of one dtype for cat',
       got: `${first.dtype} and ${tensor.dtype}`,
     })
   }
-  if (tensor.shape.toSpliced(d, 1).join() !== first.shape.toSpliced(d, 1).join()) {
+  const fits =
+    tensor.ndim === first.ndim && tensor.shape.every((n, i) => i === d || n === first.shape[i])
+  if (!fits) {
     throw new ShapeError({
       package: PACKAGE,
       expected: `tensors that differ in dimension ${d} only`,
@@ -123,4 +134,3 @@ export const index: Op<[tensor: Tensor, indices: readonly number[]], Tensor> =
     indices.forEach((row, i) => out.select(0, i).copy_(source.select(0, row)))
     return out
   })
-
