@@ -38,7 +38,7 @@ function environment() {
   const binaries = join(root, 'node_modules', '.bin')
   const quiet = { npm_config_update_notifier: 'false', npm_config_fund: 'false' }
   const untracked = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' }
-  const caches = isWritable(homedir()) ? {} : cachesBelow(join(root, 'node_modules', '.cache'))
+  const caches = isHomeWritable() ? {} : cachesBelow(join(root, 'node_modules', '.cache'))
   const path = [binaries, process.env.PATH].join(delimiter)
   return { ...process.env, ...quiet, ...untracked, ...caches, PATH: path }
 }
@@ -104,11 +104,11 @@ function read(file) {
   }
 }
 
-function isWritable(folder) {
+function isHomeWritable() {
   try {
-    accessSync(folder, constants.W_OK)
+    accessSync(homedir(), constants.W_OK)
     return true
   } catch {
-    return false
+    return false // nor has every user a home
   }
 }
