@@ -1,1 +1,31 @@
-export {}
+export { configFromJson, configToJson, type ConfigFromJsonOptions } from './config-from-json.ts'
+export {
+  AOPerModuleConfig,
+  fqnMatchesFqnConfig,
+  FqnToConfig,
+  ModuleFqnToConfig,
+  type FqnConfigs,
+  type FqnMatch,
+} from './fqn-to-config.ts'
+export {
+  readQuantizationConfig,
+  toQuantizationConfig,
+  type HuggingFaceQuantization,
+} from './hugging-face.ts'
+export { isLinearWeightName } from './linear-weight-name.ts'
+export {
+  quantizeStateDict,
+  weightTransform,
+  type QuantizeStateDictOptions,
+  type WeightFilter,
+  type WeightTransformOptions,
+} from './quantize-state-dict.ts'
+export { isLinear, quantize_, type ModuleFilter, type QuantizeOptions } from './quantize.ts'
+export type {
+  OnProgress,
+  QuantizedWeight,
+  QuantizeProgress,
+  QuantizeReport,
+  SkippedWeight,
+} from './report.ts'
+export { computeError } from '@ao/quant-primitives'

@@ -1,0 +1,59 @@
+/**
+ * @file Config JSON, as torchao's `config_to_dict` writes it:
+ * `{"_type": "Int8WeightOnlyConfig", "_version": 2, "_data": {...}}`.
+ *
+ * Nothing is looked up by name outside the lists that the caller passes.
+ */
+
+import {
+  FormatError,
+  isJsonObject,
+  jsonType,
+  rejectJson,
+  type ConfigJsonContext,
+  type Json,
+  type QuantizationConfig,
+} from '@ao/base-tensor'
+
+/** {@link ConfigJsonContext}, and what to do about a version that is not the one that is read. */
+export interface ReadConfigContext extends ConfigJsonContext {
+  /** Told instead of throwing; the config is then read as if it had the known version. */
+  readonly onWarning?: ((message: string) => void) | undefined
+}
+
+/**
+ * The config that a JSON object describes, out of those listed in `context`.
+ *
+ * @throws {@link FormatError} for an unknown config, another version or bad data, naming its path
+ */
+export function readConfig(json: Json, context: ReadConfigContext): QuantizationConfig {
+  const { path, configs, onWarning } = context
+  const type = jsonType(json, path)
+  const config = configs.find(({ configName }) => configName === type)
+  if (!config) {
+    rejectJson(
+      path,
+      `one of the configs given (${configs.map(({ configName }) => configName).join(', ')})`,
+      type,
+      `Import ${type} from the package of its format and list it in \`configs\`.`,
+    )
+  }
+  // Where a config says no version, torchao takes it as its first.
+  const { _version: version = 1, _data: data } = json as { readonly [key: string]: Json }
+  if (version !== config.configVersion) {
+    const error = versionError(path, type, config.configVersion, version)
+    if (!onWarning) throw error
+    onWarning(error.message)
+  }
+  if (!isJsonObject(data)) rejectJson(`${path}._data`, 'an object', data)
+  return config.fromJSON(data, { ...context, path: `${path}._data` })
+}
+
+function versionError(path: string, type: string, expected: number, got: Json): FormatError {
+  return new FormatError({
+    package: '@ao/quantize',
+    expected: `${path} to be version ${expected} of ${type}`,
+    got: `version ${JSON.stringify(got)}`,
+    cure: 'Pass onWarning to read it all the same: its fields may then mean something else.',
+  })
+}

@@ -1,0 +1,189 @@
+/** @file Different configs for different parts of a model, by name. torchao's `FqnToConfig`. */
+
+import {
+  decodeFields,
+  FormatError,
+  isJsonObject,
+  rejectJson,
+  skip,
+  type Json,
+  type JsonCodec,
+  type QuantizationConfig,
+  type QuantizeContext,
+  type Skipped,
+  type Tensor,
+} from '@ao/base-tensor'
+import { readConfig, type ReadConfigContext } from './config-json.ts'
+import { isLinearWeightName } from './linear-weight-name.ts'
+import { fullMatchPattern } from './python-pattern.ts'
+
+/** Configs by key; null leaves alone what the key names. */
+export type FqnConfigs = Readonly<Record<string, QuantizationConfig | null>>
+
+/** The key that decides about a parameter. */
+export interface FqnMatch {
+  readonly key: string
+  readonly config: QuantizationConfig | null
+}
+
+const DEFAULT_KEY = '_default'
+const PATTERN_PREFIX = 're:'
+
+/** What a config quantizes of the module that it is applied to. */
+const MODULE_PARAMETER = 'weight'
+
+/**
+ * Maps names to configs. A key is
+ *
+ * - the full name of a parameter, `layers.0.experts.gate_up`;
+ * - the full name of a module, `layers.0.q_proj`, whose `weight` it means;
+ * - `re:` and a regular expression that matches the whole of such a name (Python's `re.fullmatch`);
+ * - `_default`, for the weights of all linear layers that no other key decides about.
+ *
+ * @remarks Each parameter is decided about on its own, by the first of: its exact name, its module's
+ * exact name, the first pattern that spells its own name, the first pattern that matches at all,
+ * `_default`. `re:.*\.bias` spells a parameter's own name; `re:down.*` does not, and means the `weight`
+ * of modules. (torchao decides by module, lets `re:down.*` reach `down.bias` and go before `re:down`,
+ * and applies every pattern that matches.)
+ */
+export class FqnToConfig implements QuantizationConfig {
+  static readonly configName: string = 'FqnToConfig'
+  static readonly configVersion: number = 1
+
+  readonly configName: string = FqnToConfig.configName
+  readonly fqnToConfig: FqnConfigs
+  readonly #patterns: readonly Pattern[]
+
+  /** @throws {@link ValueError} for a regular expression that JavaScript lacks */
+  constructor(fqnToConfig: FqnConfigs) {
+    this.fqnToConfig = Object.freeze({ ...fqnToConfig })
+    this.#patterns = Object.keys(fqnToConfig)
+      .filter((key) => key.startsWith(PATTERN_PREFIX))
+      .map((key) => ({ key, regExp: fullMatchPattern(key.slice(PATTERN_PREFIX.length)) }))
+    Object.freeze(this)
+  }
+
+  /**
+   * The key that decides about a parameter, or undefined where none does.
+   *
+   * @param name - the parameter's full name
+   * @param isDefaultTarget - whether `_default` may decide: it is a linear layer's weight
+   */
+  match(name: string, isDefaultTarget: boolean): FqnMatch | undefined {
+    const dot = name.lastIndexOf('.')
+    const module = name.slice(0, Math.max(dot, 0))
+    const isWeight = name.slice(dot + 1) === MODULE_PARAMETER
+    return (
+      this.#exact(name) ??
+      (isWeight ? this.#exact(module) : undefined) ??
+      this.#pattern((regExp) => spellsLastPart(regExp, name)) ??
+      (isWeight
+        ? this.#pattern((regExp) => regExp.test(module) || regExp.test(name))
+        : undefined) ??
+      (isDefaultTarget ? this.#entry(DEFAULT_KEY) : undefined)
+    )
+  }
+
+  /** The first key, exact or pattern, that a name matches; `_default` aside. */
+  matchName(fqn: string): FqnMatch | undefined {
+    return this.#exact(fqn) ?? this.#pattern((regExp) => regExp.test(fqn))
+  }
+
+  quantizeTensor(weight: Tensor, context: QuantizeContext): Tensor | Skipped {
+    const match = this.match(context.name, isLinearWeightName(context.name, weight))
+    if (!match) return skip('no key of FqnToConfig matches')
+    if (!match.config) return skip(`FqnToConfig has null for '${match.key}'`)
+    return match.config.quantizeTensor(weight, context)
+  }
+
+  toJSON(): Json {
+    const entries = Object.entries(this.fqnToConfig)
+    const json = Object.fromEntries(
+      entries.map(([key, config]) => [key, config ? config.toJSON() : null]),
+    )
+    return {
+      _type: FqnToConfig.configName,
+      _version: FqnToConfig.configVersion,
+      _data: { fqn_to_config: json, module_fqn_to_config: json },
+    }
+  }
+
+  /** @throws {@link FormatError} when both fields are filled in, differently */
+  static fromJSON(data: Json, context: ReadConfigContext): FqnToConfig {
+    const { fqnToConfig, moduleFqnToConfig } = decodeFields<JsonFields>(
+      {
+        fqnToConfig: { jsonName: 'fqn_to_config', codec: objectCodec, fallback: {} },
+        moduleFqnToConfig: { jsonName: 'module_fqn_to_config', codec: objectCodec, fallback: {} },
+      },
+      data,
+      context.path,
+    )
+    const fields = [fqnToConfig, moduleFqnToConfig].filter((field) => Object.keys(field).length > 0)
+    if (fields[1] && JSON.stringify(fields[0]) !== JSON.stringify(fields[1])) {
+      throw new FormatError({
+        package: '@ao/quantize',
+        expected: `${context.path} to hold the same in fqn_to_config and module_fqn_to_config`,
+        got: 'two different objects',
+        cure: 'Leave one of them out.',
+      })
+    }
+    const configs = Object.entries(fields[0] ?? {}).map(([key, json]) => {
+      const path = `${context.path}.fqn_to_config['${key}']`
+      return [key, json === null ? null : readConfig(json, { ...context, path })] as const
+    })
+    return new FqnToConfig(Object.fromEntries(configs))
+  }
+
+  #entry(key: string): FqnMatch | undefined {
+    const config = Object.hasOwn(this.fqnToConfig, key) ? this.fqnToConfig[key] : undefined
+    return config === undefined ? undefined : { key, config }
+  }
+
+  #exact(name: string): FqnMatch | undefined {
+    return name === DEFAULT_KEY || name.startsWith(PATTERN_PREFIX) ? undefined : this.#entry(name)
+  }
+
+  #pattern(matches: (regExp: RegExp) => boolean): FqnMatch | undefined {
+    const found = this.#patterns.find(({ regExp }) => matches(regExp))
+    return found && this.#entry(found.key)
+  }
+}
+
+/** torchao's older name of {@link FqnToConfig}. */
+export const ModuleFqnToConfig: typeof FqnToConfig = FqnToConfig
+/** torchao's oldest name of {@link FqnToConfig}. */
+export const AOPerModuleConfig: typeof FqnToConfig = FqnToConfig
+
+/** Whether `config` maps names to configs; also for one from another copy of this package. */
+export function isFqnToConfig(config: QuantizationConfig): config is FqnToConfig {
+  return typeof (config as Partial<FqnToConfig>).match === 'function'
+}
+
+/**
+ * Whether a key of `config`, exact or pattern, matches the full name of a module or parameter;
+ * `_default` does not count. torchao's `fqn_matches_fqn_config`.
+ */
+export function fqnMatchesFqnConfig(fqn: string, config: FqnToConfig): boolean {
+  return config.matchName(fqn) !== undefined
+}
+
+interface Pattern {
+  readonly key: string
+  readonly regExp: RegExp
+}
+
+interface JsonFields {
+  readonly fqnToConfig: { readonly [key: string]: Json }
+  readonly moduleFqnToConfig: { readonly [key: string]: Json }
+}
+
+const objectCodec: JsonCodec<{ readonly [key: string]: Json }> = {
+  encode: (value) => value,
+  decode: (json, path) => (isJsonObject(json) ? json : rejectJson(path, 'an object', json)),
+}
+
+// A pattern that spells a parameter's own name matches no sibling of another name.
+function spellsLastPart(regExp: RegExp, name: string): boolean {
+  const sibling = `${name.slice(0, name.lastIndexOf('.') + 1)}\u0001`
+  return regExp.test(name) && !regExp.test(sibling)
+}

@@ -1,0 +1,116 @@
+/** @file A config applied to named tensors: a state dict, or a file tensor by tensor. */
+
+import {
+  isSkipped,
+  skip,
+  ValueError,
+  type QuantizationConfig,
+  type Skipped,
+  type Tensor,
+} from '@ao/base-tensor'
+import { describeQuantized, quantizeCandidates, type ApplyOptions } from './jobs.ts'
+import { whyNotLinearWeight } from './linear-weight-name.ts'
+import { checkFiniteHost, quantizeWeight } from './quantize-weight.ts'
+import type { QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
+import { ConfigSelector, formatOf } from './select-config.ts'
+
+/** Whether to quantize the tensor of this name. */
+export type WeightFilter = (name: string, tensor: Tensor) => boolean
+
+export interface QuantizeStateDictOptions extends ApplyOptions {
+  /** {@link isLinearWeightName} unless given. */
+  readonly filter?: WeightFilter | null | undefined
+}
+
+/**
+ * {@link quantize_} for named tensors, without a model. The name less its last part is the module's.
+ *
+ * @returns the entries with quantized weights in place (the map that was passed is not changed), and a
+ * report on each entry
+ * @throws what {@link quantize_} throws
+ */
+export async function quantizeStateDict(
+  entries: ReadonlyMap<string, Tensor>,
+  config: QuantizationConfig,
+  options: QuantizeStateDictOptions = {},
+): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
+  const stateDict = new Map(entries)
+  const candidates = [...entries].map(([name, weight]) => ({
+    name,
+    weight,
+    refusal: nameRefusal(name, weight, options.filter),
+    replace: (quantized: Tensor) => void stateDict.set(name, quantized),
+  }))
+  return { stateDict, report: await quantizeCandidates(candidates, config, options) }
+}
+
+export interface WeightTransformOptions {
+  /** {@link isLinearWeightName} unless given. */
+  readonly filter?: WeightFilter | null | undefined
+  /** Quantizes weights with NaN or infinite elements instead of refusing them. */
+  readonly allowNonFinite?: boolean
+  readonly onQuantize?: ((weight: QuantizedWeight) => void) | undefined
+  readonly onSkip?: ((weight: SkippedWeight) => void) | undefined
+}
+
+/**
+ * A function that quantizes tensors by name, one at a time: for a file too large for memory.
+ *
+ * It may see a name several times, first as a `meta` tensor to plan the result's layout, then with
+ * data. It decides about a name, and reports it, when it sees it first.
+ *
+ * @returns a function that gives the quantized tensor, or the same tensor where it is left as it is; it
+ * throws what {@link quantize_} throws
+ */
+export function weightTransform(
+  config: QuantizationConfig,
+  options: WeightTransformOptions = {},
+): (name: string, tensor: Tensor) => Tensor {
+  const selector = new ConfigSelector(config, options.filter)
+  /** The format that each name was given when it came first; undefined where it was left. */
+  const planned = new Map<string, string | undefined>()
+
+  return (name, tensor) => {
+    const known = planned.has(name)
+    if (known && planned.get(name) === undefined) return tensor
+    const result = transform(name, tensor)
+    const format = isSkipped(result) ? undefined : formatOf(result)
+    if (known && format !== planned.get(name))
+      throw changedDecision(name, planned.get(name), result)
+    if (!known) {
+      planned.set(name, format)
+      if (isSkipped(result)) options.onSkip?.({ name, reason: result.skipped })
+      else options.onQuantize?.(describeQuantized(name, tensor, result))
+    }
+    return isSkipped(result) ? tensor : result
+  }
+
+  function transform(name: string, tensor: Tensor): Tensor | Skipped {
+    const selected = selector.select(name, tensor, nameRefusal(name, tensor, options.filter))
+    if ('skipped' in selected) return skip(selected.skipped)
+    if (!options.allowNonFinite) checkFiniteHost(tensor, name)
+    return quantizeWeight(tensor, name, selected.config)
+  }
+}
+
+function nameRefusal(
+  name: string,
+  tensor: Tensor,
+  filter: WeightFilter | null | undefined,
+): string | undefined {
+  if (!filter) return whyNotLinearWeight(name, tensor)
+  return filter(name, tensor) ? undefined : 'the filter left it out'
+}
+
+function changedDecision(
+  name: string,
+  before: string | undefined,
+  result: Tensor | Skipped,
+): ValueError {
+  return new ValueError({
+    package: '@ao/quantize',
+    expected: `${name} to become a ${before} again`,
+    got: isSkipped(result) ? `the reason to skip it '${result.skipped}'` : formatOf(result),
+    cure: 'A config must decide by name, shape and dtype alone.',
+  })
+}

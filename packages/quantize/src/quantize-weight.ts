@@ -1,0 +1,94 @@
+/** @file One weight: whether its numbers are fit to be quantized, and the result. */
+
+import {
+  asDense,
+  hostArray,
+  ValueError,
+  type QuantizationConfig,
+  type Skipped,
+  type StoredDType,
+  type Tensor,
+  type TypedArray,
+} from '@ao/base-tensor'
+
+const PACKAGE = '@ao/quantize'
+
+/**
+ * What `config` makes of a weight.
+ *
+ * @throws {@link ValueError} naming the weight, with the config's own error as its cause
+ */
+export function quantizeWeight(
+  weight: Tensor,
+  name: string,
+  config: QuantizationConfig,
+): Tensor | Skipped {
+  try {
+    return config.quantizeTensor(weight, { name })
+  } catch (cause) {
+    throw new ValueError({
+      package: PACKAGE,
+      expected: `${config.configName} to quantize ${name} (${String(weight)})`,
+      got: `an error: ${(cause as Error).message.replace(/\.$/, '')}`,
+      cure: 'Leave this weight out (with a filter, or null in FqnToConfig) or change the config.',
+      cause,
+    })
+  }
+}
+
+/**
+ * Refuses a weight with NaN or infinite elements: a scale made from one is useless for all elements that
+ * share it. Reads the weight back where it is on another device; a meta tensor passes.
+ *
+ * @throws {@link ValueError} naming the weight, how many there are, and where the first is
+ */
+export async function checkFinite(weight: Tensor, name: string): Promise<void> {
+  if (weight.device.name === 'cpu') return checkFiniteHost(weight, name)
+  if (weight.device.name === 'meta') return
+  checkFiniteElements(await asDense(weight).data(), weight, name)
+}
+
+/** {@link checkFinite} for weights of the CPU; those of other devices pass. */
+export function checkFiniteHost(weight: Tensor, name: string): void {
+  if (weight.device.name === 'cpu') checkFiniteElements(hostArray(weight), weight, name)
+}
+
+function checkFiniteElements(elements: TypedArray, weight: Tensor, name: string): void {
+  const { count, first } = countNonFinite(elements, weight.dtype)
+  if (count === 0) return
+  throw new ValueError({
+    package: PACKAGE,
+    expected: `finite numbers in ${name}`,
+    got: `${count} that ${count === 1 ? 'is' : 'are'} NaN or infinite, the first at [${unravel(first, weight.shape).join(', ')}]`,
+    cure: 'Repair the checkpoint, leave this weight out, or pass { allowNonFinite: true }.',
+  })
+}
+
+// NaN and infinities are the numbers whose exponent bits are all set.
+function countNonFinite(
+  elements: TypedArray,
+  dtype: StoredDType,
+): { readonly count: number; readonly first: number } {
+  const isFloat32 = dtype === 'float32'
+  const bits = isFloat32
+    ? new Uint32Array(elements.buffer, elements.byteOffset, elements.length)
+    : (elements as Uint16Array)
+  const exponent = isFloat32 ? 0x7f800000 : dtype === 'bfloat16' ? 0x7f80 : 0x7c00
+  let count = 0
+  let first = -1
+  for (let i = 0; i < bits.length; i++) {
+    if (((bits[i] as number) & exponent) !== exponent) continue
+    if (count++ === 0) first = i
+  }
+  return { count, first }
+}
+
+function unravel(flat: number, shape: readonly number[]): number[] {
+  const index: number[] = []
+  for (let d = shape.length - 1, rest = flat; d >= 0; d--) {
+    const size = shape[d] as number
+    index.unshift(rest % size)
+    rest = Math.floor(rest / size)
+  }
+  return index
+}

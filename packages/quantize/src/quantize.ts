@@ -1,0 +1,79 @@
+/** @file quantize_: a config applied to a model's modules. */
+
+import type { Device, QuantizationConfig, Tensor } from '@ao/base-tensor'
+import type { Module } from '@ao/nn'
+import { quantizeCandidates, type ApplyOptions, type Candidate } from './jobs.ts'
+import type { QuantizeReport } from './report.ts'
+
+/** Whether to quantize the weight of `module`, whose full name is `fqn` (`''` for the model itself). */
+export type ModuleFilter = (module: Module, fqn: string) => boolean
+
+export interface QuantizeOptions extends ApplyOptions {
+  /** {@link isLinear} unless given; asked about each module that has a parameter `weight`. */
+  readonly filter?: ModuleFilter | null | undefined
+  /** Where the model goes: each weight once it is quantized, the other parameters at the end. */
+  readonly device?: Device | undefined
+}
+
+/**
+ * Quantizes a model's weights in place. torchao's `quantize_`.
+ *
+ * Weights are replaced one by one, and none that is quantized already is touched. One that several
+ * layers share is quantized once and stays shared by those that were selected; others, such as an
+ * embedding that is tied to a linear layer, keep the float weight.
+ *
+ * @returns what was quantized, and why the other parameters were not
+ * @throws {@link ValueError} for a weight with NaN or infinite elements and for one that its config
+ * refuses, naming it (weights before it are quantized by then), and for a filter beside an
+ * {@link FqnToConfig}
+ */
+export async function quantize_(
+  model: Module,
+  config: QuantizationConfig,
+  options: QuantizeOptions = {},
+): Promise<QuantizeReport> {
+  const candidates: Candidate[] = []
+  for (const [fqn, module] of model.namedModules()) {
+    const refusal = moduleRefusal(module, fqn, options.filter)
+    for (const [ownName, weight] of module.ownParameters()) {
+      candidates.push({
+        name: fqn === '' ? ownName : `${fqn}.${ownName}`,
+        weight,
+        refusal: ownName === 'weight' ? refusal : 'it is not a weight',
+        replace: (quantized) => module.setParameter(ownName, quantized),
+      })
+    }
+  }
+  const report = await quantizeCandidates(candidates, config, options)
+  if (options.device) await model.to(options.device)
+  return report
+}
+
+/**
+ * Whether a module is a linear layer with a weight that is not quantized yet: it has `inFeatures`,
+ * `outFeatures` and a weight of that shape. torchao's `_is_linear`.
+ */
+export function isLinear(module: Module): boolean {
+  return isLinearShaped(module) && !(module as LinearLike).weight.dispatchOp
+}
+
+type LinearLike = Module & { readonly weight: Tensor }
+
+function isLinearShaped(module: Module): boolean {
+  const { weight, inFeatures, outFeatures } = module as Partial<LinearLike> & {
+    readonly inFeatures?: number
+    readonly outFeatures?: number
+  }
+  return weight?.ndim === 2 && weight.shape[0] === outFeatures && weight.shape[1] === inFeatures
+}
+
+function moduleRefusal(
+  module: Module,
+  fqn: string,
+  filter: ModuleFilter | null | undefined,
+): string | undefined {
+  if (!('weight' in module)) return undefined
+  // A quantized weight is no reason to call a layer not linear: it gets its own reason later.
+  if (!filter) return isLinearShaped(module) ? undefined : 'its module is not a linear layer'
+  return filter(module, fqn) ? undefined : 'the filter left it out'
+}
