@@ -3,13 +3,13 @@
 import {
   defineOp,
   fromFloat32,
+  fromFloat32Array,
   hostFloat32,
-  isFloatDType,
   normalizeDim,
   numelOf,
   promote,
-  rounder,
   ShapeError,
+  toFloat32Array,
   zeros,
   type Op,
   type StoredDType,
@@ -115,14 +115,13 @@ function normalizeRows(
   dtype: StoredDType,
 ): Float32Array {
   const out = new Float32Array(x.length)
-  const round = isFloatDType(dtype) ? rounder(dtype) : Math.fround
   for (let row = 0; row < x.length; row += size) {
     let squares = 0
     for (let i = row; i < row + size; i++) squares += (x[i] as number) * (x[i] as number)
     const inverse = Math.fround(1 / Math.sqrt(Math.fround(squares / size + eps)))
-    for (let i = row; i < row + size; i++) out[i] = round((x[i] as number) * inverse)
+    for (let i = row; i < row + size; i++) out[i] = (x[i] as number) * inverse
   }
-  return out
+  return toFloat32Array(fromFloat32Array(out, dtype), dtype)
 }
 
 /** `exp(x) / sum(exp(x))` along `dim` (the last unless given), rounded once to the input's dtype. */
