@@ -10,61 +10,61 @@ import {
   rounder,
   roundHalfToEven,
   type FloatDType,
+  type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { clamp, promoteFloat, requireFloat, type Rounder } from './arithmetic.ts'
+import { clamp, promoteFloat, requireFloat } from './arithmetic.ts'
 import { checkBlockCount, type BlockLayout } from './blocks.ts'
 import type { QuantBounds } from './bounds.ts'
-import type { RowVisitor } from './rows.ts'
 
-/** Codes of a row, and the dtype that they are computed in. */
-export interface RowQuantizer {
-  readonly quantizeRow: RowVisitor
-  readonly dtype: FloatDType
+/** What quantizing loops need; each list has one number for each block. */
+export interface QuantizeLoop extends QuantBounds {
+  readonly runLength: number
+  readonly reciprocal: Float32Array
+  readonly zeroPoint: Float32Array
+  /** The dtype of `x * reciprocal`. */
+  readonly productDtype: FloatDType
+  /** The dtype of codes before they are stored. */
+  readonly sumDtype: FloatDType
 }
 
 /**
- * `clamp(round(x * (1 / scale)) + zeroPoint, quantMin, quantMax)` of each element of a row.
+ * Prepares quantizing by `scale` and `zeroPoint`, which have one element for each block in any shape.
  *
- * @remarks A product with the reciprocal, not a division: they differ where codes are close to ties.
- * @param scale - one element for each block, in any shape; `zeroPoint` too
+ * @throws {@link ShapeError} when they have another number of elements
  */
-export function rowQuantizer(
+export function quantizeLoop(
   inputDtype: FloatDType,
   layout: BlockLayout,
   scale: Tensor,
   zeroPoint: Tensor | undefined,
   bounds: QuantBounds,
-): RowQuantizer {
+): QuantizeLoop {
   checkQparams(layout, scale, zeroPoint)
   const roundScale = rounder(requireFloat(scale.dtype, 'the scale'))
-  const product = promoteFloat(inputDtype, scale.dtype)
-  const dtype = zeroPoint ? promoteFloat(product, zeroPoint.dtype) : product
-  const roundSum = rounder(dtype)
-  const loop: QuantizeLoop = {
+  const productDtype = promoteFloat(inputDtype, scale.dtype)
+  const sumDtype = zeroPoint ? promoteFloat(productDtype, zeroPoint.dtype) : productDtype
+  const roundSum = rounder(sumDtype)
+  return {
     runLength: layout.runLength,
     reciprocal: hostFloat32(scale).map((step) => roundScale(1 / step)),
     zeroPoint: zeroPointValues(zeroPoint, layout).map(roundSum),
     quantMin: roundSum(bounds.quantMin),
     quantMax: roundSum(bounds.quantMax),
-    roundProduct: rounder(product),
-    roundSum,
+    productDtype,
+    sumDtype,
   }
-  const run = product === 'float32' && smallCodes(bounds) ? quantizeRowFloat32 : quantizeRowPlain
-  return { quantizeRow: (row, firstBlock) => run(row, firstBlock, loop), dtype }
 }
 
-/** What a quantizing loop needs; a list has one number for each block. */
-export interface QuantizeLoop extends QuantBounds {
-  readonly runLength: number
-  readonly reciprocal: Float32Array
-  readonly zeroPoint: Float32Array
-  readonly roundProduct: Rounder
-  readonly roundSum: Rounder
-}
-
-export function quantizeRowPlain(row: Float32Array, firstBlock: number, loop: QuantizeLoop): void {
-  const { runLength, quantMin, quantMax, roundProduct, roundSum } = loop
+/**
+ * Replaces each x of a row by `clamp(round(x * (1 / scale)) + zeroPoint, quantMin, quantMax)`.
+ *
+ * @remarks A product with the reciprocal, not a division: codes differ where they are close to ties.
+ */
+export function quantizeRow(row: Float32Array, firstBlock: number, loop: QuantizeLoop): void {
+  const { runLength, quantMin, quantMax } = loop
+  const roundProduct = rounder(loop.productDtype)
+  const roundSum = rounder(loop.sumDtype)
   let block = firstBlock
   for (let start = 0; start < row.length; start += runLength, block++) {
     const reciprocal = loop.reciprocal[block] as number
@@ -76,18 +76,26 @@ export function quantizeRowPlain(row: Float32Array, firstBlock: number, loop: Qu
   }
 }
 
-// Adding and taking away 1.5 * 2^52 rounds to an integer, ties to even, for either sign. Numbers that
-// are too large for it, or whose sum with the zero point would round, are beyond the codes and clamped.
-const ROUNDING = 6755399441055744
-
-function smallCodes({ quantMin, quantMax }: QuantBounds): boolean {
-  return quantMin >= -(2 ** 23) && quantMax <= 2 ** 23
+/** Whether {@link quantizeRowToBytes} gives what {@link quantizeRow} does, stored as `storage`. */
+export function fitsBytes(loop: QuantizeLoop, storage: StoredDType): boolean {
+  return loop.productDtype === 'float32' && (storage === 'int8' || storage === 'uint8')
 }
 
-export function quantizeRowFloat32(
+// Adding and taking away 1.5 * 2^52 rounds to an integer, ties to even, for either sign. Numbers too
+// large for it, or whose sum with the zero point would round, lie beyond the codes and are clamped.
+const ROUNDING = 6755399441055744
+
+/**
+ * {@link quantizeRow} in float32, and the codes stored in `out` from `at` on.
+ *
+ * @param out - bytes of int8 or uint8, which wrap alike
+ */
+export function quantizeRowToBytes(
   row: Float32Array,
   firstBlock: number,
   loop: QuantizeLoop,
+  out: Int8Array,
+  at: number,
 ): void {
   const { runLength, quantMin, quantMax } = loop
   let block = firstBlock
@@ -98,71 +106,68 @@ export function quantizeRowFloat32(
     for (let i = start; i < end; i++) {
       const steps = Math.fround((row[i] as number) * reciprocal) + ROUNDING - ROUNDING
       const code = steps + zeroPoint
-      row[i] = code < quantMin ? quantMin : code > quantMax ? quantMax : code
+      out[at + i] = code < quantMin ? quantMin : code > quantMax ? quantMax : code
     }
   }
 }
 
-/**
- * `(code - zeroPoint) * scale` of each element of a row, in `outputDtype`.
- *
- * @remarks The product of different dtypes is left in float32: who stores the row rounds it.
- */
-export function rowDequantizer(
-  outputDtype: FloatDType,
-  layout: BlockLayout,
-  scale: Tensor,
-  zeroPoint: Tensor | undefined,
-): RowVisitor {
-  checkQparams(layout, scale, zeroPoint)
-  const round = rounder(outputDtype)
-  const loop: DequantizeLoop = {
-    runLength: layout.runLength,
-    scale: hostFloat32(scale),
-    zeroPoint: zeroPointValues(zeroPoint, layout).map(round),
-    round,
-    roundProduct: rounder(promoteFloat(outputDtype, requireFloat(scale.dtype, 'the scale'))),
-  }
-  const run = outputDtype === 'float32' ? dequantizeRowFloat32 : dequantizeRowPlain
-  return (row, firstBlock) => run(row, firstBlock, loop)
-}
-
-/** What a dequantizing loop needs; a list has one number for each block. */
+/** What dequantizing loops need; each list has one number for each block. */
 export interface DequantizeLoop {
   readonly runLength: number
   readonly scale: Float32Array
   readonly zeroPoint: Float32Array
-  readonly round: Rounder
-  readonly roundProduct: Rounder
+  readonly outputDtype: FloatDType
+  /** The dtype of the product with the scale. */
+  readonly productDtype: FloatDType
 }
 
-export function dequantizeRowPlain(
-  row: Float32Array,
-  firstBlock: number,
-  loop: DequantizeLoop,
-): void {
-  const { runLength, round, roundProduct } = loop
+/** Prepares dequantizing; see {@link quantizeLoop}. */
+export function dequantizeLoop(
+  outputDtype: FloatDType,
+  layout: BlockLayout,
+  scale: Tensor,
+  zeroPoint: Tensor | undefined,
+): DequantizeLoop {
+  checkQparams(layout, scale, zeroPoint)
+  return {
+    runLength: layout.runLength,
+    scale: hostFloat32(scale),
+    zeroPoint: zeroPointValues(zeroPoint, layout).map(rounder(outputDtype)),
+    outputDtype,
+    productDtype: promoteFloat(outputDtype, requireFloat(scale.dtype, 'the scale')),
+  }
+}
+
+/**
+ * Replaces each code of a row by `(code - zeroPoint) * scale`. A product of two dtypes is left in
+ * float32: who stores the row rounds it.
+ */
+export function dequantizeRow(row: Float32Array, firstBlock: number, loop: DequantizeLoop): void {
+  const { runLength } = loop
+  const round = rounder(loop.outputDtype)
+  const roundProduct = rounder(loop.productDtype)
   let block = firstBlock
   for (let start = 0; start < row.length; start += runLength, block++) {
     const scale = loop.scale[block] as number
     const zeroPoint = loop.zeroPoint[block] as number
     for (let i = start; i < start + runLength; i++) {
-      const steps = round(round(row[i] as number) - zeroPoint)
-      row[i] = roundProduct(steps * scale)
+      row[i] = roundProduct(round(round(row[i] as number) - zeroPoint) * scale)
     }
   }
 }
 
+/** {@link dequantizeRow} to float32. */
 export function dequantizeRowFloat32(
   row: Float32Array,
   firstBlock: number,
   loop: DequantizeLoop,
 ): void {
+  const { runLength } = loop
   let block = firstBlock
-  for (let start = 0; start < row.length; start += loop.runLength, block++) {
+  for (let start = 0; start < row.length; start += runLength, block++) {
     const scale = loop.scale[block] as number
     const zeroPoint = loop.zeroPoint[block] as number
-    const end = start + loop.runLength
+    const end = start + runLength
     for (let i = start; i < end; i++) {
       row[i] = Math.fround((row[i] as number) - zeroPoint) * scale
     }

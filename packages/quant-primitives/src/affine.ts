@@ -3,7 +3,9 @@
 import {
   defineOp,
   DTypeError,
+  fromArray,
   isFloatDType,
+  newArray,
   ValueError,
   zeros,
   type DType,
@@ -12,11 +14,19 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { rowDequantizer, rowQuantizer } from './affine-rows.ts'
+import {
+  dequantizeLoop,
+  dequantizeRow,
+  dequantizeRowFloat32,
+  fitsBytes,
+  quantizeLoop,
+  quantizeRow,
+  quantizeRowToBytes,
+} from './affine-rows.ts'
 import { floatDTypeOf } from './arithmetic.ts'
 import { blockLayout } from './blocks.ts'
 import { codeStorage, quantBounds, type QuantBoundsOptions } from './bounds.ts'
-import { mapRows } from './rows.ts'
+import { forEachRow, mapRows } from './rows.ts'
 
 const PACKAGE = '@ao/quant-primitives'
 
@@ -86,8 +96,16 @@ function quantize(
   const storage = codeStorage(outputDtype)
   const bounds = quantBounds(outputDtype, options)
   const layout = blockLayout(input.shape, blockSize)
-  const { quantizeRow } = rowQuantizer(floatDTypeOf(input), layout, scale, zeroPoint, bounds)
-  return mapRows(input, layout, storage, quantizeRow)
+  const loop = quantizeLoop(floatDTypeOf(input), layout, scale, zeroPoint, bounds)
+  if (!fitsBytes(loop, storage)) {
+    return mapRows(input, layout, storage, (row, block) => quantizeRow(row, block, loop))
+  }
+  const codes = newArray(storage, input.numel)
+  const bytes = new Int8Array(codes.buffer)
+  forEachRow(input, layout, (row, block, start) =>
+    quantizeRowToBytes(row, block, loop, bytes, start),
+  )
+  return fromArray(codes, input.shape, storage)
 }
 
 function emptyCodes(input: Tensor, outputDtype: DType, options?: QuantBoundsOptions): Tensor {
@@ -139,7 +157,9 @@ export const dequantizeAffine: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defi
     const [input, blockSize, scale, zeroPoint, inputDtype, options] = args
     const dtype = checkDequantize(input, inputDtype, options)
     const layout = blockLayout(input.shape, blockSize)
-    return mapRows(input, layout, dtype, rowDequantizer(dtype, layout, scale, zeroPoint))
+    const loop = dequantizeLoop(dtype, layout, scale, zeroPoint)
+    const dequantize = dtype === 'float32' ? dequantizeRowFloat32 : dequantizeRow
+    return mapRows(input, layout, dtype, (row, block) => dequantize(row, block, loop))
   },
   meta: (...[input, , , , inputDtype, options]: DequantizeArgs): Tensor =>
     zeros(input.shape, checkDequantize(input, inputDtype, options), input.device),

@@ -19,16 +19,19 @@ import type { BlockLayout } from './blocks.ts'
  *
  * @param row - its elements; the array is used again for the next row
  * @param firstBlock - the block of its first run
+ * @param start - the place of its first element among all elements
  */
-export type RowVisitor = (row: Float32Array, firstBlock: number) => void
+export type RowVisitor = (row: Float32Array, firstBlock: number, start: number) => void
 
 /** Shows every row of `input` to `visit`. */
 export function forEachRow(input: Tensor, layout: BlockLayout, visit: RowVisitor): void {
   const source = hostArray(input)
   const row = new Float32Array(layout.rowLength)
+  const rowBits = new Uint32Array(row.buffer)
   layout.firstBlocks.forEach((firstBlock, i) => {
-    readRow(source, input.dtype, i * row.length, row)
-    visit(row, firstBlock)
+    const start = i * row.length
+    readRow(source, input.dtype, start, row, rowBits)
+    visit(row, firstBlock, start)
   })
 }
 
@@ -40,20 +43,24 @@ export function mapRows(
   change: RowVisitor,
 ): DenseTensor {
   const out = newArray(dtype, input.numel)
-  let at = 0
-  forEachRow(input, layout, (row, firstBlock) => {
-    change(row, firstBlock)
-    writeRow(row, dtype, out, at)
-    at += row.length
+  forEachRow(input, layout, (row, firstBlock, start) => {
+    change(row, firstBlock, start)
+    out.set(fromFloat32Array(row, dtype) as never, start)
   })
   return fromArray(out, input.shape, dtype)
 }
 
-/** Reads `row.length` elements from `start` on. */
-function readRow(source: TypedArray, dtype: StoredDType, start: number, row: Float32Array): void {
+/** Reads `row.length` elements from `start` on; `rowBits` is the row seen as bits. */
+function readRow(
+  source: TypedArray,
+  dtype: StoredDType,
+  start: number,
+  row: Float32Array,
+  rowBits: Uint32Array,
+): void {
   switch (dtype) {
     case 'bfloat16':
-      return readBfloat16(source as Uint16Array, start, new Uint32Array(row.buffer))
+      return readBfloat16(source as Uint16Array, start, rowBits)
     case 'float16':
       return readFloat16(source as Uint16Array, start, row)
     case 'float8_e4m3fn':
@@ -72,15 +79,4 @@ function readBfloat16(source: Uint16Array, start: number, rowBits: Uint32Array):
 
 function readFloat16(source: Uint16Array, start: number, row: Float32Array): void {
   for (let i = 0; i < row.length; i++) row[i] = fromFloat16Bits(source[start + i] as number)
-}
-
-/** Writes a row, cast to `dtype`, from `start` on. */
-function writeRow(row: Float32Array, dtype: StoredDType, out: TypedArray, start: number): void {
-  if (dtype === 'int8' || dtype === 'uint8') writeBytes(row, new Int8Array(out.buffer), start)
-  else out.set(fromFloat32Array(row, dtype) as never, start)
-}
-
-// Both byte types wrap modulo 256, so one loop over one array type serves them.
-function writeBytes(row: Float32Array, out: Int8Array, start: number): void {
-  for (let i = 0; i < row.length; i++) out[start + i] = row[i] as number
 }
