@@ -114,7 +114,12 @@ export abstract class Module {
         cure: 'Pass { strict: false } to load what fits.',
       })
     }
-    replaceParameters(this, taken)
+    for (const [, module] of this.namedModules()) {
+      for (const [name, current] of module.ownParameters()) {
+        const entry = taken.get(current)
+        if (entry) module.setParameter(name, entry)
+      }
+    }
     return { missing, unexpected }
   }
 
@@ -142,11 +147,14 @@ export abstract class Module {
 
   /** Moves all parameters to `device`, shared ones once, and returns this module. */
   async to(device: Device): Promise<this> {
-    const moved = new Map<Tensor, Tensor>()
-    for (const [, parameter] of this.namedParameters()) {
-      moved.set(parameter, await parameter.to(device))
+    const moved = new WeakMap<Tensor, Tensor>()
+    for (const [, module] of this.namedModules()) {
+      for (const [name, parameter] of module.ownParameters()) {
+        const target = moved.get(parameter) ?? (await parameter.to(device))
+        moved.set(parameter, target)
+        module.setParameter(name, target)
+      }
     }
-    replaceParameters(this, moved)
     return this
   }
 
@@ -239,15 +247,6 @@ function checkShapes(own: ReadonlyMap<string, Tensor>, taken: ReadonlyMap<Tensor
     expected: "entries of the parameters' shapes",
     got: listNames(differences),
   })
-}
-
-function replaceParameters(model: Module, replacements: ReadonlyMap<Tensor, Tensor>): void {
-  for (const [, module] of model.namedModules()) {
-    for (const [name, parameter] of module.ownParameters()) {
-      const replacement = replacements.get(parameter)
-      if (replacement) module.setParameter(name, replacement)
-    }
-  }
 }
 
 const LISTED_NAMES = 12

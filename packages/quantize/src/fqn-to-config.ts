@@ -24,6 +24,8 @@ export type FqnConfigs = Readonly<Record<string, QuantizationConfig | null>>
 export interface FqnMatch {
   readonly key: string
   readonly config: QuantizationConfig | null
+  /** Whether the key is, or spells, the parameter's own name, and not only its module's. */
+  readonly spellsParameter: boolean
 }
 
 const DEFAULT_KEY = '_default'
@@ -73,20 +75,30 @@ export class FqnToConfig implements QuantizationConfig {
     const dot = name.lastIndexOf('.')
     const module = name.slice(0, Math.max(dot, 0))
     const isWeight = name.slice(dot + 1) === MODULE_PARAMETER
+    const found = (key: string | undefined, spellsParameter: boolean): FqnMatch | undefined =>
+      key === undefined
+        ? undefined
+        : { key, config: this.fqnToConfig[key] ?? null, spellsParameter }
     return (
-      this.#exact(name) ??
-      (isWeight ? this.#exact(module) : undefined) ??
-      this.#pattern((regExp) => spellsLastPart(regExp, name)) ??
+      found(this.#exact(name), true) ??
+      (isWeight ? found(this.#exact(module), false) : undefined) ??
+      found(
+        this.#pattern((regExp) => spellsLastPart(regExp, name)),
+        true,
+      ) ??
       (isWeight
-        ? this.#pattern((regExp) => regExp.test(module) || regExp.test(name))
+        ? found(
+            this.#pattern((regExp) => regExp.test(module) || regExp.test(name)),
+            false,
+          )
         : undefined) ??
-      (isDefaultTarget ? this.#entry(DEFAULT_KEY) : undefined)
+      (isDefaultTarget && this.#has(DEFAULT_KEY) ? found(DEFAULT_KEY, false) : undefined)
     )
   }
 
-  /** The first key, exact or pattern, that a name matches; `_default` aside. */
-  matchName(fqn: string): FqnMatch | undefined {
-    return this.#exact(fqn) ?? this.#pattern((regExp) => regExp.test(fqn))
+  /** Whether a key, exact or pattern, matches a full name; `_default` does not count. */
+  matchesName(fqn: string): boolean {
+    return (this.#exact(fqn) ?? this.#pattern((regExp) => regExp.test(fqn))) !== undefined
   }
 
   quantizeTensor(weight: Tensor, context: QuantizeContext): Tensor | Skipped {
@@ -134,18 +146,19 @@ export class FqnToConfig implements QuantizationConfig {
     return new FqnToConfig(Object.fromEntries(configs))
   }
 
-  #entry(key: string): FqnMatch | undefined {
-    const config = Object.hasOwn(this.fqnToConfig, key) ? this.fqnToConfig[key] : undefined
-    return config === undefined ? undefined : { key, config }
+  #has(key: string): boolean {
+    return Object.hasOwn(this.fqnToConfig, key)
   }
 
-  #exact(name: string): FqnMatch | undefined {
-    return name === DEFAULT_KEY || name.startsWith(PATTERN_PREFIX) ? undefined : this.#entry(name)
+  // The key that is exactly this name.
+  #exact(name: string): string | undefined {
+    const isName = name !== DEFAULT_KEY && !name.startsWith(PATTERN_PREFIX)
+    return isName && this.#has(name) ? name : undefined
   }
 
-  #pattern(matches: (regExp: RegExp) => boolean): FqnMatch | undefined {
-    const found = this.#patterns.find(({ regExp }) => matches(regExp))
-    return found && this.#entry(found.key)
+  // The first key whose pattern fits.
+  #pattern(fits: (regExp: RegExp) => boolean): string | undefined {
+    return this.#patterns.find(({ regExp }) => fits(regExp))?.key
   }
 }
 
@@ -164,7 +177,7 @@ export function isFqnToConfig(config: QuantizationConfig): config is FqnToConfig
  * `_default` does not count. torchao's `fqn_matches_fqn_config`.
  */
 export function fqnMatchesFqnConfig(fqn: string, config: FqnToConfig): boolean {
-  return config.matchName(fqn) !== undefined
+  return config.matchesName(fqn)
 }
 
 interface Pattern {

@@ -18,11 +18,14 @@ export interface ApplyOptions {
   readonly onProgress?: OnProgress | undefined
 }
 
-/** A parameter, why it would be left alone by default, and where its replacement goes. */
+/**
+ * A parameter, and why it would be left alone by default. It does not hold the tensor, so that one that
+ * was replaced can be collected while others wait.
+ */
 export interface Candidate {
   readonly name: string
-  readonly weight: Tensor
   readonly refusal: string | undefined
+  read(): Tensor
   replace(quantized: Tensor): void
 }
 
@@ -37,12 +40,13 @@ export async function quantizeCandidates(
   const skipped: SkippedWeight[] = []
   const jobs: (Candidate & { readonly config: QuantizationConfig })[] = []
   for (const candidate of candidates) {
-    const selected = selector.select(candidate.name, candidate.weight, candidate.refusal)
+    const selected = selector.select(candidate.name, candidate.read(), candidate.refusal)
     if ('skipped' in selected) skipped.push({ name: candidate.name, reason: selected.skipped })
     else jobs.push({ ...candidate, config: selected.config })
   }
   const results = new SharedResults()
-  for (const [i, { name, weight, config, replace }] of jobs.entries()) {
+  for (const [i, { name, config, read, replace }] of jobs.entries()) {
+    const weight = read()
     let result = results.get(weight, config)
     if (!result) {
       if (!options.allowNonFinite) await checkFinite(weight, name)
@@ -67,7 +71,7 @@ export function describeQuantized(name: string, weight: Tensor, result: Tensor):
 
 // What became of each weight; two configs for one shared weight give two results.
 class SharedResults {
-  readonly #results = new Map<Tensor, Map<QuantizationConfig, Tensor | Skipped>>()
+  readonly #results = new WeakMap<Tensor, Map<QuantizationConfig, Tensor | Skipped>>()
 
   get(weight: Tensor, config: QuantizationConfig): Tensor | Skipped | undefined {
     return this.#results.get(weight)?.get(config)

@@ -37,8 +37,8 @@ export async function quantizeStateDict(
   const stateDict = new Map(entries)
   const candidates = [...entries].map(([name, weight]) => ({
     name,
-    weight,
     refusal: nameRefusal(name, weight, options.filter),
+    read: () => weight,
     replace: (quantized: Tensor) => void stateDict.set(name, quantized),
   }))
   return { stateDict, report: await quantizeCandidates(candidates, config, options) }

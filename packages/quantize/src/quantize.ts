@@ -35,11 +35,11 @@ export async function quantize_(
   const candidates: Candidate[] = []
   for (const [fqn, module] of model.namedModules()) {
     const refusal = moduleRefusal(module, fqn, options.filter)
-    for (const [ownName, weight] of module.ownParameters()) {
+    for (const [ownName] of module.ownParameters()) {
       candidates.push({
         name: fqn === '' ? ownName : `${fqn}.${ownName}`,
-        weight,
         refusal: ownName === 'weight' ? refusal : 'it is not a weight',
+        read: () => (module as unknown as Record<string, Tensor>)[ownName] as Tensor,
         replace: (quantized) => module.setParameter(ownName, quantized),
       })
     }
@@ -54,16 +54,17 @@ export async function quantize_(
  * `outFeatures` and a weight of that shape. torchao's `_is_linear`.
  */
 export function isLinear(module: Module): boolean {
-  return isLinearShaped(module) && !(module as LinearLike).weight.dispatchOp
+  return isLinearShaped(module) && !(module as LinearLike).weight?.dispatchOp
 }
 
-type LinearLike = Module & { readonly weight: Tensor }
+interface LinearLike {
+  readonly weight?: Tensor
+  readonly inFeatures?: number
+  readonly outFeatures?: number
+}
 
 function isLinearShaped(module: Module): boolean {
-  const { weight, inFeatures, outFeatures } = module as Partial<LinearLike> & {
-    readonly inFeatures?: number
-    readonly outFeatures?: number
-  }
+  const { weight, inFeatures, outFeatures } = module as LinearLike
   return weight?.ndim === 2 && weight.shape[0] === outFeatures && weight.shape[1] === inFeatures
 }
 

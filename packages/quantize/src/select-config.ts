@@ -63,9 +63,9 @@ export class ConfigSelector {
     this.#unusedKeys.delete(match.key)
     if (!match.config) return skip(`FqnToConfig has null for '${match.key}'`)
     // `re:model\..*` reaches norms too, whose weights no op takes quantized.
-    if (weight.ndim < 2 && match.key !== name && /(^|\.)weight$/.test(name)) {
+    if (weight.ndim < 2 && !match.spellsParameter) {
       return skip(
-        `its shape is [${weight.shape.join(', ')}]; only its own name as a key reaches it`,
+        `its shape is [${weight.shape.join(', ')}]; only a key with its own name reaches it`,
       )
     }
     return { config: match.config }

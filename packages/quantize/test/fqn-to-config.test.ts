@@ -55,6 +55,7 @@ describe('one key', () => {
   it('a parameter by its name, whatever it is', async () => {
     expect(await steps({ 'linear1.bias': A })).toEqual({ 'linear1.bias': 1 })
     expect(await steps({ 'norm.weight': A })).toEqual({ 'norm.weight': 1 })
+    expect(await steps({ norm: A })).toEqual({})
   })
 
   it('a pattern for modules: their weights', async () => {
@@ -216,7 +217,7 @@ describe('the report', () => {
       { name: 'linear2.weight', reason: "FqnToConfig has null for '_default'" },
       { name: 'linear2.bias', reason: 'it is not a weight' },
       { name: 'embed.weight', reason: 'its module is not a linear layer' },
-      { name: 'norm.weight', reason: 'its shape is [4]; only its own name as a key reaches it' },
+      { name: 'norm.weight', reason: 'its shape is [4]; only a key with its own name reaches it' },
       { name: 'norm.bias', reason: 'it is not a weight' },
     ])
     expect(result.unusedKeys).toEqual(['linear3.weight'])

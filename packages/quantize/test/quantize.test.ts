@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   fromArray,
   hostFloat32,
@@ -89,6 +91,22 @@ describe('quantize_', () => {
       { name: 'down.weight', reason: 'the filter left it out' },
       { name: 'head.weight', reason: 'the filter left it out' },
     ])
+  })
+
+  it('lets go of each float weight once it is replaced', async () => {
+    const model = new Sequential(new Linear(zeros([2, 2])), new Linear(zeros([2, 2])))
+    const first = new WeakRef((model[0] as Linear).weight)
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const alive: boolean[] = []
+    await quantize_(model, new StepConfig(), {
+      onProgress: async () => {
+        await new Promise((resolve) => setTimeout(resolve))
+        collect()
+        alive.push(first.deref() !== undefined)
+      },
+    })
+    expect(alive.at(-1)).toBe(false)
   })
 
   it('leaves integers alone', async () => {
