@@ -1,3 +1,0 @@
-import { aoPackage } from '@ao/tsup-config'
-
-export default aoPackage()
