@@ -1,7 +1,7 @@
 /** @file Dense tensors: a strided window on a device's storage. */
 
 import type { CpuStorage, Device, Storage } from './device.ts'
-import { cpu } from './device.ts'
+import { cpu, sameDevice } from './device.ts'
 import type { StoredDType, TypedArray } from './dtype.ts'
 import { isArrayOf, itemSize } from './dtype.ts'
 import { DTypeError, DeviceError, ShapeError } from './errors.ts'
@@ -152,7 +152,7 @@ export class DenseTensor implements Tensor {
   }
 
   async to(device: Device): Promise<DenseTensor> {
-    if (device === this.device) return this
+    if (sameDevice(device, this.device)) return this
     return new DenseTensor(device.upload(this.dtype, await this.data()), this.shape)
   }
 
@@ -166,7 +166,7 @@ export class DenseTensor implements Tensor {
 
   toString(): string {
     const shape = `[${this.shape.join(', ')}]`
-    const device = this.device === cpu ? '' : `, device=${this.device.name}`
+    const device = this.device.name === 'cpu' ? '' : `, device=${this.device.name}`
     return `tensor(${shape}, dtype=${this.dtype}${device})`
   }
 
@@ -192,7 +192,7 @@ export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
   throw new DTypeError({
     package: PACKAGE,
     expected: `${what} to be dense`,
-    got: String(tensor).slice(0, 80),
+    got: String(tensor).replace(/^(.{80}).+$/s, '$1...'),
     cure: 'Call dequantize() first.',
   })
 }

@@ -70,6 +70,14 @@ export const meta: Device = /* @__PURE__ */ Object.freeze<Device>({
   free: () => undefined,
 })
 
+/**
+ * Whether tensors of `a` and `b` may meet in one call. The cpu and meta have no state, so those of
+ * another copy of this package serve as well; other devices are told apart by identity.
+ */
+export function sameDevice(a: Device, b: Device): boolean {
+  return a === b || (a.name === b.name && (a.name === 'cpu' || a.name === 'meta'))
+}
+
 function noData(): DeviceError {
   return new DeviceError({
     package: '@ao/base-tensor',

@@ -8,7 +8,7 @@
  * 2. otherwise all are dense, and their device runs it: the CPU by the reference, others by a kernel.
  */
 
-import type { Device } from './device.ts'
+import { sameDevice, type Device } from './device.ts'
 import { DeviceError } from './errors.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -66,7 +66,7 @@ function callOp<Args extends readonly unknown[], Result>(op: Op<Args, Result>, a
       if (!isTensor(value)) continue
       if (value.dispatchOp) return value.dispatchOp(op as unknown as AnyOp, args) as Result
       device ??= value.device
-      if (value.device !== device) {
+      if (!sameDevice(value.device, device)) {
         throw new DeviceError({
           package: '@ao/base-tensor',
           expected: `all tensors of ${op.opName} on one device`,

@@ -38,7 +38,7 @@ export function isContiguous(shape: readonly number[], strides: readonly number[
  * @throws {@link ShapeError} unless -rank <= dim < rank
  */
 export function normalizeDim(dim: number, rank: number): number {
-  return normalizeIndex(dim, rank, 'dimension')
+  return normalizeIndex(dim, rank, 'a dimension')
 }
 
 /**
@@ -47,13 +47,13 @@ export function normalizeDim(dim: number, rank: number): number {
  * @param what - how a message calls it
  * @throws {@link ShapeError} unless -size <= index < size
  */
-export function normalizeIndex(index: number, size: number, what: string = 'index'): number {
+export function normalizeIndex(index: number, size: number, what: string = 'an index'): number {
   const normalized = index < 0 ? index + size : index
   if (!Number.isInteger(index) || normalized < 0 || normalized >= size) {
     throw new ShapeError({
       package: PACKAGE,
       expected:
-        size === 0 ? `no ${what}, since there are none` : `${what} in -${size}..${size - 1}`,
+        size === 0 ? `${what}, of which there are none` : `${what} in -${size}..${size - 1}`,
       got: String(index),
     })
   }

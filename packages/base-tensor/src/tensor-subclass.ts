@@ -6,7 +6,7 @@
  * toString and the file layout. What the format can *do* is its op table.
  */
 
-import type { Device } from './device.ts'
+import { sameDevice, type Device } from './device.ts'
 import type { DenseTensor } from './dense-tensor.ts'
 import type { StoredDType } from './dtype.ts'
 import { UnsupportedOpError, ValueError } from './errors.ts'
@@ -227,7 +227,7 @@ export abstract class TensorSubclass implements Tensor {
   }
 
   async to(device: Device): Promise<this> {
-    if (device === this.device) return this
+    if (sameDevice(device, this.device)) return this
     const { tensors, attributes } = this.flatten()
     const moved: Record<string, DenseTensor> = {}
     for (const [name, tensor] of Object.entries(tensors)) moved[name] = await tensor.to(device)
@@ -268,7 +268,7 @@ export function metadataDifference(target: TensorSubclass, source: Tensor): stri
   const type = target.constructor as typeof TensorSubclass
   if (!isTensorSubclass(source)) return `a dense tensor`
   const sourceType = source.constructor as typeof TensorSubclass
-  if (sourceType.formatName !== type.formatName) return `a ${sourceType.formatName}`
+  if (sourceType.formatName !== type.formatName) return `a tensor of ${sourceType.formatName}`
   if (source.shape.join() !== target.shape.join()) return `shape [${source.shape.join(', ')}]`
   const a = target.flatten()
   const b = source.flatten()
