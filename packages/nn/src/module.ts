@@ -90,8 +90,8 @@ export abstract class Module {
    * Puts `entries` in the place of this model's parameters. The tensors themselves are taken, so a
    * quantized entry makes a quantized parameter.
    *
-   * A parameter that is shared stays shared: all its names take the first entry that is there for one
-   * of them, and none of them counts as missing then.
+   * A name without an entry takes that of another name of the same parameter, so a checkpoint may hold
+   * tied weights once; they stay tied then, and none of their names counts as missing.
    *
    * @param options - `strict: false` reports missing and unexpected names instead of refusing them
    * @throws {@link ValueError} naming what is missing or unexpected, and {@link ShapeError} naming each
@@ -103,7 +103,7 @@ export abstract class Module {
   ): LoadReport {
     const own = this.stateDict()
     const taken = takenEntries(own, entries)
-    const missing = [...own].filter(([, current]) => !taken.has(current)).map(([name]) => name)
+    const missing = [...own.keys()].filter((name) => !taken.has(name))
     const unexpected = [...entries.keys()].filter((name) => !own.has(name))
     checkShapes(own, taken)
     if ((options.strict ?? true) && missing.length + unexpected.length > 0) {
@@ -114,9 +114,9 @@ export abstract class Module {
         cure: 'Pass { strict: false } to load what fits.',
       })
     }
-    for (const [, module] of this.namedModules()) {
-      for (const [name, current] of module.ownParameters()) {
-        const entry = taken.get(current)
+    for (const [moduleName, module] of walk(this, '')) {
+      for (const [name] of module.ownParameters()) {
+        const entry = taken.get(join(moduleName, name))
         if (entry) module.setParameter(name, entry)
       }
     }
@@ -220,25 +220,30 @@ function locate(parent: Module, fqn: string): { parent: Module; name: string; ch
   })
 }
 
-// What each current parameter is replaced by: the first entry under one of its names.
+// The entry for each name: its own, or that of another name of the same tensor.
 function takenEntries(
   own: ReadonlyMap<string, Tensor>,
   entries: ReadonlyMap<string, Tensor>,
-): Map<Tensor, Tensor> {
-  const taken = new Map<Tensor, Tensor>()
+): Map<string, Tensor> {
+  const shared = new Map<Tensor, Tensor>()
   for (const [name, current] of own) {
     const entry = entries.get(name)
-    if (entry && !taken.has(current)) taken.set(current, entry)
+    if (entry && !shared.has(current)) shared.set(current, entry)
+  }
+  const taken = new Map<string, Tensor>()
+  for (const [name, current] of own) {
+    const entry = entries.get(name) ?? shared.get(current)
+    if (entry) taken.set(name, entry)
   }
   return taken
 }
 
-function checkShapes(own: ReadonlyMap<string, Tensor>, taken: ReadonlyMap<Tensor, Tensor>): void {
+function checkShapes(own: ReadonlyMap<string, Tensor>, taken: ReadonlyMap<string, Tensor>): void {
   const differences: string[] = []
-  for (const [name, current] of own) {
-    const entry = taken.get(current)
-    if (entry && entry.shape.join() !== current.shape.join()) {
-      differences.push(`${name}: [${entry.shape.join(', ')}] for [${current.shape.join(', ')}]`)
+  for (const [name, entry] of taken) {
+    const { shape } = own.get(name) as Tensor
+    if (entry.shape.join() !== shape.join()) {
+      differences.push(`${name}: [${entry.shape.join(', ')}] for [${shape.join(', ')}]`)
     }
   }
   if (differences.length === 0) return

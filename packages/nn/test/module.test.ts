@@ -156,6 +156,16 @@ describe('loadStateDict', () => {
     expect(model.layers[1]?.norm_weight.dtype).toBe('bfloat16')
   })
 
+  it('unties names that have entries of their own', () => {
+    const model = new Model()
+    const given = entries()
+    const quantized = new HalvedTensor([10, 4], [1, 4])
+    given.set('head.weight', quantized)
+    model.loadStateDict(given)
+    expect(model.head.weight).toBe(quantized)
+    expect(model.embed.weight).toBe(given.get('embed.weight'))
+  })
+
   it('keeps sharing, whichever of the names is there', () => {
     for (const [absent, present] of [
       ['head.weight', 'embed.weight'],
@@ -191,7 +201,7 @@ describe('loadStateDict', () => {
     given.set('embed.weight', zeros([10, 5]))
     given.set('layers.1.norm_weight', zeros([5]))
     expect(() => new Model().loadStateDict(given, { strict: false })).toThrow(
-      "[@ao/nn] Expected entries of the parameters' shapes, got embed.weight: [10, 5] for [10, 4], layers.1.norm_weight: [5] for [4], head.weight: [10, 5] for [10, 4].",
+      "[@ao/nn] Expected entries of the parameters' shapes, got embed.weight: [10, 5] for [10, 4], layers.1.norm_weight: [5] for [4].",
     )
   })
 })

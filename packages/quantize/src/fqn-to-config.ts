@@ -1,13 +1,11 @@
 /** @file Different configs for different parts of a model, by name. torchao's `FqnToConfig`. */
 
 import {
-  decodeFields,
   FormatError,
   isJsonObject,
   rejectJson,
   skip,
   type Json,
-  type JsonCodec,
   type QuantizationConfig,
   type QuantizeContext,
   type Skipped,
@@ -75,25 +73,18 @@ export class FqnToConfig implements QuantizationConfig {
     const dot = name.lastIndexOf('.')
     const module = name.slice(0, Math.max(dot, 0))
     const isWeight = name.slice(dot + 1) === MODULE_PARAMETER
-    const found = (key: string | undefined, spellsParameter: boolean): FqnMatch | undefined =>
-      key === undefined
-        ? undefined
-        : { key, config: this.fqnToConfig[key] ?? null, spellsParameter }
-    return (
-      found(this.#exact(name), true) ??
-      (isWeight ? found(this.#exact(module), false) : undefined) ??
-      found(
-        this.#pattern((regExp) => spellsLastPart(regExp, name)),
-        true,
-      ) ??
-      (isWeight
-        ? found(
-            this.#pattern((regExp) => regExp.test(module) || regExp.test(name)),
-            false,
-          )
-        : undefined) ??
-      (isDefaultTarget && this.#has(DEFAULT_KEY) ? found(DEFAULT_KEY, false) : undefined)
-    )
+    const own = this.#exact(name)
+    if (own !== undefined) return this.#entry(own, true)
+    const ofModule = isWeight ? this.#exact(module) : undefined
+    if (ofModule !== undefined) return this.#entry(ofModule, false)
+    const spelled = this.#pattern((regExp) => spellsLastPart(regExp, name))
+    if (spelled !== undefined) return this.#entry(spelled, true)
+    const matched = isWeight
+      ? this.#pattern((regExp) => regExp.test(module) || regExp.test(name))
+      : undefined
+    if (matched !== undefined) return this.#entry(matched, false)
+    const hasDefault = isDefaultTarget && Object.hasOwn(this.fqnToConfig, DEFAULT_KEY)
+    return hasDefault ? this.#entry(DEFAULT_KEY, false) : undefined
   }
 
   /** Whether a key, exact or pattern, matches a full name; `_default` does not count. */
@@ -122,38 +113,34 @@ export class FqnToConfig implements QuantizationConfig {
 
   /** @throws {@link FormatError} when both fields are filled in, differently */
   static fromJSON(data: Json, context: ReadConfigContext): FqnToConfig {
-    const { fqnToConfig, moduleFqnToConfig } = decodeFields<JsonFields>(
-      {
-        fqnToConfig: { jsonName: 'fqn_to_config', codec: objectCodec, fallback: {} },
-        moduleFqnToConfig: { jsonName: 'module_fqn_to_config', codec: objectCodec, fallback: {} },
-      },
-      data,
-      context.path,
-    )
-    const fields = [fqnToConfig, moduleFqnToConfig].filter((field) => Object.keys(field).length > 0)
-    if (fields[1] && JSON.stringify(fields[0]) !== JSON.stringify(fields[1])) {
+    const [first, second] = JSON_FIELDS.map((field) => ({
+      path: `${context.path}.${field}`,
+      entries: readEntries(data, field, context.path),
+    })).filter(({ entries }) => Object.keys(entries).length > 0)
+    if (!first) return new FqnToConfig({})
+    if (second && JSON.stringify(first.entries) !== JSON.stringify(second.entries)) {
       throw new FormatError({
         package: '@ao/quantize',
-        expected: `${context.path} to hold the same in fqn_to_config and module_fqn_to_config`,
+        expected: `${context.path} to hold the same in ${JSON_FIELDS.join(' and ')}`,
         got: 'two different objects',
         cure: 'Leave one of them out.',
       })
     }
-    const configs = Object.entries(fields[0] ?? {}).map(([key, json]) => {
-      const path = `${context.path}.fqn_to_config['${key}']`
+    const configs = Object.entries(first.entries).map(([key, json]) => {
+      const path = `${first.path}['${key}']`
       return [key, json === null ? null : readConfig(json, { ...context, path })] as const
     })
     return new FqnToConfig(Object.fromEntries(configs))
   }
 
-  #has(key: string): boolean {
-    return Object.hasOwn(this.fqnToConfig, key)
+  #entry(key: string, spellsParameter: boolean): FqnMatch {
+    return { key, config: this.fqnToConfig[key] ?? null, spellsParameter }
   }
 
   // The key that is exactly this name.
   #exact(name: string): string | undefined {
     const isName = name !== DEFAULT_KEY && !name.startsWith(PATTERN_PREFIX)
-    return isName && this.#has(name) ? name : undefined
+    return isName && Object.hasOwn(this.fqnToConfig, name) ? name : undefined
   }
 
   // The first key whose pattern fits.
@@ -169,7 +156,7 @@ export const AOPerModuleConfig: typeof FqnToConfig = FqnToConfig
 
 /** Whether `config` maps names to configs; also for one from another copy of this package. */
 export function isFqnToConfig(config: QuantizationConfig): config is FqnToConfig {
-  return typeof (config as Partial<FqnToConfig>).match === 'function'
+  return (config as Partial<FqnToConfig>).fqnToConfig !== undefined
 }
 
 /**
@@ -185,14 +172,12 @@ interface Pattern {
   readonly regExp: RegExp
 }
 
-interface JsonFields {
-  readonly fqnToConfig: { readonly [key: string]: Json }
-  readonly moduleFqnToConfig: { readonly [key: string]: Json }
-}
+/** Where JSON holds the entries: torchao writes both, with the same contents. */
+const JSON_FIELDS = ['fqn_to_config', 'module_fqn_to_config'] as const
 
-const objectCodec: JsonCodec<{ readonly [key: string]: Json }> = {
-  encode: (value) => value,
-  decode: (json, path) => (isJsonObject(json) ? json : rejectJson(path, 'an object', json)),
+function readEntries(data: Json, field: string, path: string): { readonly [key: string]: Json } {
+  const entries = isJsonObject(data) ? (data[field] ?? {}) : {}
+  return isJsonObject(entries) ? entries : rejectJson(`${path}.${field}`, 'an object', entries)
 }
 
 // A pattern that spells a parameter's own name matches no sibling of another name.
