@@ -1,0 +1,91 @@
+/**
+ * @file What an int8 weight is made of.
+ *
+ * A weight of shape (N, K), or (E, N, K) for E experts, is cut into blocks of `blockSize` elements. Each
+ * block has one scale and one zero point; each element is one byte:
+ *
+ *     value = (qdata - zeroPoint) * scale
+ *
+ *     blockSize [1, K] (per row)       [1, g] (per group)          [N, K] (per tensor)
+ *     qdata     (N, K)  scale (N, 1)   (N, K)  scale (N, K / g)    (N, K)  scale (1, 1)
+ *     +------------------+ +--+        +-----+-----+-----+ +--+--+--+   +------------------+ +--+
+ *     |   one scale ...  | |s0|        |  g  |  g  |  g  | |s0|s1|s2|   |                  | |s |
+ *     +------------------+ +--+        +-----+-----+-----+ +--+--+--+   |    one scale     | +--+
+ *     |  ... for a row   | |s1|        |  g  |  g  |  g  | |s3|s4|s5|   |                  |
+ *     +------------------+ +--+        +-----+-----+-----+ +--+--+--+   +------------------+
+ *
+ * Three sizes always agree: `scale.shape[d] * blockSize[d] === qdata.shape[d]`. Every view of a weight
+ * keeps that, so the block size tells how scales belong to codes whatever was sliced or transposed.
+ */
+
+import { DTypeError, ShapeError, type DenseTensor, type FloatDType } from '@ao/base-tensor'
+import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
+
+export const PACKAGE = '@ao/int8'
+
+/** The inner tensors and attributes of an {@link Int8Tensor}. */
+export interface Int8Fields {
+  /** int8 codes, in the shape of the weight. */
+  readonly qdata: DenseTensor
+  /** One scale a block, float32: shape of `qdata` divided by `blockSize`. */
+  readonly scale: DenseTensor
+  /** Elements along each dimension that share a scale. */
+  readonly blockSize: readonly number[]
+  /** Dtype of the weight that this stands for. */
+  readonly dtype: FloatDType
+  /** int8, in the shape of `scale`; zeros for a symmetric weight. */
+  readonly zeroPoint?: DenseTensor | undefined
+  /** Scale of the activation, where it is known beforehand (static quantization): one element or (M, 1). */
+  readonly actQuantScale?: DenseTensor | undefined
+  /** Zero point that goes with `actQuantScale`. */
+  readonly actQuantZeroPoint?: DenseTensor | undefined
+  /** What the activation is multiplied by first, (K): of SmoothQuant and AWQ. */
+  readonly actPreScale?: DenseTensor | undefined
+  /** How activations are quantized; undefined for a weight-only tensor. */
+  readonly actQuantKwargs?: QuantizeTensorToInt8Kwargs | undefined
+  /** Whether codes keep to -64..63, for processors whose int8 sums saturate at 16 bits. */
+  readonly reduceRange?: boolean | undefined
+}
+
+/** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
+export function checkLayout({ qdata, scale, blockSize, zeroPoint }: Int8Fields): void {
+  if (qdata.dtype !== 'int8') {
+    throw new DTypeError({ package: PACKAGE, expected: 'qdata of int8', got: qdata.dtype })
+  }
+  const scaleShape = qdata.shape.map((size, d) => size / (blockSize[d] as number))
+  const whole = scaleShape.every((count) => Number.isInteger(count))
+  if (blockSize.length !== qdata.ndim || !whole) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a block size that divides qdata's shape [${qdata.shape.join(', ')}]`,
+      got: `[${blockSize.join(', ')}]`,
+    })
+  }
+  checkShape('scale', scale, scaleShape)
+  if (zeroPoint) checkShape('zeroPoint', zeroPoint, scaleShape)
+}
+
+function checkShape(name: string, tensor: DenseTensor, shape: readonly number[]): void {
+  if (tensor.shape.join() === shape.join()) return
+  throw new ShapeError({
+    package: PACKAGE,
+    expected: `${name} of shape [${shape.join(', ')}], one element a block`,
+    got: `[${tensor.shape.join(', ')}]`,
+  })
+}
+
+/**
+ * The dimension that a product with this weight sums over: K of (N, K), and of its transpose (K, N).
+ *
+ * @remarks Rows and groups run along K, so the block size tells. Where it does not (one scale for all),
+ * the order in memory does.
+ */
+export function inFeaturesDim({ qdata, blockSize }: Int8Fields): number {
+  const last = qdata.ndim - 1
+  if (last < 1) return last
+  const inner = blockSize[last] !== 1
+  const outer = blockSize[last - 1] !== 1
+  if (inner !== outer) return inner ? last : last - 1
+  const isTransposed = (qdata.strides[last - 1] as number) < (qdata.strides[last] as number)
+  return isTransposed ? last - 1 : last
+}

@@ -1,0 +1,68 @@
+/** @file How a weight's activations are quantized when the two meet. */
+
+import { booleanCodec, recordCodec, ValueError, type JsonCodec } from '@ao/base-tensor'
+import { granularityCodec, PerRow, type Granularity } from '@ao/granularity'
+import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
+
+/** How activations are quantized to int8; torchao's `QuantizeTensorToInt8Kwargs`. */
+export interface QuantizeTensorToInt8Kwargs {
+  /** PerRow: one scale a token. PerTensor: one for all. */
+  readonly granularity: Granularity
+  /** SYMMETRIC: the zero point is 0. ASYMMETRIC: codes span the smallest to the largest value. */
+  readonly mappingType: MappingType
+  /** Whether codes keep to -64..63. */
+  readonly reduceRange: boolean
+  /**
+   * Whether an input of one token stays in full precision: decoding reads each weight once, so
+   * quantizing the token costs accuracy and saves nothing. Files have no place for it.
+   */
+  readonly weightOnlyDecode: boolean
+}
+
+/**
+ * A frozen, checked {@link QuantizeTensorToInt8Kwargs}.
+ *
+ * @throws {@link ValueError} unless granularity is PerTensor or PerRow(-1), and mapping SYMMETRIC or
+ * ASYMMETRIC
+ */
+export function QuantizeTensorToInt8Kwargs({
+  granularity = PerRow(),
+  mappingType = 'SYMMETRIC',
+  reduceRange = false,
+  weightOnlyDecode = false,
+}: Partial<QuantizeTensorToInt8Kwargs> = {}): QuantizeTensorToInt8Kwargs {
+  const perLastRow = granularity.type === 'PerRow' && granularity.dim === -1
+  if (granularity.type !== 'PerTensor' && !perLastRow) {
+    throw new ValueError({
+      package: '@ao/int8',
+      expected: 'PerTensor or PerRow(dim=-1) as the granularity of activations',
+      got: JSON.stringify(granularity),
+    })
+  }
+  if (mappingType !== 'SYMMETRIC' && mappingType !== 'ASYMMETRIC') {
+    throw new ValueError({
+      package: '@ao/int8',
+      expected: 'SYMMETRIC or ASYMMETRIC as the mapping of activations',
+      got: String(mappingType),
+    })
+  }
+  return Object.freeze({ granularity, mappingType, reduceRange, weightOnlyDecode })
+}
+
+type StoredKwargs = Omit<QuantizeTensorToInt8Kwargs, 'weightOnlyDecode'>
+
+/** {@link QuantizeTensorToInt8Kwargs} as torchao writes it; `weightOnlyDecode` is read as false. */
+export const quantizeKwargsCodec: JsonCodec<QuantizeTensorToInt8Kwargs> =
+  /* @__PURE__ */ storedKwargsCodec()
+
+function storedKwargsCodec(): JsonCodec<QuantizeTensorToInt8Kwargs> {
+  const stored = recordCodec<StoredKwargs>('QuantizeTensorToInt8Kwargs', {
+    granularity: { jsonName: 'granularity', codec: granularityCodec },
+    mappingType: { jsonName: 'mapping_type', codec: mappingTypeCodec },
+    reduceRange: { jsonName: 'reduce_range', codec: booleanCodec, fallback: false },
+  })
+  return {
+    encode: (value, dialect) => stored.encode(value, dialect),
+    decode: (json, path) => QuantizeTensorToInt8Kwargs(stored.decode(json, path)),
+  }
+}

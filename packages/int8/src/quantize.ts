@@ -1,0 +1,110 @@
+/** @file From floating numbers to int8 codes: for weights, and for activations on their way. */
+
+import { asDense, DTypeError, isFloatDType, ShapeError, ValueError, zeros } from '@ao/base-tensor'
+import type { DenseTensor, FloatDType, Tensor } from '@ao/base-tensor'
+import { getBlockSize, type Granularity } from '@ao/granularity'
+import {
+  chooseQparamsAffine,
+  quantizeAffine,
+  type MappingType,
+  type QuantBounds,
+} from '@ao/quant-primitives'
+import { PACKAGE } from './layout.ts'
+
+/** How to choose codes. */
+export interface Int8Quantization {
+  readonly granularity: Granularity
+  readonly mappingType: MappingType
+  readonly reduceRange: boolean
+  /** A scale that is known already, one element a block; chosen from the values unless given. */
+  readonly scale?: Tensor | undefined
+  /** The zero point that goes with a known scale; zeros unless given. */
+  readonly zeroPoint?: Tensor | undefined
+}
+
+/** Codes, and what they mean. */
+export interface Int8Codes {
+  readonly qdata: DenseTensor
+  readonly scale: DenseTensor
+  readonly zeroPoint: DenseTensor
+  readonly blockSize: readonly number[]
+}
+
+// torchao takes float32's eps for all dtypes. As a scale it keeps blocks of zeros from dividing by zero.
+const SMALLEST_SCALE = 2 ** -23
+
+/**
+ * Codes of a dense floating tensor.
+ *
+ * @throws {@link DTypeError} unless `input` is dense and floating
+ */
+export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Codes {
+  const blockSize = getBlockSize(input.shape, options.granularity)
+  const bounds = codeBounds(options.reduceRange)
+  checkFloat(input)
+  const { scale, zeroPoint } = options.scale
+    ? knownQparams(input, blockSize, options.scale, options)
+    : chosenQparams(input, blockSize, bounds, options.mappingType)
+  const qdata = quantizeAffine(input, blockSize, scale, zeroPoint, 'int8', bounds)
+  return { qdata: asDense(qdata), scale, zeroPoint, blockSize }
+}
+
+/** The codes in use: all of int8, or the half with which 16-bit sums do not saturate. */
+export function codeBounds(reduceRange: boolean): QuantBounds {
+  return reduceRange ? { quantMin: -64, quantMax: 63 } : { quantMin: -128, quantMax: 127 }
+}
+
+/** The dtype of a tensor, when it is a floating one. */
+export function checkFloat({ dtype }: Tensor): FloatDType {
+  if (isFloatDType(dtype)) return dtype
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'a tensor of float32, float16 or bfloat16',
+    got: dtype,
+  })
+}
+
+type Qparams = Pick<Int8Codes, 'scale' | 'zeroPoint'>
+
+function chosenQparams(
+  input: Tensor,
+  blockSize: readonly number[],
+  bounds: QuantBounds,
+  mappingType: MappingType,
+): Qparams {
+  const { scale, zeroPoint } = chooseQparamsAffine(input, mappingType, blockSize, 'int8', {
+    ...bounds,
+    eps: SMALLEST_SCALE,
+    scaleDtype: 'float32',
+    zeroPointDtype: 'int8',
+    keepdim: true,
+  })
+  return { scale: asDense(scale), zeroPoint: asDense(zeroPoint) }
+}
+
+function knownQparams(
+  input: Tensor,
+  blockSize: readonly number[],
+  scale: Tensor,
+  { mappingType, zeroPoint }: Int8Quantization,
+): Qparams {
+  const shape = input.shape.map((size, d) => size / (blockSize[d] as number))
+  if (scale.shape.join() !== shape.join()) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `a scale of shape [${shape.join(', ')}] for values of shape [${input.shape.join(', ')}]`,
+      got: `[${scale.shape.join(', ')}]`,
+    })
+  }
+  if (mappingType === 'ASYMMETRIC' && !zeroPoint) {
+    throw new ValueError({
+      package: PACKAGE,
+      expected: 'a zero point beside the scale for ASYMMETRIC mapping',
+      got: 'none',
+    })
+  }
+  return {
+    scale: asDense(scale),
+    zeroPoint: zeroPoint ? asDense(zeroPoint) : zeros(scale.shape, 'int8', input.device),
+  }
+}

@@ -1,0 +1,183 @@
+/** @file Int8Tensor: the fields of `layout.ts` as a tensor, and what it can do. */
+
+import {
+  asDense,
+  bmm,
+  booleanCodec,
+  cat,
+  DTypeError,
+  embedding,
+  implement,
+  index,
+  integerCodec,
+  isFloatDType,
+  linear,
+  listCodec,
+  narrowDTypeCodec,
+  optionalCodec,
+  select,
+  slice,
+  squeeze,
+  TensorSubclass,
+  transpose,
+  unsqueeze,
+  view,
+  type DenseTensor,
+  type FloatDType,
+  type JsonCodec,
+  type Op,
+  type OpImplementation,
+  type Tensor,
+} from '@ao/base-tensor'
+import type { Granularity } from '@ao/granularity'
+import { dequantizeAffine, type MappingType } from '@ao/quant-primitives'
+import { checkLayout, PACKAGE, type Int8Fields } from './layout.ts'
+import { int8Bmm, int8Linear, pickEmbeddings } from './linear.ts'
+import { checkFloat, quantizeToInt8 } from './quantize.ts'
+import { quantizeKwargsCodec, QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
+import {
+  catInt8,
+  indexInt8,
+  selectInt8,
+  sliceInt8,
+  squeezeInt8,
+  transposeInt8,
+  unsqueezeInt8,
+  viewInt8,
+} from './views.ts'
+
+/** How {@link Int8Tensor.fromHp} quantizes. */
+export interface Int8FromHpOptions {
+  /** Which elements share a scale: PerRow(), PerTensor() or PerGroup(n). */
+  readonly granularity: Granularity
+  /** SYMMETRIC unless given. */
+  readonly mappingType?: MappingType | undefined
+  /** A scale to use instead of one that is chosen from the values; one element a block. */
+  readonly scale?: DenseTensor | undefined
+  /** The int8 zero point that goes with `scale`. */
+  readonly zeroPoint?: DenseTensor | undefined
+  /** How `linear` quantizes its input; left out, the tensor is weight-only. */
+  readonly actQuantKwargs?: QuantizeTensorToInt8Kwargs | undefined
+  /** A static scale for that input. */
+  readonly actQuantScale?: DenseTensor | undefined
+  readonly actQuantZeroPoint?: DenseTensor | undefined
+  /** What the input is multiplied by first, (K). */
+  readonly actPreScale?: DenseTensor | undefined
+  /** Whether codes keep to -64..63; false unless given. */
+  readonly reduceRange?: boolean | undefined
+}
+
+/** A weight of int8 codes with a scale for each block; torchao's `Int8Tensor`. */
+export class Int8Tensor extends TensorSubclass implements Int8Fields {
+  static override readonly formatName: string = 'Int8Tensor'
+  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale']
+  static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'dtype']
+  static override readonly optionalTensorDataNames: readonly string[] = [
+    'zeroPoint',
+    'actQuantScale',
+    'actQuantZeroPoint',
+    'actPreScale',
+  ]
+  static override readonly optionalTensorAttributeNames: readonly string[] = [
+    'actQuantKwargs',
+    'reduceRange',
+  ]
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
+    blockSize: /* @__PURE__ */ listCodec(integerCodec),
+    dtype: /* @__PURE__ */ narrowDTypeCodec(isFloatDType),
+    actQuantKwargs: /* @__PURE__ */ optionalCodec(quantizeKwargsCodec),
+    reduceRange: /* @__PURE__ */ optionalCodec(booleanCodec),
+  }
+
+  static override readonly ops: readonly OpImplementation[] = [
+    implement(linear, (x, weight, bias) => int8Linear(x, asInt8(weight), bias)),
+    implement(bmm, (x, weight) => int8Bmm(x, asInt8(weight))),
+    implement(embedding, (ids, weight) =>
+      new Int8Tensor(pickEmbeddings(ids, asInt8(weight))).dequantize(),
+    ),
+    onFields(slice, sliceInt8),
+    onFields(select, selectInt8),
+    onFields(index, indexInt8),
+    onFields(transpose, transposeInt8),
+    onFields(view, viewInt8),
+    onFields(unsqueeze, unsqueezeInt8),
+    onFields(squeeze, squeezeInt8),
+    implement(cat, (tensors, dim = 0) => new Int8Tensor(catInt8(tensors.map(asInt8), dim))),
+  ]
+
+  declare readonly dtype: FloatDType
+  declare readonly qdata: DenseTensor
+  declare readonly scale: DenseTensor
+  declare readonly blockSize: readonly number[]
+  declare readonly zeroPoint: DenseTensor | undefined
+  declare readonly actQuantScale: DenseTensor | undefined
+  declare readonly actQuantZeroPoint: DenseTensor | undefined
+  declare readonly actPreScale: DenseTensor | undefined
+  declare readonly actQuantKwargs: QuantizeTensorToInt8Kwargs | undefined
+  declare readonly reduceRange: boolean
+
+  /** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
+  constructor(fields: Int8Fields) {
+    checkLayout(fields)
+    const { actQuantKwargs, reduceRange = false } = fields
+    super(
+      {
+        ...fields,
+        blockSize: Object.freeze([...fields.blockSize]),
+        actQuantKwargs: actQuantKwargs && QuantizeTensorToInt8Kwargs(actQuantKwargs),
+        reduceRange,
+      },
+      fields.qdata.shape,
+      fields.dtype,
+    )
+  }
+
+  /**
+   * Quantizes a dense weight; torchao's `Int8Tensor.from_hp`.
+   *
+   * @param weight - (N, K), or (E, N, K) for experts; floating
+   * @throws {@link DTypeError} or {@link ShapeError} when the weight, or a given scale, does not fit
+   */
+  static fromHp(weight: Tensor, options: Int8FromHpOptions): Int8Tensor {
+    const { mappingType = 'SYMMETRIC', reduceRange = false } = options
+    const codes = quantizeToInt8(weight, { ...options, mappingType, reduceRange })
+    const { actQuantKwargs, actQuantScale, actQuantZeroPoint, actPreScale } = options
+    return new Int8Tensor({
+      ...codes,
+      dtype: checkFloat(weight),
+      actQuantScale,
+      actQuantZeroPoint,
+      actPreScale,
+      actQuantKwargs,
+      reduceRange,
+    })
+  }
+
+  override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    const { qdata, blockSize, scale, zeroPoint } = this
+    const options = { outputDtype: dtype }
+    return asDense(dequantizeAffine(qdata, blockSize, scale, zeroPoint, 'int8', options))
+  }
+}
+
+/** A row of the op table for an op whose result is a weight of other fields. */
+function onFields<Args extends readonly unknown[]>(
+  op: Op<[tensor: Tensor, ...Args], Tensor>,
+  change: (fields: Int8Fields, ...args: Args) => Int8Fields,
+): OpImplementation {
+  return implement(op, (tensor, ...args) => {
+    const weight = asInt8(tensor)
+    return new (weight.constructor as typeof Int8Tensor)(change(weight, ...args))
+  })
+}
+
+// An op comes to the table by the first tensor subclass among its tensors; others may be anything.
+function asInt8(tensor: Tensor): Int8Tensor {
+  if (tensor instanceof Int8Tensor) return tensor
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'an Int8Tensor as the weight, and no other quantized tensor beside it',
+    got: String(tensor).slice(0, 80),
+    cure: 'Call dequantize() on the other one.',
+  })
+}
