@@ -1,7 +1,7 @@
 /** @file 1x1 convolutions as linear layers, which quantize like any other. */
 
 import { asDense, ShapeError, ValueError, type Tensor } from '@ao/base-tensor'
-import { Conv2d } from './conv2d.ts'
+import type { Conv2d } from './conv2d.ts'
 import { Linear } from './layers.ts'
 import { Module } from './module.ts'
 

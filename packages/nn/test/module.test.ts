@@ -1,4 +1,4 @@
-import { DenseTensor, meta, tensor, TensorSubclass, zeros, type Tensor } from '@ao/base-tensor'
+import { meta, tensor, TensorSubclass, zeros, type DenseTensor, type Tensor } from '@ao/base-tensor'
 import { describe, expect, it } from 'vitest'
 import { Embedding, isModule, Linear, Module, ReLU, Sequential } from '../src/index.ts'
 
