@@ -9,6 +9,13 @@ const ARITHMETIC = ['base-tensor', 'granularity', 'quant-primitives']
 
 export const fixtures = [
   {
+    name: 'one granularity',
+    code: `export { PerRow } from '@ao/granularity'`,
+    packages: ['base-tensor', 'granularity'],
+    mustNotAppear: WGSL,
+    maxBytes: 0,
+  },
+  {
     name: 'a dense tensor',
     code: `export { tensor } from '@ao/base-tensor'`,
     packages: ['base-tensor'],
@@ -16,18 +23,52 @@ export const fixtures = [
     maxBytes: 0,
   },
   {
-    name: 'dense linear',
+    name: 'a dense tensor and linear',
     code: `export { tensor, linear } from '@ao/base-tensor'`,
     packages: ['base-tensor'],
     mustNotAppear: WGSL,
     maxBytes: 0,
   },
   {
-    name: 'one granularity',
-    code: `export { PerRow } from '@ao/granularity'`,
-    packages: ['granularity'],
+    name: 'one primitive',
+    code: `export { quantizeAffine } from '@ao/quant-primitives'`,
+    packages: ARITHMETIC,
+    mustNotAppear: [...WGSL, 'Hqq', 'Tinygemm', 'Gguf'],
+    maxBytes: 0,
+  },
+  {
+    name: 'one module',
+    code: `export { Linear } from '@ao/nn'`,
+    packages: ['base-tensor', 'nn'],
+    mustNotAppear: [...WGSL, 'Conv2d', 'layerNorm'],
+    maxBytes: 0,
+  },
+  {
+    name: 'int8 and linear',
+    code: `export { Int8Tensor } from '@ao/int8'\nexport { linear } from '@ao/base-tensor'`,
+    packages: [...ARITHMETIC, 'int8'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Hqq', 'Tinygemm', 'Gguf'],
+    maxBytes: 0,
+  },
+  {
+    name: 'quantize_ and one config',
+    code: `export { quantize_ } from '@ao/quantize'\nexport { Int8WeightOnlyConfig } from '@ao/int8'`,
+    packages: [...ARITHMETIC, 'int8', 'nn', 'quantize'],
+    mustNotAppear: [...WGSL, 'safetensors', 'FqnToConfig', 'Conv2d'],
+    maxBytes: 0,
+  },
+  {
+    name: 'reading safetensors',
+    code: `export { openSafetensors } from '@ao/safetensors'`,
+    packages: ['base-tensor', 'safetensors'],
     mustNotAppear: WGSL,
     maxBytes: 0,
   },
+  {
+    name: 'a llama model',
+    code: `export { LlamaForCausalLM } from '@ao/llama'`,
+    packages: ['base-tensor', 'nn', 'safetensors', 'llama', '@huggingface/tokenizers'],
+    mustNotAppear: [...WGSL, 'Int8'],
+    maxBytes: 0,
+  },
 ]
-void ARITHMETIC
