@@ -5,7 +5,7 @@
  * wrap (8 and 16 bits) or become -2^31 (int32), as PyTorch's CPU does. NaN becomes 0, or -2^31 for int32.
  */
 
-import { asDense, DenseTensor, fromArray, hostArray, zeros } from './dense-tensor.ts'
+import { asDense, fromArray, hostArray, zeros, type DenseTensor } from './dense-tensor.ts'
 import { newArray, type StoredDType, type TypedArray } from './dtype.ts'
 import {
   fromFloat16Bits,

@@ -4,7 +4,6 @@ import {
   asDense,
   contiguousStrides,
   cpu,
-  DenseTensor,
   fromArray,
   hostArray,
   isDenseTensor,
@@ -13,6 +12,7 @@ import {
   resolveShape,
   tensor,
   zeros,
+  type DenseTensor,
   type Device,
 } from '@ao/base-tensor'
 import { messageOf, numbers } from './support.ts'

@@ -43,7 +43,7 @@ function product(a: Float32Array, b: Float32Array, m: number, n: number, k: numb
   return Float32Array.from({ length: m * n }, (_, at) => {
     const [i, j] = [Math.floor(at / n), at % n]
     let sum = 0
-    for (let p = 0; p < k; p++) sum += a[i * k + p]! * b[j * k + p]!
+    for (let p = 0; p < k; p++) sum += (a[i * k + p] as number) * (b[j * k + p] as number)
     return sum
   })
 }
@@ -185,7 +185,7 @@ describe('add and mul', () => {
         const element = (t: DenseTensor, index: number[]): number => {
           const own = index.slice(index.length - t.ndim)
           const at = own.map((i, d) => (t.shape[d] === 1 ? 0 : i))
-          return hostFloat32(at.reduce((v, i) => v.select(0, i), t))[0]!
+          return Number(hostFloat32(at.reduce((v, i) => v.select(0, i), t))[0])
         }
         hostFloat32(y).forEach((value, at) => {
           const index = shape.map((size, d) => Math.floor(at / numelOf(shape.slice(d + 1))) % size)
