@@ -21,3 +21,52 @@ export {
   type ChooseQparamsOptions,
   type QparamsOptions,
 } from './choose-qparams.ts'
+export {
+  fakeQuantizeAffine,
+  fakeQuantizeAffineCachemask,
+  type CachemaskOptions,
+  type FakeQuantized,
+  type FakeQuantizeOptions,
+  type ZeroPointDomain,
+} from './fake-quantize.ts'
+export { computeError } from './helpers/compute-error.ts'
+export {
+  getGroupwiseAffineQparams,
+  groupwiseAffineDequantizeTensor,
+  groupwiseAffineDequantizeTensorFromQparams,
+  groupwiseAffineQuantizeTensor,
+  groupwiseAffineQuantizeTensorFromQparams,
+  type GroupwiseOptions,
+  type GroupwiseQparamsOptions,
+  type GroupwiseQuantized,
+} from './helpers/groupwise-affine.ts'
+export {
+  getGroupQparamsSymmetric,
+  groupQuantizeTensorSymmetric,
+  type GroupSymmetricOptions,
+} from './helpers/groupwise-symmetric.ts'
+export {
+  dequantizePerChannel,
+  dequantizePerTensor,
+  dynamicallyQuantizePerChannel,
+  type QuantizedWithQparams,
+} from './helpers/per-channel.ts'
+export {
+  perTokenDynamicQuant,
+  quantizeActivationPerTokenAbsmax,
+  type PerTokenDynamicQuantOptions,
+  type QuantizedActivation,
+} from './helpers/per-token.ts'
+export { sliceScaleForDimension } from './helpers/slice-scale.ts'
+export {
+  packTinygemmScalesAndZeros,
+  unpackTinygemmScalesAndZeros,
+} from './helpers/tinygemm-scales.ts'
+export { dequantizeAffineTinygemm, quantizeAffineTinygemm } from './tinygemm.ts'
+export type { Int4Codes, Int4ZeroPoint } from './int4-codes.ts'
+export {
+  quantizeInt4Groupwise,
+  quantizeInt4GroupwiseSymmetric,
+  type Int4Groups,
+} from './int4-groupwise.ts'
+export { packNibbles, unpackNibbles } from './nibbles.ts'
