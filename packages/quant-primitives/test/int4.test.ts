@@ -22,7 +22,7 @@ describe('groupwise int4 against torchao', () => {
       const zeros = golden.scale.flat().map(() => 0)
       expect([...hostFloat32(scale)]).toEqual(golden.scale.flat())
       expect([...hostFloat32(zeroPoint)]).toEqual(golden.zero_point?.flat() ?? zeros)
-      const signed = Array.from(hostArray(codes), (code) => Number(code) - 8)
+      const signed = Array.from(hostArray(codes) as Uint8Array, (code) => code - 8)
       expect(signed).toEqual(golden.q_signed.flat())
       const bytes = Int8Array.from(golden.qdata_bytes.flat())
       expect(new Int8Array(packNibbles(Int8Array.from(signed)).buffer)).toEqual(bytes)
