@@ -25,7 +25,7 @@ import {
 } from './affine-rows.ts'
 import { floatDTypeOf } from './arithmetic.ts'
 import { blockLayout } from './blocks.ts'
-import { codeStorage, quantBounds, type QuantBoundsOptions } from './bounds.ts'
+import { codeStorage, quantBounds, type QuantBounds, type QuantBoundsOptions } from './bounds.ts'
 import { forEachRow, mapRows } from './rows.ts'
 
 const PACKAGE = '@ao/quant-primitives'
@@ -93,10 +93,9 @@ function quantize(
   outputDtype: DType,
   options?: QuantBoundsOptions,
 ): Tensor {
-  const storage = codeStorage(outputDtype)
-  const bounds = quantBounds(outputDtype, options)
+  const { dtype, storage, bounds } = checkQuantize(input, outputDtype, options)
   const layout = blockLayout(input.shape, blockSize)
-  const loop = quantizeLoop(floatDTypeOf(input), layout, scale, zeroPoint, bounds)
+  const loop = quantizeLoop(dtype, layout, scale, zeroPoint, bounds)
   if (!fitsBytes(loop, storage)) {
     return mapRows(input, layout, storage, (row, block) => quantizeRow(row, block, loop))
   }
@@ -108,14 +107,27 @@ function quantize(
   return fromArray(codes, input.shape, storage)
 }
 
-function emptyCodes(input: Tensor, outputDtype: DType, options?: QuantBoundsOptions): Tensor {
-  const storage = codeStorage(outputDtype)
-  quantBounds(outputDtype, options)
-  floatDTypeOf(input)
-  return zeros(input.shape, storage, input.device)
+/** What quantizing `input` to `outputDtype` means, or why it cannot be. */
+export function checkQuantize(
+  input: Tensor,
+  outputDtype: DType,
+  options?: QuantBoundsOptions,
+): { dtype: FloatDType; storage: StoredDType; bounds: QuantBounds } {
+  const bounds = quantBounds(outputDtype, options)
+  return { dtype: floatDTypeOf(input), storage: codeStorage(outputDtype), bounds }
 }
 
-function checkZeroPoint(zeroPoint: Tensor | undefined): void {
+/** The codes of `input` without numbers. */
+export function emptyCodes(
+  input: Tensor,
+  outputDtype: DType,
+  options?: QuantBoundsOptions,
+): Tensor {
+  return zeros(input.shape, checkQuantize(input, outputDtype, options).storage, input.device)
+}
+
+/** @throws {@link ValueError} without a zero point */
+export function checkZeroPoint(zeroPoint: Tensor | undefined): asserts zeroPoint is Tensor {
   if (zeroPoint !== undefined) return
   throw new ValueError({
     package: PACKAGE,

@@ -1,16 +1,16 @@
-import { meta, type Tensor } from '@ao/base-tensor'
+import { meta, type FloatDType, type StoredDType, type Tensor } from '@ao/base-tensor'
 import {
   chooseQparamsAffine,
   dequantizeAffine,
   quantizeAffine,
   type ChooseQparamsOptions,
 } from '@ao/quant-primitives'
-import { loadGolden, loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden, type GoldenCase } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
-import { bits, goldenTensor, layoutOf, makeTensor } from './golden.ts'
+import { bits, expectPlanned, goldenCases, goldenTensor } from './golden.ts'
 
-/** Options of a golden case: null is what Python calls None. */
-function optionsOf(args: Record<string, any>): ChooseQparamsOptions {
+/** Options of a golden case, where null is Python's None. */
+function optionsOf(args: GoldenCase<Tensor>['args']): ChooseQparamsOptions {
   return {
     quantMin: args['quant_min'] ?? undefined,
     quantMax: args['quant_max'] ?? undefined,
@@ -20,30 +20,65 @@ function optionsOf(args: Record<string, any>): ChooseQparamsOptions {
   }
 }
 
-const golden = loadGolden('primitives_affine', makeTensor)
-
-describe('affine quantization, bit for bit as torchao', () => {
-  it.each(golden.map((c) => [c.name, c]))('%s', async (_, { args, inputs, outputs }) => {
+describe('affine quantization as torchao', () => {
+  it.each(goldenCases('primitives_affine'))('%s', async (_, { args, inputs, outputs }) => {
     const x = inputs['x'] as Tensor
-    const { mapping_type: mapping, block_size: block, target_dtype: target } = args as any
-    const options = optionsOf(args)
-    const { scale, zeroPoint } = chooseQparamsAffine(x, mapping, block, target, options)
+    const block: number[] = args['block_size']
+    const target: StoredDType = args['target_dtype']
+    const expected = outputs['dq'] as Tensor
+    const options = { ...optionsOf(args), outputDtype: expected.dtype as FloatDType }
+
+    const qparams = chooseQparamsAffine(x, args['mapping_type'], block, target, options)
+    const { scale, zeroPoint } = qparams
+    const q = quantizeAffine(x, block, scale, zeroPoint, target, options)
+    const dq = dequantizeAffine(q, block, scale, zeroPoint, target, options)
     expect(bits(scale)).toEqual(bits(outputs['scale'] as Tensor))
     expect(bits(zeroPoint)).toEqual(bits(outputs['zero_point'] as Tensor))
-    const q = quantizeAffine(x, block, scale, zeroPoint, target, options)
     expect(bits(q)).toEqual(bits(outputs['q'] as Tensor))
-    const expected = outputs['dq'] as Tensor
-    const dq = dequantizeAffine(q, block, scale, zeroPoint, target, {
-      ...options,
-      outputDtype: expected.dtype as 'float32',
-    })
     expect(bits(dq)).toEqual(bits(expected))
 
-    const planned = chooseQparamsAffine(await x.to(meta), mapping, block, target, options)
-    expect([planned.scale.shape, planned.scale.dtype]).toEqual([scale.shape, scale.dtype])
-    expect(planned.zeroPoint.dtype).toBe(zeroPoint.dtype)
+    const planned = await x.to(meta)
+    const plannedQparams = chooseQparamsAffine(
+      planned,
+      args['mapping_type'],
+      block,
+      target,
+      options,
+    )
+    expectPlanned(plannedQparams.scale, scale)
+    expectPlanned(plannedQparams.zeroPoint, zeroPoint)
   })
 })
-void loadSpecGolden
-void goldenTensor
-void layoutOf
+
+describe('affine quantization as torchao, more inputs', () => {
+  const golden = [...loadSpecGolden('affine'), ...loadSpecGolden('edge')].filter((c) =>
+    c['op'].startsWith('affine'),
+  )
+
+  it('has 180 ordinary cases and 330 at the edges', () => expect(golden).toHaveLength(510))
+
+  it.each(golden.map((c, i) => [`${i} ${c['name'] ?? ''} ${c['dtype']} ${c['mapping']}`, c]))(
+    '%s',
+    (_, c) => {
+      const x = goldenTensor(c['input'], c['dtype'])
+      const block = c['block_size'] ?? [1, x.shape[1]]
+      const scaleDtype: StoredDType = c['scale_dtype'] ?? c['dtype']
+      const bounds = { quantMin: c['qmin'], quantMax: c['qmax'] }
+      const qparams = chooseQparamsAffine(x, c['mapping'], block, c['target'], {
+        ...bounds,
+        eps: c['eps'] ?? undefined,
+        scaleDtype,
+      })
+      const { scale, zeroPoint } = qparams
+      expect(bits(scale)).toEqual(bits(goldenTensor(c['scale'], scaleDtype)))
+      expect(bits(zeroPoint)).toEqual(bits(goldenTensor(c['zero_point'], 'int32')))
+      const q = quantizeAffine(x, block, scale, zeroPoint, c['target'], bounds)
+      expect(bits(q)).toEqual(bits(goldenTensor(c['q'], c['target'])))
+      const dq = dequantizeAffine(q, block, scale, zeroPoint, c['target'], {
+        ...bounds,
+        outputDtype: c['dtype'],
+      })
+      expect(bits(dq)).toEqual(bits(goldenTensor(c['dq'], c['dtype'])))
+    },
+  )
+})

@@ -4,48 +4,50 @@ import {
   arrayFromBytes,
   fromArray,
   hostArray,
-  newArray,
   tensor,
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { toNumbers, type MakeTensor } from '@ao/test-kit'
+import { loadGolden, toNumbers, type GoldenCase, type MakeTensor } from '@ao/test-kit'
+import { expect } from 'vitest'
 
-export const makeTensor: MakeTensor<Tensor> = (dtype, shape, bytes) =>
-  fromArray(arrayFromBytes(dtype as StoredDType, bytes), shape, dtype as StoredDType)
-
-/** Nested numbers of a golden file as a tensor; their list gives the shape unless told. */
-export function goldenTensor(
-  nested: any,
-  dtype: StoredDType = 'float32',
-  shape?: readonly number[],
-): Tensor {
-  return tensor(toNumbers(nested), { dtype, ...(shape ? { shape } : {}) })
+/** Cases of a golden group, each after its name. */
+export function goldenCases(group: string): [string, GoldenCase<Tensor>][] {
+  return loadGolden(group, makeTensor).map((c) => [c.name, c])
 }
 
-/** Everything that two equal tensors share. All NaNs count as one. */
+const makeTensor: MakeTensor<Tensor> = (dtype, shape, bytes) =>
+  fromArray(arrayFromBytes(dtype as StoredDType, bytes), shape, dtype as StoredDType)
+
+/** Nested numbers of a golden file as a tensor. */
+export function goldenTensor(nested: number[], dtype: StoredDType = 'float32'): Tensor {
+  return tensor(toNumbers(nested), { dtype })
+}
+
+/** All that equal tensors share. NaNs of any bits are one. */
 export function bits(value: Tensor): unknown {
-  const array = hostArray(value)
-  const data = Array.from(array as ArrayLike<number | bigint>, (x) =>
-    isNaNBits(x, value.dtype) ? 'NaN' : x,
+  const data = Array.from(hostArray(value) as ArrayLike<number | bigint>, (x) =>
+    isNaNBits(Number(x), value.dtype) ? 'NaN' : x,
   )
   return { shape: [...value.shape], dtype: value.dtype, data }
 }
 
-function isNaNBits(x: number | bigint, dtype: StoredDType): boolean {
+function isNaNBits(x: number, dtype: StoredDType): boolean {
   switch (dtype) {
     case 'float32':
       return Number.isNaN(x)
     case 'bfloat16':
-      return (Number(x) & 0x7fff) > 0x7f80
+      return (x & 0x7fff) > 0x7f80
     case 'float16':
-      return (Number(x) & 0x7fff) > 0x7c00
+      return (x & 0x7fff) > 0x7c00
     default:
       return false
   }
 }
 
-/** A tensor of zeros like `value`, to check shape and dtype alone. */
-export function layoutOf(value: Tensor): unknown {
-  return bits(fromArray(newArray(value.dtype, value.numel), value.shape, value.dtype))
+/** Checks a tensor of the meta device against the one with numbers. */
+export function expectPlanned(planned: Tensor, actual: Tensor): void {
+  expect(planned.device.name).toBe('meta')
+  expect(planned.dtype).toBe(actual.dtype)
+  expect(planned.shape).toEqual(actual.shape)
 }
