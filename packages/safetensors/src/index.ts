@@ -1,1 +1,45 @@
-export {}
+export type { ByteSink } from './byte-sink.ts'
+export { blobSource, bytesSource, type ByteSource } from './byte-source.ts'
+export type { CheckpointFiles, CheckpointNote, StoredTensor } from './checkpoint-files.ts'
+export { Checkpoint, type TensorInfo, type TensorPart } from './checkpoint.ts'
+export { FileError } from './errors.ts'
+export { storedDTypeOf, type FileDType } from './file-dtype.ts'
+export {
+  flattenTensorStateDict,
+  type FlattenedStateDict,
+  type UnknownAttributes,
+} from './flatten.ts'
+export {
+  blobFolder,
+  folderFrom,
+  memoryFolder,
+  urlFolder,
+  type CheckpointDestination,
+  type CheckpointFolder,
+} from './folder.ts'
+export type { FileTensor } from './header.ts'
+export { planLayout, type FileLayout, type PlannedTensor } from './layout.ts'
+export { MAX_HEADER_BYTES, MAX_JSON_DEPTH, MAX_RANK, MAX_TENSORS } from './limits.ts'
+export { openCheckpoint, openCheckpointFile } from './open-checkpoint.ts'
+export { openSafetensors, type SafetensorsFile } from './safetensors-file.ts'
+export { isMetadataTorchao, type TensorDescription } from './torchao-metadata.ts'
+export type { TensorTransform } from './transform-plan.ts'
+export {
+  transformCheckpoint,
+  type TransformOptions,
+  type TransformProgress,
+  type TransformReport,
+} from './transform.ts'
+export {
+  unflattenTensorStateDict,
+  type FormatOptions,
+  type UnflattenedStateDict,
+} from './unflatten.ts'
+export { urlSource, type UrlOptions } from './url-source.ts'
+export { writeIndex, type WriteIndexOptions } from './write-index.ts'
+export {
+  serializeSafetensors,
+  writeSafetensors,
+  type DenseEntries,
+  type Metadata,
+} from './write.ts'

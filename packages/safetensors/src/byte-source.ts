@@ -1,0 +1,68 @@
+/** @file Where bytes of one file come from. */
+
+import { FileError, PACKAGE, reasonOf } from './errors.ts'
+
+/** One file, read piece by piece. */
+export interface ByteSource {
+  /** For messages: a file name, path or URL. */
+  readonly name: string
+  /** Bytes of the whole file. */
+  readonly size: number
+  /**
+   * Bytes `offset` to `offset + length`, as new memory that the caller may keep and write into.
+   *
+   * @throws {@link FileError} when they cannot be read, in full
+   */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
+  close(): Promise<void>
+}
+
+/** A file that lies in memory. */
+export function bytesSource(bytes: Uint8Array, name = 'bytes'): ByteSource {
+  return {
+    name,
+    size: bytes.byteLength,
+    read: async (offset, length) => {
+      checkRange(name, bytes.byteLength, offset, length)
+      return new Uint8Array(bytes.subarray(offset, offset + length))
+    },
+    close: async () => undefined,
+  }
+}
+
+/** A `Blob`, or a `File` of a picker or drop; only what is read comes into memory. */
+export function blobSource(blob: Blob, name: string = blobName(blob)): ByteSource {
+  return {
+    name,
+    size: blob.size,
+    read: async (offset, length) => {
+      checkRange(name, blob.size, offset, length)
+      try {
+        return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer())
+      } catch (error) {
+        throw new FileError({
+          package: PACKAGE,
+          expected: `${name} to be readable`,
+          got: reasonOf(error),
+          cure: 'It may have changed on disk since it was picked: pick it again.',
+          cause: error,
+        })
+      }
+    },
+    close: async () => undefined,
+  }
+}
+
+function blobName(blob: Blob): string {
+  return (blob as Partial<File>).name ?? 'blob'
+}
+
+/** @throws {@link FileError} unless the range lies in the file */
+export function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= size) return
+  throw new FileError({
+    package: PACKAGE,
+    expected: `a read within the ${size} bytes of ${name}`,
+    got: `bytes ${offset} to ${offset + length}`,
+  })
+}

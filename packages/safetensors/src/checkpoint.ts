@@ -1,0 +1,226 @@
+/** @file A checkpoint: the tensors of a state dict, in one file or several, plain or torchao's. */
+
+import {
+  meta,
+  zeros,
+  type DenseTensor,
+  type Json,
+  type StoredDType,
+  type Tensor,
+} from '@ao/base-tensor'
+import {
+  findStored,
+  mergeMetadata,
+  type CheckpointFiles,
+  type CheckpointNote,
+  type StoredTensor,
+} from './checkpoint-files.ts'
+import { FileError, PACKAGE, quote, refuse } from './errors.ts'
+import { storedDTypeOf } from './file-dtype.ts'
+import type { SafetensorsFile } from './safetensors-file.ts'
+import {
+  partsByColon,
+  PLAIN_PART,
+  PLAIN_TYPE,
+  readDescriptions,
+  type TensorDescription,
+} from './torchao-metadata.ts'
+import { buildTensor, locateParts, type FormatOptions } from './unflatten.ts'
+
+/** One stored tensor of a checkpoint. */
+export interface TensorPart extends StoredTensor {
+  /** What it is of its tensor, such as `qdata`; `_data` for a plain tensor. */
+  readonly part: string
+}
+
+/** What is known of a tensor before its data is read. */
+export interface TensorInfo {
+  readonly name: string
+  /** torchao's class, such as `Int8Tensor`; `Tensor` for plain ones. */
+  readonly format: string
+  /** Of plain tensors; that of others is known to their class: see {@link Checkpoint.plan}. */
+  readonly shape?: readonly number[]
+  /** Of plain tensors whose dtype `@ao` has. */
+  readonly dtype?: StoredDType
+  readonly parts: readonly TensorPart[]
+  /** Parts that the checkpoint should have and does not. Reading the tensor fails then. */
+  readonly missing: readonly string[]
+  /** As stored, for those who list a file without its classes. */
+  readonly attributes: Readonly<Record<string, Json>>
+}
+
+/** An open checkpoint. Only headers are in memory. */
+export class Checkpoint {
+  readonly files: CheckpointFiles
+  /** Whether an index names the files. */
+  readonly sharded: boolean
+  /** Of all files; `tensor_names` lists the tensors of all. */
+  readonly metadata: ReadonlyMap<string, string>
+  /** Logical names: in torchao's order if it wrote the files, in the order of their data otherwise. */
+  readonly names: readonly string[]
+  readonly #notes = new Map<string, CheckpointNote>()
+  readonly #tensors: ReadonlyMap<string, CheckpointTensor>
+
+  /** @throws {@link FormatError} when files contradict each other or torchao's metadata is damaged */
+  constructor(files: CheckpointFiles, sharded: boolean) {
+    this.files = files
+    this.sharded = sharded
+    const where = [...files.values()][0]?.name ?? 'the checkpoint'
+    this.metadata = mergeMetadata(files, (note) => this.note(note))
+    this.#tensors = findTensors(findStored(files), readDescriptions(this.metadata, where))
+    this.names = [...this.#tensors.keys()]
+    const isTorchao = [...this.#tensors.values()].some(({ description }) => description)
+    for (const [name, { description, missing }] of this.#tensors) {
+      if (missing.length > 0) {
+        const message = `${quote(name)} lacks ${missing.join(', ')}.`
+        this.note({ kind: 'incomplete', name, message })
+      } else if (isTorchao && !description) {
+        const message = `${quote(name)} is not in the metadata: taken as plain.`
+        this.note({ kind: 'undescribed', name, message })
+      }
+    }
+  }
+
+  /** What was noticed; reading tensors may add to it. */
+  get report(): readonly CheckpointNote[] {
+    return [...this.#notes.values()]
+  }
+
+  /** Adds to the report, once. */
+  note(note: CheckpointNote): void {
+    this.#notes.set(note.message, note)
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name)
+  }
+
+  info(name: string): TensorInfo {
+    const { description, parts, missing } = this.#find(name)
+    const format = description?.type ?? PLAIN_TYPE
+    const data = format === PLAIN_TYPE ? parts[0] : undefined
+    const dtype = data && storedDTypeOf(data.dtype)
+    return {
+      name,
+      format,
+      ...(data && { shape: data.shape }),
+      ...(dtype && { dtype }),
+      parts,
+      missing,
+      attributes: description?.attributes ?? {},
+    }
+  }
+
+  /** The description that torchao's metadata has of a tensor, if it has one. */
+  description(name: string): TensorDescription | undefined {
+    return this.#find(name).description
+  }
+
+  /**
+   * A tensor, on the CPU.
+   *
+   * @throws {@link FormatError} when parts are missing, or its class is not in `formats`
+   * @throws {@link DTypeError} when it is of a dtype that `@ao` tensors cannot have
+   */
+  async read(name: string, options: FormatOptions = { formats: [] }): Promise<Tensor> {
+    return this.#build(name, options, ({ fileName, key }) => this.#file(fileName).read(key))
+  }
+
+  /** A tensor of the `meta` device: shape, dtype and attributes without any data. */
+  async plan(name: string, options: FormatOptions = { formats: [] }): Promise<Tensor> {
+    return this.#build(name, options, async ({ fileName, key, dtype, shape }) => {
+      const stored = storedDTypeOf(dtype)
+      // Reading says what is wrong with a dtype that there is no tensor for.
+      return stored ? zeros(shape, stored, meta) : this.#file(fileName).read(key)
+    })
+  }
+
+  /** All tensors, one after the other; each is read when it is asked for. */
+  async *entries(
+    options: FormatOptions = { formats: [] },
+  ): AsyncGenerator<[name: string, tensor: Tensor], void, undefined> {
+    for (const name of this.names) yield [name, await this.read(name, options)]
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.files.values()].map((file) => file.close()))
+  }
+
+  async #build(
+    name: string,
+    options: FormatOptions,
+    load: (part: TensorPart) => Promise<DenseTensor>,
+  ): Promise<Tensor> {
+    const { description, parts, missing } = this.#find(name)
+    if (missing.length > 0) {
+      refuse(
+        `all parts of ${quote(name)}`,
+        `none for ${missing.join(', ')}`,
+        'A shard may be missing, or be of another checkpoint.',
+      )
+    }
+    if (!description) return load(parts[0] as TensorPart)
+    const tensors = new Map<string, DenseTensor>()
+    for (const part of parts) tensors.set(part.part, await load(part))
+    const { tensor, unknown } = buildTensor(description, tensors, options)
+    for (const attribute of Object.keys(unknown ?? {})) {
+      const message = `${quote(name)} has the attribute ${quote(attribute)}, which ${description.type} does not know.`
+      this.note({ kind: 'unknown-attribute', name, message })
+    }
+    return tensor
+  }
+
+  #file(fileName: string): SafetensorsFile {
+    return this.files.get(fileName) as SafetensorsFile
+  }
+
+  #find(name: string): CheckpointTensor {
+    const tensor = this.#tensors.get(name)
+    if (tensor) return tensor
+    throw new FileError({
+      package: PACKAGE,
+      expected: `one of the checkpoint's ${this.names.length} tensors`,
+      got: quote(name),
+      cure: 'Names are in `checkpoint.names`.',
+    })
+  }
+}
+
+interface CheckpointTensor {
+  readonly description: TensorDescription | undefined
+  readonly parts: readonly TensorPart[]
+  readonly missing: readonly string[]
+}
+
+/** Described tensors in their order, then stored ones that no description covers. */
+function findTensors(
+  keys: ReadonlyMap<string, StoredTensor>,
+  descriptions: ReadonlyMap<string, TensorDescription>,
+): ReadonlyMap<string, CheckpointTensor> {
+  const tensors = new Map<string, CheckpointTensor>()
+  const left = new Map(keys)
+  const early = partsByColon(keys.keys())
+  for (const [name, description] of descriptions) {
+    const located = locateParts(description, keys, early.get(name))
+    const parts = [...located.keys].map(([part, key]): TensorPart => {
+      left.delete(key)
+      return { part, ...(keys.get(key) as StoredTensor) }
+    })
+    tensors.set(name, { description, parts, missing: located.missing })
+  }
+  for (const [key, stored] of left) {
+    if (tensors.has(key)) {
+      refuse(
+        `${quote(key)} to be stored as its metadata says`,
+        'a plain tensor of that name',
+        'Metadata and data are of different checkpoints: write them again.',
+      )
+    }
+    tensors.set(key, {
+      description: undefined,
+      parts: [{ part: PLAIN_PART, ...stored }],
+      missing: [],
+    })
+  }
+  return tensors
+}

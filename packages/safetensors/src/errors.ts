@@ -1,0 +1,28 @@
+/** @file What this package refuses with, and how messages show names that come from files. */
+
+import { AoError, FormatError } from '@ao/base-tensor'
+
+export const PACKAGE = '@ao/safetensors'
+
+/** A file that is missing, or could not be read or written. Damaged content is a `FormatError`. */
+export class FileError extends AoError {
+  static override readonly errorName: string = 'FileError'
+}
+
+/** Throws a `FormatError` of this package. */
+export function refuse(expected: string, got: string, cure: string, cause?: unknown): never {
+  throw new FormatError({ package: PACKAGE, expected, got, cure, cause })
+}
+
+/** The message of whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+const LONGEST_QUOTE = 120
+
+/** A value from a file, as JSON that is short enough for a message. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}...` : text
+}

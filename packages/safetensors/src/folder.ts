@@ -1,0 +1,127 @@
+/** @file Folders that hold a checkpoint's files: its shards, their index, `config.json`. */
+
+import { bytesSource, blobSource, type ByteSource } from './byte-source.ts'
+import type { ByteSink } from './byte-sink.ts'
+import { FileError, PACKAGE, quote, refuse } from './errors.ts'
+import { MAX_HEADER_BYTES } from './limits.ts'
+import { decodeUtf8 } from './strict-json.ts'
+import { findUrlSource, type UrlOptions } from './url-source.ts'
+
+/** Files by name. Names are plain: a folder does not reach into others. */
+export interface CheckpointFolder {
+  /** For messages: a path or URL. */
+  readonly name: string
+  /** The file of that name, or undefined where there is none. */
+  open(fileName: string): Promise<ByteSource | undefined>
+  /** The text of a small file such as `config.json`, or undefined where there is none. */
+  readText(fileName: string): Promise<string | undefined>
+}
+
+/** A folder that can be written to. */
+export interface CheckpointDestination extends CheckpointFolder {
+  /** Names of the files that are there. */
+  list(): Promise<string[]>
+  /** Starts a file of `size` bytes. It shows under its name once committed. */
+  create(fileName: string, size: number): Promise<ByteSink>
+}
+
+/** The folder whose files `open` finds. Names have been checked when it is called. */
+export function folderFrom(name: string, open: CheckpointFolder['open']): CheckpointFolder {
+  const openChecked = async (fileName: string): Promise<ByteSource | undefined> => {
+    checkFileName(fileName, name)
+    return open(fileName)
+  }
+  return {
+    name,
+    open: openChecked,
+    readText: async (fileName) => {
+      const source = await openChecked(fileName)
+      return source && readText(source)
+    },
+  }
+}
+
+/** Files in memory; also a destination, so that tests and browsers can write there. */
+export function memoryFolder(
+  files: Map<string, Uint8Array> = new Map(),
+  name = 'memory',
+): CheckpointDestination {
+  const folder = folderFrom(name, async (fileName) => {
+    const bytes = files.get(fileName)
+    return bytes && bytesSource(bytes, fileName)
+  })
+  return {
+    ...folder,
+    list: async () => [...files.keys()],
+    create: async (fileName, size) => {
+      checkFileName(fileName, name)
+      return memorySink(fileName, size, (bytes) => files.set(fileName, bytes))
+    },
+  }
+}
+
+function memorySink(name: string, size: number, put: (bytes: Uint8Array) => void): ByteSink {
+  let bytes = new Uint8Array(size)
+  return {
+    name,
+    write: async (offset, part) => bytes.set(part, offset),
+    commit: async () => put(bytes),
+    abort: async () => {
+      bytes = new Uint8Array(0)
+    },
+  }
+}
+
+/** Files of a picker or drop. Of a picked folder, only the files that lie directly in it are seen. */
+export function blobFolder(files: Iterable<File>, name = 'picked files'): CheckpointFolder {
+  const byName = new Map<string, File>()
+  for (const file of files) {
+    const path = file.webkitRelativePath || file.name
+    if (path.split('/').length <= 2) byName.set(file.name, file)
+  }
+  return folderFrom(name, async (fileName) => {
+    const file = byName.get(fileName)
+    return file && blobSource(file)
+  })
+}
+
+/**
+ * A folder on a server, such as `https://huggingface.co/<owner>/<model>/resolve/main`.
+ *
+ * @param baseUrl - with or without a slash at its end
+ */
+export function urlFolder(baseUrl: string | URL, options: UrlOptions = {}): CheckpointFolder {
+  const base = String(baseUrl).replace(/\/*$/, '/')
+  return folderFrom(base, (fileName) =>
+    findUrlSource(base + encodeURIComponent(fileName), {
+      ...options,
+      // Text files are small, and servers that make or compress them on the way know no ranges of them.
+      ...(fileName.endsWith('.json') ? { withoutRanges: 'download' } : {}),
+    }),
+  )
+}
+
+/** @throws {@link FormatError} for names that would reach out of their folder */
+export function checkFileName(fileName: string, folder: string): void {
+  if (/^[^/\\:\0]+$/.test(fileName) && fileName !== '.' && fileName !== '..') return
+  refuse(
+    `a plain file name in ${folder}`,
+    quote(fileName),
+    'Names with a path in them are refused: an index must not point out of its folder.',
+  )
+}
+
+async function readText(source: ByteSource): Promise<string> {
+  try {
+    if (source.size > MAX_HEADER_BYTES) {
+      throw new FileError({
+        package: PACKAGE,
+        expected: `${source.name} to have at most ${MAX_HEADER_BYTES} bytes`,
+        got: String(source.size),
+      })
+    }
+    return decodeUtf8(await source.read(0, source.size), source.name)
+  } finally {
+    await source.close()
+  }
+}

@@ -1,0 +1,178 @@
+/** @file Files on disk, for Node. The only module of this package that imports from `node:`. */
+
+import { randomBytes } from 'node:crypto'
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { checkRange, type ByteSource } from './byte-source.ts'
+import type { ByteSink } from './byte-sink.ts'
+import { FileError, PACKAGE, reasonOf } from './errors.ts'
+import { checkFileName, folderFrom, type CheckpointDestination } from './folder.ts'
+
+// One call to the system cannot move 2 GiB or more.
+const MAX_CALL_BYTES = 1 << 30
+
+/**
+ * A file on disk.
+ *
+ * @throws {@link FileError} naming the path, for anything that is not a readable file
+ */
+export async function fileSource(path: string): Promise<ByteSource> {
+  const source = await findFile(path)
+  if (source) return source
+  throw new FileError({ package: PACKAGE, expected: `a file at ${path}`, got: 'none' })
+}
+
+/** {@link fileSource}, or undefined where nothing has that name. */
+async function findFile(path: string): Promise<ByteSource | undefined> {
+  if (!(await existsAsFile(path))) return undefined
+  const handle = await attempt(`${path} to be readable`, () => open(path, 'r'))
+  const { size } = await handle.stat()
+  return {
+    name: path,
+    size,
+    read: async (offset, length) => {
+      checkRange(path, size, offset, length)
+      const bytes = new Uint8Array(length)
+      await attempt(`${path} to be readable`, () => readFully(handle, bytes, offset, path))
+      return bytes
+    },
+    close: () => handle.close(),
+  }
+}
+
+/** Opening anything else than a plain file could block, as a named pipe does. */
+async function existsAsFile(path: string): Promise<boolean> {
+  const found = await attempt(`${path} to be readable`, () => unlessMissing(stat(path)))
+  if (!found) {
+    const link = await attempt(`${path} to be readable`, () => unlessMissing(lstat(path)))
+    if (!link) return false
+    throw new FileError({
+      package: PACKAGE,
+      expected: `${path} to lead to a file`,
+      got: 'a link to nothing',
+      cure: 'Download the file again, or copy what it should link to.',
+    })
+  }
+  if (found.isFile()) return true
+  throw new FileError({
+    package: PACKAGE,
+    expected: `${path} to be a file`,
+    got: found.isDirectory() ? 'a folder' : 'a device or pipe',
+  })
+}
+
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function readFully(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  offset: number,
+  path: string,
+): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(MAX_CALL_BYTES, bytes.length - done)
+    const { bytesRead } = await handle.read(bytes, done, length, offset + done)
+    if (bytesRead === 0) {
+      throw new FileError({
+        package: PACKAGE,
+        expected: `${bytes.length} bytes at ${offset} in ${path}`,
+        got: `${done}, as the file has become shorter`,
+        cure: 'Open it again once nothing writes to it.',
+      })
+    }
+    done += bytesRead
+  }
+}
+
+/**
+ * A file to write. Until it is committed it lies beside its place, as `<path>.<process>-<random>.partial`;
+ * then it is flushed to disk and renamed over whatever had that name. A link there is replaced, and the
+ * file that it led to is not touched.
+ *
+ * @throws {@link FileError} naming the path, when it cannot be written
+ */
+export async function fileSink(path: string): Promise<ByteSink> {
+  const partial = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.partial`
+  const handle = await attempt(`${path} to be writable`, () => open(partial, 'wx'))
+  let active = true
+  const drop = async (): Promise<void> => {
+    if (!active) return
+    active = false
+    await handle.close().catch(() => undefined)
+    await unlink(partial).catch(() => undefined)
+  }
+  return {
+    name: path,
+    write: (offset, bytes) =>
+      attempt(`${path} to be writable`, () => writeFully(handle, bytes, offset)),
+    commit: async () => {
+      await attempt(`${path} to be writable`, async () => {
+        try {
+          await handle.sync()
+          await handle.close()
+          await rename(partial, path)
+          active = false
+          await syncFolder(dirname(path))
+        } catch (error) {
+          await drop()
+          throw error
+        }
+      })
+    },
+    abort: drop,
+  }
+}
+
+async function writeFully(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(MAX_CALL_BYTES, bytes.length - done)
+    done += (await handle.write(bytes, done, length, offset + done)).bytesWritten
+  }
+}
+
+/** Makes a rename last through a power cut. Not all systems let folders be opened: then it is theirs. */
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => undefined)
+  await handle?.sync().catch(() => undefined)
+  await handle?.close()
+}
+
+/** A folder on disk, to read from and write to; it is made when the first file is. */
+export function directory(path: string): CheckpointDestination {
+  const folder = folderFrom(path, (fileName) => findFile(join(path, fileName)))
+  return {
+    ...folder,
+    list: async () =>
+      (await attempt(`${path} to be a readable folder`, () => unlessMissing(readdir(path)))) ?? [],
+    create: async (fileName) => {
+      checkFileName(fileName, path)
+      await attempt(`${path} to be a writable folder`, () => mkdir(path, { recursive: true }))
+      return fileSink(join(path, fileName))
+    },
+  }
+}
+
+async function attempt<T>(expected: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    if (FileError.isInstance(error)) throw error
+    throw new FileError({ package: PACKAGE, expected, got: reasonOf(error), cause: error })
+  }
+}

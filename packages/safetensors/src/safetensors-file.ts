@@ -1,0 +1,97 @@
+/** @file One safetensors file, read tensor by tensor. */
+
+import { arrayFromBytes, DTypeError, fromArray, type DenseTensor } from '@ao/base-tensor'
+import type { ByteSource } from './byte-source.ts'
+import { FileError, PACKAGE, quote, refuse } from './errors.ts'
+import { FILE_DTYPE_NAMES, storedDTypeOf } from './file-dtype.ts'
+import {
+  LENGTH_BYTES,
+  parseHeader,
+  parseHeaderLength,
+  type FileTensor,
+  type Header,
+} from './header.ts'
+
+/** An open safetensors file. Only its header is in memory. */
+export class SafetensorsFile {
+  readonly source: ByteSource
+  /** `__metadata__`; empty where the file has none. */
+  readonly metadata: ReadonlyMap<string, string>
+  /** In the order of their data. */
+  readonly tensors: ReadonlyMap<string, FileTensor>
+
+  constructor(source: ByteSource, header: Header) {
+    this.source = source
+    this.metadata = header.metadata
+    this.tensors = header.tensors
+  }
+
+  get name(): string {
+    return this.source.name
+  }
+
+  /**
+   * One tensor, on the CPU.
+   *
+   * @throws {@link DTypeError} for dtypes that `@ao` tensors cannot have: see {@link readBytes}
+   */
+  async read(name: string): Promise<DenseTensor> {
+    const { dtype, shape } = this.#find(name)
+    const stored = storedDTypeOf(dtype)
+    if (!stored) {
+      const known = FILE_DTYPE_NAMES.filter(storedDTypeOf)
+      throw new DTypeError({
+        package: PACKAGE,
+        expected: `${quote(name)} in ${this.name} to be of a dtype that tensors can have here (${known.join(', ')})`,
+        got: dtype,
+        cure: 'Read it with readBytes(name) and convert it.',
+      })
+    }
+    return fromArray(arrayFromBytes(stored, await this.readBytes(name)), shape, stored)
+  }
+
+  /** The bytes of one tensor, of any dtype: little-endian, row-major. */
+  async readBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const { offset, nbytes } = this.#find(name)
+    return this.source.read(offset, nbytes)
+  }
+
+  close(): Promise<void> {
+    return this.source.close()
+  }
+
+  #find(name: string): FileTensor {
+    const tensor = this.tensors.get(name)
+    if (tensor) return tensor
+    throw new FileError({
+      package: PACKAGE,
+      expected: `one of the ${this.tensors.size} tensors of ${this.name}`,
+      got: quote(name),
+      cure: 'Names are the keys of `tensors`.',
+    })
+  }
+}
+
+/**
+ * Opens a safetensors file: reads and checks its header, and no tensor.
+ *
+ * @throws {@link FormatError} naming the file, the tensor and what is wrong; `source` is closed then
+ */
+export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+  try {
+    const { name, size } = source
+    if (size < LENGTH_BYTES) {
+      refuse(
+        `${name} to begin with the ${LENGTH_BYTES} bytes of its header's length`,
+        `a file of ${size} bytes`,
+        'The file is cut off: copy or download it again.',
+      )
+    }
+    const length = parseHeaderLength(await source.read(0, LENGTH_BYTES), size, name)
+    const header = parseHeader(await source.read(LENGTH_BYTES, length), size, name)
+    return new SafetensorsFile(source, header)
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * @file Changing a checkpoint tensor by tensor: quantizing one that does not fit in memory.
+ *
+ * A first pass runs the transform on tensors without data, which gives every file's layout; so headers
+ * come first and each tensor is written to its place as soon as it is made. Memory holds one tensor.
+ */
+
+import { isSkipped, ValueError, type DenseTensor, type Tensor } from '@ao/base-tensor'
+import type { ByteSink } from './byte-sink.ts'
+import type { Checkpoint, TensorPart } from './checkpoint.ts'
+import { PACKAGE, quote } from './errors.ts'
+import type { CheckpointDestination } from './folder.ts'
+import type { FileLayout } from './layout.ts'
+import type { FileTensor } from './header.ts'
+import { SINGLE_FILE } from './index-file.ts'
+import {
+  planFile,
+  planTransform,
+  planResult,
+  type PlannedEntry,
+  type TensorTransform,
+  type TransformPlan,
+} from './transform-plan.ts'
+import type { FormatOptions } from './unflatten.ts'
+import { metadataMap, readTensorBytes, type Metadata } from './write.ts'
+import { writeIndex } from './write-index.ts'
+
+export interface TransformOptions extends Partial<FormatOptions> {
+  /**
+   * Makes part `index` (from 1) of `count` only: every `count`-th file, and no index. Parts may run on
+   * different machines; `writeIndex` then joins them. Their bytes are those of one run.
+   */
+  readonly shard?: { readonly index: number; readonly count: number }
+  /** Added to the metadata of the checkpoint, or put in place of its values. */
+  readonly metadata?: Metadata
+  readonly onProgress?: (progress: TransformProgress) => void
+  /** Stops between two tensors or two chunks of one; files that were there stay as they were. */
+  readonly signal?: AbortSignal
+}
+
+export interface TransformProgress {
+  /** The tensor that is done. */
+  readonly name: string
+  readonly fileName: string
+  /** Tensors done, out of `total`, in all files of this run. */
+  readonly done: number
+  readonly total: number
+  /** Bytes written, out of `totalBytes`. */
+  readonly bytes: number
+  readonly totalBytes: number
+}
+
+export interface TransformReport {
+  /** Names of the files that were written, without the index. */
+  readonly fileNames: readonly string[]
+  readonly transformed: readonly string[]
+  /** Tensors that were copied, and why. */
+  readonly kept: readonly { readonly name: string; readonly reason: string }[]
+  /** Bytes of all files. */
+  readonly bytes: number
+}
+
+/**
+ * Writes a checkpoint whose tensors are those of another, each changed by `transform`. There is one new
+ * file for each file, of the same name; a sharded checkpoint also gets an index. All files appear at
+ * the end, so that a run that fails or stops leaves the folder as it was, also when it is the
+ * checkpoint's own.
+ *
+ * @param transform - called twice for each tensor, first with one of the `meta` device; both calls must
+ * give the same shapes, dtypes and attributes
+ * @throws {@link ValueError} when they do not
+ */
+export async function transformCheckpoint(
+  checkpoint: Checkpoint,
+  destination: CheckpointDestination,
+  transform: TensorTransform,
+  options: TransformOptions = {},
+): Promise<TransformReport> {
+  const { formats = [], shard, metadata = {}, signal } = options
+  signal?.throwIfAborted()
+  const fileNames = filesOfShard([...checkpoint.files.keys()], shard)
+  if (checkpoint.sharded) await refuseSingleFile(destination)
+  const plan = await planTransform(checkpoint, transform, { formats }, metadataMap(metadata))
+  const run = new TransformRun(checkpoint, transform, plan, fileNames, { ...options, formats })
+  await run.writeAll(destination)
+  if (checkpoint.sharded && !shard) {
+    await writeIndex(destination, { expected: fileNames })
+  }
+  return run.report()
+}
+
+/** File names `index - 1`, `index - 1 + count`, ... */
+function filesOfShard(fileNames: readonly string[], shard: TransformOptions['shard']): string[] {
+  const { index, count } = shard ?? { index: 1, count: 1 }
+  if (!Number.isInteger(index) || !Number.isInteger(count) || index < 1 || index > count) {
+    throw new ValueError({
+      package: PACKAGE,
+      expected: 'shard.index from 1 to shard.count',
+      got: `${index} of ${count}`,
+    })
+  }
+  return fileNames.filter((_, i) => i % count === index - 1)
+}
+
+/** Readers prefer `model.safetensors` to an index: an old one would hide the new shards. */
+async function refuseSingleFile(destination: CheckpointDestination): Promise<void> {
+  if (!(await destination.list()).includes(SINGLE_FILE)) return
+  throw new ValueError({
+    package: PACKAGE,
+    expected: `no ${SINGLE_FILE} in ${destination.name}, where shards will be written`,
+    got: 'one',
+    cure: 'Readers would open it instead of the shards: remove it, or choose another folder.',
+  })
+}
+
+// What is copied at once: large enough for a disk, small beside a tensor.
+const CHUNK_BYTES = 8 << 20
+
+class TransformRun {
+  readonly #checkpoint: Checkpoint
+  readonly #transform: TensorTransform
+  readonly #options: TransformOptions & FormatOptions
+  readonly #entries: readonly PlannedEntry[]
+  readonly #layouts: ReadonlyMap<string, FileLayout>
+  readonly #totalBytes: number
+  #done = 0
+  #bytes = 0
+
+  constructor(
+    checkpoint: Checkpoint,
+    transform: TensorTransform,
+    plan: TransformPlan,
+    fileNames: readonly string[],
+    options: TransformOptions & FormatOptions,
+  ) {
+    this.#checkpoint = checkpoint
+    this.#transform = transform
+    this.#options = options
+    this.#entries = plan.entries.filter(({ fileName }) => fileNames.includes(fileName))
+    this.#layouts = new Map(fileNames.map((fileName) => [fileName, planFile(plan, fileName)]))
+    this.#totalBytes = [...this.#layouts.values()].reduce((sum, { size }) => sum + size, 0)
+  }
+
+  report(): TransformReport {
+    return {
+      fileNames: [...this.#layouts.keys()],
+      transformed: this.#entries.filter(({ copied }) => !copied).map(({ name }) => name),
+      kept: this.#entries.flatMap(({ name, reason }) =>
+        reason === undefined ? [] : [{ name, reason }],
+      ),
+      bytes: this.#totalBytes,
+    }
+  }
+
+  async writeAll(destination: CheckpointDestination): Promise<void> {
+    const sinks: ByteSink[] = []
+    try {
+      for (const [fileName, layout] of this.#layouts) {
+        const sink = await destination.create(fileName, layout.size)
+        sinks.push(sink)
+        await this.#writeFile(sink, fileName, layout)
+      }
+      this.#options.signal?.throwIfAborted()
+      for (const sink of sinks) await sink.commit()
+    } catch (error) {
+      await Promise.all(sinks.map((sink) => sink.abort()))
+      throw error
+    }
+  }
+
+  async #writeFile(sink: ByteSink, fileName: string, layout: FileLayout): Promise<void> {
+    await this.#write(sink, 0, layout.header)
+    const entries = this.#entries.filter((entry) => entry.fileName === fileName)
+    for (const entry of entries) {
+      this.#options.signal?.throwIfAborted()
+      if (entry.copied) await this.#copy(sink, layout, entry.copied)
+      else await this.#transformTensor(sink, layout, entry)
+      this.#done++
+      this.#options.onProgress?.({
+        name: entry.name,
+        fileName,
+        done: this.#done,
+        total: this.#entries.length,
+        bytes: this.#bytes,
+        totalBytes: this.#totalBytes,
+      })
+    }
+  }
+
+  async #copy(
+    sink: ByteSink,
+    layout: FileLayout,
+    copied: ReadonlyMap<string, TensorPart>,
+  ): Promise<void> {
+    for (const [key, part] of copied) {
+      const target = layout.tensors.get(key) as FileTensor
+      const file = this.#checkpoint.files.get(part.fileName)
+      const from = file?.tensors.get(part.key)
+      if (!file || !from) continue
+      for (let done = 0; done < from.nbytes; done += CHUNK_BYTES) {
+        this.#options.signal?.throwIfAborted()
+        const length = Math.min(CHUNK_BYTES, from.nbytes - done)
+        const bytes = await file.source.read(from.offset + done, length)
+        await this.#write(sink, target.offset + done, bytes)
+      }
+    }
+  }
+
+  async #transformTensor(sink: ByteSink, layout: FileLayout, entry: PlannedEntry): Promise<void> {
+    const { name } = entry
+    const tensor = await this.#checkpoint.read(name, this.#options)
+    const result = await this.#transform(name, tensor)
+    const parts = isSkipped(result)
+      ? refuseChange(name, result.skipped)
+      : this.#checked(entry, result)
+    for (const [key, part] of parts) {
+      await this.#write(
+        sink,
+        (layout.tensors.get(key) as FileTensor).offset,
+        await readTensorBytes(part),
+      )
+    }
+  }
+
+  #checked(entry: PlannedEntry, result: Tensor): ReadonlyMap<string, DenseTensor> {
+    const planned = JSON.stringify([entry.description, [...entry.tensors]])
+    const { description, tensors, parts } = planResult(entry.name, result)
+    const made = JSON.stringify([description, [...tensors]])
+    if (made !== planned) refuseChange(entry.name, `${made}, and not ${planned}`)
+    return parts
+  }
+
+  async #write(sink: ByteSink, offset: number, bytes: Uint8Array): Promise<void> {
+    await sink.write(offset, bytes)
+    this.#bytes += bytes.byteLength
+  }
+}
+
+function refuseChange(name: string, got: string): never {
+  throw new ValueError({
+    package: PACKAGE,
+    expected: `the transform to make of ${quote(name)} what it made of its shape alone`,
+    got,
+    cure: 'It must not depend on the numbers which shapes, dtypes and attributes come out.',
+  })
+}

@@ -1,0 +1,83 @@
+/** @file Joining shards that were written apart. */
+
+import { Checkpoint } from './checkpoint.ts'
+import { FileError, PACKAGE, refuse } from './errors.ts'
+import { formatIndex, INDEX_FILE } from './index-file.ts'
+import type { CheckpointDestination } from './folder.ts'
+import { openFiles } from './open-checkpoint.ts'
+
+export interface WriteIndexOptions {
+  /**
+   * Names of the shards, such as those of the checkpoint that was transformed. Left out, they are
+   * told from each other's names: `model-00001-of-00004.safetensors` asks for three more.
+   */
+  readonly expected?: readonly string[]
+}
+
+/**
+ * Writes `model.safetensors.index.json` for the shards in a folder, from their headers.
+ *
+ * @returns names of the shards
+ * @throws {@link FileError} when a shard is missing
+ * @throws {@link FormatError} when shards do not belong together, or tensors are missing
+ */
+export async function writeIndex(
+  folder: CheckpointDestination,
+  options: WriteIndexOptions = {},
+): Promise<readonly string[]> {
+  const fileNames = options.expected ?? expectShards(await folder.list(), folder.name)
+  const files = await openFiles(folder, fileNames)
+  try {
+    const checkpoint = new Checkpoint(files, true)
+    const incomplete = checkpoint.report.find(({ kind }) => kind === 'incomplete')
+    if (incomplete) {
+      refuse(
+        `the shards in ${folder.name} to hold all tensors that they describe`,
+        `this: ${incomplete.message.replace(/\.$/, '')}`,
+        'Make all shards from one checkpoint with the same options.',
+      )
+    }
+    const weightMap = new Map<string, string>()
+    let totalSize = 0
+    for (const [fileName, file] of files) {
+      for (const [key, { nbytes }] of file.tensors) {
+        weightMap.set(key, fileName)
+        totalSize += nbytes
+      }
+    }
+    const text = new TextEncoder().encode(formatIndex(weightMap, totalSize))
+    const sink = await folder.create(INDEX_FILE, text.length)
+    try {
+      await sink.write(0, text)
+      await sink.commit()
+    } catch (error) {
+      await sink.abort()
+      throw error
+    }
+    return fileNames
+  } finally {
+    await Promise.all([...files.values()].map((file) => file.close()))
+  }
+}
+
+/** All names of the one set of shards in a folder, given that some are there. */
+function expectShards(present: readonly string[], folder: string): readonly string[] {
+  const sets = new Set<string>()
+  for (const fileName of present) {
+    const [, prefix, count] = /^(.+)-\d{5}-of-(\d{5})\.safetensors$/.exec(fileName) ?? []
+    if (prefix !== undefined && count !== undefined) sets.add(`${prefix}/${count}`)
+  }
+  const [set, ...others] = [...sets]
+  if (set === undefined || others.length > 0) {
+    throw new FileError({
+      package: PACKAGE,
+      expected: `one set of shards named like model-00001-of-00004.safetensors in ${folder}`,
+      got: set === undefined ? 'none' : `${sets.size}`,
+      cure: 'Give their names as `expected`.',
+    })
+  }
+  const [prefix, count] = set.split('/') as [string, string]
+  return Array.from({ length: Number(count) }, (_, i) => {
+    return `${prefix}-${String(i + 1).padStart(5, '0')}-of-${count}.safetensors`
+  })
+}
