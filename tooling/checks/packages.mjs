@@ -4,7 +4,15 @@
  * import, require and type-check every entry. Needs built packages.
  */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
@@ -19,38 +27,57 @@ rmSync(consumer, { recursive: true, force: true })
 mkdirSync(consumer, { recursive: true })
 const packages = publicPackages()
 const problems = (await inPairs(packages, checkPackage)).flat()
-problems.push(...(await checkConsumer(packages.flatMap(({ manifest }) => entryNames(manifest)))))
+problems.push(...(await checkConsumer()))
 report(problems, `${packages.length} packages`)
 
 async function checkPackage({ folder, manifest }) {
-  const { name } = manifest
+  const { name, exports, version } = manifest
   const pack = await run(bin('pnpm'), ['pack', '--json', '--pack-destination', consumer], folder)
   if (pack.failed) return [`${name}: cannot be packed\n${pack.output}`]
-  const { filename: tarball, files } = JSON.parse(pack.output)
-  const kilobytes = (readFileSync(tarball).length / 1000).toFixed(1)
-  console.log(`${name} ${manifest.version}: ${files.length} files, ${kilobytes} kB packed`)
-  const installed = join(consumer, 'node_modules', name)
-  mkdirSync(installed, { recursive: true })
-  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', installed])
-  linkDependencies(folder, manifest)
+  const { filename, files } = JSON.parse(pack.output)
+  const bytes = readFileSync(filename)
+  console.log(`${name} ${version}: ${files.length} files, ${(bytes.length / 1000).toFixed(1)} kB`)
+  const packed = await installTarball(folder, manifest, filename)
 
-  const packed = readJson(join(installed, 'package.json'))
-  const missing = MUST_CONTAIN.filter((file) => !hasFile(join(installed, file)))
-  const lint = await publint({ pack: { tarball: readBuffer(tarball) }, strict: true })
-  const types =
-    manifest.exports && (await run(bin('attw'), [tarball, '--profile', 'esm-only', '--no-color']))
-  return [
-    ...missing.map((file) => `${name}: ${file} is not in the tarball`),
-    ...(JSON.stringify(packed).includes('workspace:')
-      ? [`${name}: names a workspace version`]
-      : []),
-    ...lint.messages.map((message) => `${name}: ${formatMessage(message, packed)}`),
-    ...(types?.failed ? [`${name}: types are wrong\n${types.output}`] : []),
+  const missing = MUST_CONTAIN.filter((file) => !existsSync(join(installedFolder(name), file)))
+  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
+  const lint = await publint({ pack: { tarball }, strict: true })
+  const attw = [filename, '--profile', 'esm-only', '--no-color']
+  const types = exports && (await run(bin('attw'), attw))
+  const versions = Object.values(packed.dependencies ?? {})
+  const findings = [
+    ...missing.map((file) => `${file} is not in the tarball`),
+    ...versions.filter((version) => version.startsWith('workspace')).map((v) => `depends on ${v}`),
+    ...lint.messages.map((message) => formatMessage(message, packed)),
+    ...(types?.failed ? [`types are wrong\n${types.output}`] : []),
   ]
+  return findings.map((finding) => `${name}: ${finding}`)
 }
 
-/** Imports, requires and type-checks every entry where only the tarballs are installed. */
-async function checkConsumer(names) {
+/** Unpacks a tarball where the consumer finds it, beside what it depends on. Its package.json. */
+async function installTarball(folder, { name, dependencies = {} }, tarball) {
+  const target = installedFolder(name)
+  mkdirSync(target, { recursive: true })
+  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
+  for (const other of Object.keys(dependencies).filter((other) => !other.startsWith('@ao/'))) {
+    const link = installedFolder(other)
+    mkdirSync(dirname(link), { recursive: true })
+    rmSync(link, { force: true })
+    symlinkSync(realpathSync(join(folder, 'node_modules', other)), link)
+  }
+  return readJson(join(target, 'package.json'))
+}
+
+function installedFolder(name) {
+  return join(consumer, 'node_modules', name)
+}
+
+/** Imports, requires, type-checks and runs every entry where only the tarballs are installed. */
+async function checkConsumer() {
+  const names = packages.flatMap(({ manifest }) => entryNames(manifest))
+  const programs = packages.flatMap(({ manifest: { name, bin = {} } }) =>
+    Object.values(bin).map((file) => join('node_modules', name, file)),
+  )
   const load = (how) => `for (const name of ${JSON.stringify(names)}) ${how}`
   const uses = names.map((name, i) => `import * as entry${i} from '${name}'\nvoid entry${i}\n`)
   writeFileSync(join(consumer, 'use.mts'), uses.join(''))
@@ -61,17 +88,9 @@ async function checkConsumer(names) {
     'require()': await node('--input-type=commonjs', '-e', load('require(name)')),
     tsc: await run(bin('tsc'), [...strict, 'use.mts'], consumer),
   }
+  for (const file of programs) results[`${file} --help`] = await node(file, '--help')
   const failed = Object.entries(results).filter(([, result]) => result.failed)
   return failed.map(([how, { output }]) => `${how} of the packed packages fails\n${output}`)
-}
-
-function linkDependencies(folder, { dependencies = {} }) {
-  for (const name of Object.keys(dependencies).filter((name) => !name.startsWith('@ao/'))) {
-    const link = join(consumer, 'node_modules', name)
-    mkdirSync(dirname(link), { recursive: true })
-    rmSync(link, { force: true })
-    symlinkSync(realpathSync(join(folder, 'node_modules', name)), link)
-  }
 }
 
 async function run(command, args, cwd = '.') {
@@ -91,17 +110,4 @@ async function inPairs(items, map) {
   }
   await Promise.all([worker(), worker()])
   return results
-}
-
-function hasFile(file) {
-  try {
-    return readFileSync(file).length > 0
-  } catch {
-    return false
-  }
-}
-
-function readBuffer(file) {
-  const bytes = readFileSync(file)
-  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
 }
