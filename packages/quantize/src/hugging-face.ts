@@ -69,7 +69,6 @@ export function toQuantizationConfig(
   return {
     quant_method: 'torchao',
     quant_type: { default: config.toJSON() },
-    quant_type_kwargs: {},
     modules_to_not_convert: options.modulesToNotConvert ?? null,
     include_input_output_embeddings: options.includeInputOutputEmbeddings ?? false,
     untie_embedding_weights: options.untieEmbeddingWeights ?? false,

@@ -159,7 +159,6 @@ describe('quantization_config of Hugging Face', () => {
   const stored: Json = {
     quant_method: 'torchao',
     quant_type: { default: { _type: 'StepConfig', _version: 2, _data: { step: 0.25 } } },
-    quant_type_kwargs: {},
     modules_to_not_convert: ['lm_head'],
     include_input_output_embeddings: false,
     untie_embedding_weights: true,
