@@ -1,0 +1,134 @@
+/** @file What a model remembers of the tokens that it has read. */
+
+import {
+  cpu,
+  zeros,
+  ValueError,
+  type DenseTensor,
+  type Device,
+  type FloatDType,
+  type Tensor,
+} from '@ao/base-tensor'
+import type { LlamaConfig } from './config.ts'
+
+/** How a {@link KVCache} is made; dtype and device must be those of the model. */
+export interface KVCacheOptions {
+  /** float32 unless given. */
+  readonly dtype?: FloatDType
+  /** The CPU unless given. */
+  readonly device?: Device
+  /** Tokens to make room for at first: 256 unless given. */
+  readonly capacity?: number
+}
+
+/** One layer's keys and values, the newest tokens included. */
+export interface CachedLayer {
+  /** (capacity, numKeyValueHeads, headDim), of which the first `length` tokens are filled */
+  readonly keys: Tensor
+  /** As `keys`. */
+  readonly values: Tensor
+  readonly length: number
+}
+
+interface LayerStorage {
+  readonly keys: DenseTensor // (capacity, numKeyValueHeads, headDim)
+  readonly values: DenseTensor // as keys
+}
+
+/**
+ * Keys and values of every layer, for the tokens so far. It grows by doubling, up to the longest
+ * sequence that the model takes.
+ */
+export class KVCache {
+  readonly #maxPositions: number
+  #layers: readonly LayerStorage[]
+  #length = 0
+
+  constructor(config: LlamaConfig, options: KVCacheOptions = {}) {
+    const { dtype = 'float32', device = cpu, capacity = 256 } = options
+    const tokens = Math.min(Math.max(capacity, 1), config.maxPositions)
+    const shape = [tokens, config.numKeyValueHeads, config.headDim]
+    this.#maxPositions = config.maxPositions
+    this.#layers = Array.from({ length: config.numLayers }, () => ({
+      keys: zeros(shape, dtype, device),
+      values: zeros(shape, dtype, device),
+    }))
+  }
+
+  /** Tokens that it holds. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Tokens that it has room for without growing. */
+  get capacity(): number {
+    return this.#layers[0]?.keys.shape[0] ?? 0
+  }
+
+  /**
+   * Makes room for `tokens` more.
+   *
+   * @throws {@link ValueError} beyond the model's `max_position_embeddings`
+   */
+  reserve(tokens: number): void {
+    const needed = this.#length + tokens
+    if (needed > this.#maxPositions) {
+      throw new ValueError({
+        package: '@ao/llama',
+        expected: `at most ${this.#maxPositions} tokens, the model's max_position_embeddings`,
+        got: `${needed}`,
+        cure: 'Shorten the prompt, generate fewer tokens, or start a new cache.',
+      })
+    }
+    if (needed > this.capacity)
+      this.#grow(Math.min(Math.max(needed, 2 * this.capacity), this.#maxPositions))
+  }
+
+  /** Writes the keys and values (T, numKeyValueHeads, headDim) of new tokens, for one layer. */
+  append(layer: number, keys: Tensor, values: Tensor): CachedLayer {
+    const tokens = keys.shape[0] as number
+    const cached = this.#layers[layer]
+    if (!cached) {
+      throw new ValueError({
+        package: '@ao/llama',
+        expected: 'a cache with keys and values for every layer of the model',
+        got: `one of ${this.#layers.length} layers`,
+        cure: 'Make it with model.createCache(), and do not use it after dispose().',
+      })
+    }
+    cached.keys.narrow(0, this.#length, tokens).copy_(keys)
+    cached.values.narrow(0, this.#length, tokens).copy_(values)
+    return { ...cached, length: this.#length + tokens }
+  }
+
+  /** Counts `tokens` as read, once all layers have appended them. */
+  advance(tokens: number): void {
+    this.#length += tokens
+  }
+
+  /** Forgets all tokens but the first `length`, so that another text can go on from there. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length)
+  }
+
+  /** Gives the storage back now. The cache must not be used any more. */
+  dispose(): void {
+    for (const { keys, values } of this.#layers) {
+      for (const { device, storage } of [keys, values]) device.free(storage)
+    }
+    this.#layers = []
+  }
+
+  #grow(capacity: number): void {
+    const bigger = (old: DenseTensor): DenseTensor => {
+      const tensor = zeros(old.shape.with(0, capacity), old.dtype, old.device)
+      tensor.narrow(0, 0, this.#length).copy_(old.narrow(0, 0, this.#length))
+      old.device.free(old.storage)
+      return tensor
+    }
+    this.#layers = this.#layers.map(({ keys, values }) => ({
+      keys: bigger(keys),
+      values: bigger(values),
+    }))
+  }
+}

@@ -1,0 +1,133 @@
+/** @file LlamaForCausalLM: the model with its output head. */
+
+import {
+  linear,
+  meta,
+  ValueError,
+  zeros,
+  type Device,
+  type FloatDType,
+  type Tensor,
+} from '@ao/base-tensor'
+import { Module, type Linear } from '@ao/nn'
+import type { CheckpointFolder } from '@ao/safetensors'
+import { parseLlamaConfig, type LlamaConfig } from './config.ts'
+import { generate, type GenerateOptions } from './generate.ts'
+import { KVCache } from './kv-cache.ts'
+import { loadParameters, type LoadOptions } from './load.ts'
+import { LlamaModel, makeLinear, type MakeParameter } from './modules.ts'
+import { readJson } from './read-json.ts'
+
+/** A Llama decoder that predicts the next token. */
+export class LlamaForCausalLM extends Module {
+  model: LlamaModel
+  /** Absent when `tie_word_embeddings`: the embedding's tensor is the head then, and no Linear. */
+  lm_head: Linear | undefined
+  readonly #config: LlamaConfig
+
+  /**
+   * A model without trained weights. By default its parameters are on the `meta` device: they have
+   * shapes only, which is what planning a quantized file needs.
+   */
+  constructor(
+    config: LlamaConfig,
+    options: { readonly dtype?: FloatDType; readonly device?: Device } = {},
+  ) {
+    super()
+    const { dtype = 'float32', device = meta } = options
+    const make: MakeParameter = (...shape) => zeros(shape, dtype, device)
+    this.#config = config
+    this.model = new LlamaModel(config, make)
+    this.lm_head = config.tieWordEmbeddings
+      ? undefined
+      : makeLinear(make, config.vocabSize, config.hiddenSize, false)
+  }
+
+  /**
+   * Loads a model in Hugging Face layout: config.json and safetensors weights, in one file or in
+   * shards, which are read tensor by tensor.
+   *
+   * Checkpoints that torchao quantized are opened as they are: pass their formats, such as
+   * `formats: [Int8Tensor]`.
+   *
+   * @throws {@link FormatError} naming the file and the field or tensor that is wrong, missing or of a
+   * format that was not passed; the signal's reason when it is aborted
+   */
+  static async fromPretrained(
+    folder: CheckpointFolder,
+    options: LoadOptions = {},
+  ): Promise<LlamaForCausalLM> {
+    const config = parseLlamaConfig(
+      await readJson(folder, 'config.json'),
+      `config.json of ${folder.name}`,
+    )
+    const model = new LlamaForCausalLM(config)
+    await loadParameters(model, folder, options)
+    return model
+  }
+
+  get config(): LlamaConfig {
+    return this.#config
+  }
+
+  /** The dtype that activations have. */
+  get dtype(): FloatDType {
+    return this.model.dtype
+  }
+
+  get device(): Device {
+    return this.model.device
+  }
+
+  /** An empty cache for this model. */
+  createCache(capacity?: number): KVCache {
+    const { dtype, device } = this
+    return new KVCache(this.config, {
+      dtype,
+      device,
+      ...(capacity === undefined ? {} : { capacity }),
+    })
+  }
+
+  /**
+   * Logits of the token after each of `ids`.
+   *
+   * @param ids - T tokens; they follow those in `cache`, which takes them in
+   * @param logitsToKeep - of how many of the last tokens to compute logits: all unless given
+   * @returns (logitsToKeep, vocabSize)
+   * @throws {@link ValueError} for no ids, ids outside of the vocabulary, or more tokens than
+   * `max_position_embeddings`
+   */
+  forward(ids: readonly number[], cache?: KVCache, logitsToKeep: number = ids.length): Tensor {
+    this.#checkIds(ids)
+    const context = cache ?? this.createCache(ids.length)
+    const hidden = this.model.forward(ids, context)
+    if (!cache) context.dispose()
+    const kept = hidden.slice(0, Math.max(ids.length - logitsToKeep, 0))
+    return this.lm_head?.forward(kept) ?? linear(kept, this.model.embed_tokens.weight)
+  }
+
+  /**
+   * Generates tokens after `ids`, greedily unless a temperature is given. Between tokens the event
+   * loop runs.
+   *
+   * @throws {@link ValueError} for options out of range; the signal's reason when it is aborted
+   */
+  generate(
+    ids: readonly number[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<number, void, undefined> {
+    return generate(this, ids, options)
+  }
+
+  #checkIds(ids: readonly number[]): void {
+    const { vocabSize } = this.config
+    const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
+    if (ids.length > 0 && wrong === undefined) return
+    throw new ValueError({
+      package: '@ao/llama',
+      expected: `token ids from 0 to ${vocabSize - 1}, one at least`,
+      got: ids.length === 0 ? 'none' : String(wrong),
+    })
+  }
+}

@@ -1,0 +1,134 @@
+/** @file A trained model against what Hugging Face transformers computed with it. */
+
+import { readFileSync } from 'node:fs'
+import {
+  arrayFromBytes,
+  fromArray,
+  hostFloat32,
+  type FloatDType,
+  type StoredDType,
+  type Tensor,
+} from '@ao/base-tensor'
+import { directory } from '@ao/safetensors/node'
+import { loadTensors, modelPath, sharedPath, sqnr } from '@ao/test-kit'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
+import { perplexity } from '../src/perplexity.ts'
+import { loadTokenizer, type Tokenizer } from '../src/tokenizer.ts'
+
+interface Reference {
+  readonly prompt_ids: readonly number[]
+  readonly greedy: Record<string, readonly number[]>
+  readonly perplexity: Record<string, number>
+}
+
+const folder = directory(modelPath('stories-4m'))
+const reference = JSON.parse(
+  readFileSync(modelPath('stories-4m/reference.json'), 'utf8'),
+) as Reference
+const referenceLogits = loadTensors(
+  modelPath('stories-4m/reference_logits.safetensors'),
+  (dtype, shape, bytes) =>
+    fromArray(arrayFromBytes(dtype as StoredDType, bytes), shape, dtype as StoredDType),
+)
+const logitsOf = (name: string) => hostFloat32(referenceLogits.get(`logits/${name}`) as Tensor)
+
+let tokenizer: Tokenizer
+const models = {} as Record<FloatDType, LlamaForCausalLM>
+beforeAll(async () => {
+  tokenizer = await loadTokenizer(folder)
+  for (const dtype of ['float32', 'bfloat16', 'float16'] as const) {
+    models[dtype] = await LlamaForCausalLM.fromPretrained(folder, { dtype })
+  }
+})
+
+const promptLogits = (dtype: FloatDType) => hostFloat32(models[dtype].forward(reference.prompt_ids))
+
+describe('logits', () => {
+  it('are exact in float32', () => {
+    const logits = promptLogits('float32')
+    // The last token's first logits in float64 numpy.
+    const last = [-5.517424, -1.608204, 3.053346, -0.948501, 0.878088, -5.242989, -3.276438]
+    last.forEach((value, id) => expect(logits[13 * 2048 + id]).toBeCloseTo(value, 4))
+  })
+
+  // The reference was computed on a GPU whose float32 products are rounded further: it lies 74.0 dB
+  // and at most 0.0033 from float64 numpy, and so do we from it.
+  it('are those of transformers in float32, as far as those are exact', () => {
+    const [expected, logits] = [logitsOf('float32'), promptLogits('float32')]
+    expect(sqnr(expected, logits)).toBeGreaterThan(73.5)
+    const worst = expected.reduce(
+      (max, x, i) => Math.max(max, Math.abs(x - (logits[i] as number))),
+      0,
+    )
+    expect(worst).toBeLessThan(0.004)
+  })
+
+  // Measured 47.6 dB; the reference itself is 49.1 dB from float64.
+  it('are those of transformers in bfloat16, to 46 dB', () => {
+    expect(sqnr(logitsOf('bfloat16'), promptLogits('bfloat16'))).toBeGreaterThan(46)
+  })
+
+  // Measured 66.0 dB.
+  it('are close to float32 in float16', () => {
+    expect(sqnr(promptLogits('float32'), promptLogits('float16'))).toBeGreaterThan(64)
+  })
+})
+
+describe('greedy generation', () => {
+  const { prompt_ids: prompt, greedy } = reference
+  const expected = (greedy['float32'] as readonly number[]).slice(prompt.length)
+
+  it('gives the tokens of transformers', async () => {
+    const ids: number[] = []
+    for await (const id of models.float32.generate(prompt, { maxNewTokens: 64 })) ids.push(id)
+    expect(ids).toEqual(expected)
+  })
+
+  it('gives them without a cache too', () => {
+    const ids = [...prompt, ...expected]
+    const logits = hostFloat32(models.float32.forward(ids.slice(0, -1)))
+    const chosen = ids.slice(1).map((_, row) => {
+      const values = logits.subarray(row * 2048, (row + 1) * 2048)
+      return values.indexOf(Math.max(...values))
+    })
+    expect(chosen.slice(prompt.length - 1)).toEqual(expected)
+  })
+
+  it('streams as text', async () => {
+    const stream = tokenizer.stream()
+    let text = tokenizer.decode(prompt)
+    for await (const id of models.float32.generate(prompt, { maxNewTokens: 12 })) {
+      text += stream.push(id)
+    }
+    expect(text + stream.end()).toBe(tokenizer.decode([...prompt, ...expected.slice(0, 12)]))
+  })
+})
+
+describe('perplexity', () => {
+  it('is right for a story that a larger model wrote', async () => {
+    const stories = readFileSync(modelPath('sampled_stories.txt'), 'utf8')
+    const [story = ''] = stories.split('<|endoftext|>')
+    const result = await perplexity(models.float32, [...tokenizer.encode(story.trim()), 2])
+    expect(result).toMatchObject({ tokens: 241 })
+    expect(result.perplexity).toBeCloseTo(11.98185, 4) // float64 numpy: 11.981853
+  })
+
+  const validPath = sharedPath('models/valid.txt')
+  it.skipIf(validPath === undefined)(
+    'is that of transformers for 8,601 tokens (skipped: needs ../shared/models/valid.txt)',
+    async () => {
+      // Python reads \r\n as \n.
+      const text = readFileSync(validPath as string, 'utf8')
+        .replaceAll('\r\n', '\n')
+        .trim()
+      const ids = [...tokenizer.encode(text), 2]
+      expect(ids).toHaveLength(8601)
+      const result = await perplexity(models.float32, ids)
+      expect(
+        Math.abs(result.perplexity - (reference.perplexity['float32'] as number)),
+      ).toBeLessThan(0.005)
+    },
+    120_000,
+  )
+})

@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs'
+import { modelPath } from '@ao/test-kit'
+import { memoryFolder } from '@ao/safetensors'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { TextStream } from '../src/text-stream.ts'
+import { loadTokenizer, Tokenizer } from '../src/tokenizer.ts'
+
+const json = (name: string) => JSON.parse(readFileSync(modelPath(`stories-4m/${name}`), 'utf8'))
+const tokenizer = new Tokenizer(json('tokenizer.json'), json('tokenizer_config.json'))
+const { tokenizer_samples: samples } = json('reference.json') as {
+  tokenizer_samples: { text: string; ids: number[]; decoded: string }[]
+}
+
+describe('Tokenizer', () => {
+  it.each(samples)('encodes and decodes $text as Hugging Face does', ({ text, ids, decoded }) => {
+    expect(tokenizer.encode(text)).toEqual(ids)
+    expect(tokenizer.decode(ids)).toBe(decoded)
+  })
+
+  it('adds and leaves out special tokens as asked', () => {
+    expect(tokenizer.encode('Once', { addSpecialTokens: false })).toEqual([496])
+    expect(tokenizer.decode([1, 496, 2], { skipSpecialTokens: false })).toBe('<s>Once</s>')
+    expect(tokenizer.decode([1, 496, 2])).toBe('Once')
+  })
+
+  it('decodes no ids, and special tokens alone, to nothing', () => {
+    expect(tokenizer.decode([])).toBe('')
+    expect(tokenizer.decode([1, 2])).toBe('')
+  })
+
+  it('keeps spaces before punctuation', () => {
+    const text = "a , b ! it 's"
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text)
+  })
+
+  it('translates between tokens and ids', () => {
+    expect(tokenizer.tokenToId('</s>')).toBe(2)
+    expect(tokenizer.idToToken(424)).toBe('Ġupon')
+    expect(tokenizer.tokenToId('no such token')).toBeUndefined()
+    expect(tokenizer.idToToken(99999)).toBeUndefined()
+  })
+
+  it('gives any text back', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        expect(tokenizer.decode(tokenizer.encode(text))).toBe(text)
+      }),
+    )
+  })
+
+  it('refuses ids of no token', () => {
+    expect(() => tokenizer.decode([1, 5000])).toThrow(
+      '[@ao/llama] Expected ids that the tokenizer has, got 5000.',
+    )
+  })
+
+  it('refuses JSON that describes none', () => {
+    expect(() => new Tokenizer({})).toThrow(
+      '[@ao/llama] Expected tokenizer.json to describe a tokenizer',
+    )
+  })
+})
+
+describe('loadTokenizer', () => {
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  const folder = (files: Record<string, string>) =>
+    memoryFolder(new Map(Object.entries(files).map(([name, text]) => [name, bytes(text)])), 'tiny')
+
+  it('reads a folder, with or without tokenizer_config.json', async () => {
+    const files = { 'tokenizer.json': JSON.stringify(json('tokenizer.json')) }
+    const config = { 'tokenizer_config.json': JSON.stringify(json('tokenizer_config.json')) }
+    for (const folderFiles of [files, { ...files, ...config }]) {
+      const loaded = await loadTokenizer(folder(folderFiles))
+      expect(loaded.encode('Once upon')).toEqual([1, 496, 424])
+    }
+  })
+
+  it('names the file that is missing or broken', async () => {
+    await expect(loadTokenizer(folder({}))).rejects.toThrow(
+      '[@ao/llama] Expected tokenizer.json in tiny, got no such file.',
+    )
+    await expect(loadTokenizer(folder({ 'tokenizer.json': '{' }))).rejects.toThrow(
+      '[@ao/llama] Expected tokenizer.json in tiny to hold a JSON object, got something else.',
+    )
+    await expect(loadTokenizer(folder({ 'tokenizer.json': '[]' }))).rejects.toThrow(
+      'to hold a JSON object',
+    )
+  })
+})
+
+describe('TextStream', () => {
+  const pieces = (ids: readonly number[]): string[] => {
+    const stream = tokenizer.stream()
+    return [...ids.map((id) => stream.push(id)), stream.end()]
+  }
+
+  it('gives each word as its token comes', () => {
+    const ids = tokenizer.encode('Tom and Mia')
+    expect(pieces(ids)).toEqual(['', 'Tom', ' and', ' Mia', ''])
+  })
+
+  it('holds characters back until they are whole', () => {
+    const ids = tokenizer.encode('a 😀 日', { addSpecialTokens: false })
+    const streamed = pieces(ids)
+    expect(streamed.join('')).toBe('a 😀 日')
+    expect(streamed.filter((piece) => piece.trim())).toEqual(['a', '😀', '日'])
+    expect(streamed.join('')).not.toContain('\uFFFD')
+  })
+
+  it('joins up to the whole text, and never splits a character', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        const streamed = pieces(tokenizer.encode(text))
+        expect(streamed.join('')).toBe(text)
+        for (const piece of streamed) expect(piece).not.toMatch(/\p{Surrogate}/u)
+      }),
+    )
+  })
+
+  it('joins up to the text of any ids, broken characters included', () => {
+    const ids = fc.array(fc.integer({ min: 0, max: 2047 }))
+    fc.assert(
+      fc.property(ids, (ids) => {
+        expect(pieces(ids).join('')).toBe(tokenizer.decode(ids))
+      }),
+    )
+  })
+
+  it('gives a broken end out as the replacement character', () => {
+    const emoji = tokenizer.encode('😀', { addSpecialTokens: false })
+    expect(emoji.length).toBeGreaterThan(1)
+    expect(pieces(emoji.slice(0, 1))).toEqual(['', '\uFFFD'])
+    const stream = tokenizer.stream()
+    stream.push(emoji[0] as number)
+    stream.end()
+    expect(stream.push(496)).toBe('Once')
+  })
+
+  it('keeps the space that sentencepiece decoders drop at the start of a text', () => {
+    const words = ['▁Hello', '▁big', '▁world']
+    const decode = (ids: readonly number[]) =>
+      ids
+        .map((id) => words[id])
+        .join('')
+        .replaceAll('▁', ' ')
+        .trimStart()
+    const stream = new TextStream(decode)
+    expect([0, 1, 2].map((id) => stream.push(id))).toEqual(['Hello', ' big', ' world'])
+  })
+})
