@@ -2,7 +2,6 @@
 
 import {
   isSkipped,
-  skip,
   ValueError,
   type QuantizationConfig,
   type Skipped,
@@ -59,26 +58,25 @@ export interface WeightTransformOptions {
  * It may see a name several times, first as a `meta` tensor to plan the result's layout, then with
  * data. It decides about a name, and reports it, when it sees it first.
  *
- * @returns a function that gives the quantized tensor, or the same tensor where it is left as it is; it
- * throws what {@link quantize_} throws
+ * @returns a function that gives the quantized tensor, or the same tensor where that stays as it is:
+ * what `transformCheckpoint` of @ao/safetensors takes. It throws what {@link quantize_} throws
  */
 export function weightTransform(
   config: QuantizationConfig,
   options: WeightTransformOptions = {},
 ): (name: string, tensor: Tensor) => Tensor {
   const selector = new ConfigSelector(config, options.filter)
-  /** The format that each name was given when it came first; undefined where it was left. */
-  const planned = new Map<string, string | undefined>()
+  /** The format that was decided on for each name; undefined for those that stay as they are. */
+  const decided = new Map<string, string | undefined>()
 
   return (name, tensor) => {
-    const known = planned.has(name)
-    if (known && planned.get(name) === undefined) return tensor
+    const before = decided.get(name)
+    if (before === undefined && decided.has(name)) return tensor
     const result = transform(name, tensor)
     const format = isSkipped(result) ? undefined : formatOf(result)
-    if (known && format !== planned.get(name))
-      throw changedDecision(name, planned.get(name), result)
-    if (!known) {
-      planned.set(name, format)
+    if (before !== undefined && format !== before) throw changed(name, before, result)
+    if (before === undefined) {
+      decided.set(name, format)
       if (isSkipped(result)) options.onSkip?.({ name, reason: result.skipped })
       else options.onQuantize?.(describeQuantized(name, tensor, result))
     }
@@ -87,7 +85,7 @@ export function weightTransform(
 
   function transform(name: string, tensor: Tensor): Tensor | Skipped {
     const selected = selector.select(name, tensor, nameRefusal(name, tensor, options.filter))
-    if ('skipped' in selected) return skip(selected.skipped)
+    if ('skipped' in selected) return selected
     if (!options.allowNonFinite) checkFiniteHost(tensor, name)
     return quantizeWeight(tensor, name, selected.config)
   }
@@ -102,11 +100,7 @@ function nameRefusal(
   return filter(name, tensor) ? undefined : 'the filter left it out'
 }
 
-function changedDecision(
-  name: string,
-  before: string | undefined,
-  result: Tensor | Skipped,
-): ValueError {
+function changed(name: string, before: string, result: Tensor | Skipped): ValueError {
   return new ValueError({
     package: '@ao/quantize',
     expected: `${name} to become a ${before} again`,
