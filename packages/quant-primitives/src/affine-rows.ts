@@ -48,7 +48,10 @@ export function quantizeLoop(
   return {
     runLength: layout.runLength,
     reciprocal: hostFloat32(scale).map((step) => roundScale(1 / step)),
-    zeroPoint: zeroPointValues(zeroPoint, layout).map(roundSum),
+    // Without one -0 is added, which changes nothing: not even -0.
+    zeroPoint: zeroPoint
+      ? hostFloat32(zeroPoint).map(roundSum)
+      : new Float32Array(layout.count).fill(-0),
     quantMin: roundSum(bounds.quantMin),
     quantMax: roundSum(bounds.quantMax),
     productDtype,
@@ -132,7 +135,9 @@ export function dequantizeLoop(
   return {
     runLength: layout.runLength,
     scale: hostFloat32(scale),
-    zeroPoint: zeroPointValues(zeroPoint, layout).map(rounder(outputDtype)),
+    zeroPoint: zeroPoint
+      ? hostFloat32(zeroPoint).map(rounder(outputDtype))
+      : new Float32Array(layout.count),
     outputDtype,
     productDtype: promoteFloat(outputDtype, requireFloat(scale.dtype, 'the scale')),
   }
@@ -177,8 +182,4 @@ export function dequantizeRowFloat32(
 function checkQparams(layout: BlockLayout, scale: Tensor, zeroPoint: Tensor | undefined): void {
   checkBlockCount(scale, layout.count, 'the scale')
   if (zeroPoint) checkBlockCount(zeroPoint, layout.count, 'the zero point')
-}
-
-function zeroPointValues(zeroPoint: Tensor | undefined, layout: BlockLayout): Float32Array {
-  return zeroPoint ? hostFloat32(zeroPoint) : new Float32Array(layout.count)
 }

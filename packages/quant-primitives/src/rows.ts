@@ -2,7 +2,6 @@
 
 import {
   fromArray,
-  fromFloat16Bits,
   fromFloat32Array,
   hostArray,
   newArray,
@@ -10,7 +9,6 @@ import {
   type DenseTensor,
   type StoredDType,
   type Tensor,
-  type TypedArray,
 } from '@ao/base-tensor'
 import type { BlockLayout } from './blocks.ts'
 
@@ -25,14 +23,20 @@ export type RowVisitor = (row: Float32Array, firstBlock: number, start: number) 
 
 /** Shows every row of `input` to `visit`. */
 export function forEachRow(input: Tensor, layout: BlockLayout, visit: RowVisitor): void {
+  const { dtype } = input
   const source = hostArray(input)
   const row = new Float32Array(layout.rowLength)
   const rowBits = new Uint32Array(row.buffer)
   layout.firstBlocks.forEach((firstBlock, i) => {
     const start = i * row.length
-    readRow(source, input.dtype, start, row, rowBits)
+    if (dtype === 'bfloat16') readBfloat16(source as Uint16Array, start, rowBits)
+    else row.set(toFloat32Array(source.subarray(start, start + row.length), dtype))
     visit(row, firstBlock, start)
   })
+}
+
+function readBfloat16(source: Uint16Array, start: number, rowBits: Uint32Array): void {
+  for (let i = 0; i < rowBits.length; i++) rowBits[i] = (source[start + i] as number) << 16
 }
 
 /** A tensor of `input`'s shape and of `dtype`, of the rows as `change` leaves them. */
@@ -48,35 +52,4 @@ export function mapRows(
     out.set(fromFloat32Array(row, dtype) as never, start)
   })
   return fromArray(out, input.shape, dtype)
-}
-
-/** Reads `row.length` elements from `start` on; `rowBits` is the row seen as bits. */
-function readRow(
-  source: TypedArray,
-  dtype: StoredDType,
-  start: number,
-  row: Float32Array,
-  rowBits: Uint32Array,
-): void {
-  switch (dtype) {
-    case 'bfloat16':
-      return readBfloat16(source as Uint16Array, start, rowBits)
-    case 'float16':
-      return readFloat16(source as Uint16Array, start, row)
-    case 'float8_e4m3fn':
-    case 'float8_e5m2':
-    case 'int64':
-      row.set(toFloat32Array(source.subarray(start, start + row.length), dtype))
-      return
-    default:
-      row.set(source.subarray(start, start + row.length) as Float32Array)
-  }
-}
-
-function readBfloat16(source: Uint16Array, start: number, rowBits: Uint32Array): void {
-  for (let i = 0; i < rowBits.length; i++) rowBits[i] = (source[start + i] as number) << 16
-}
-
-function readFloat16(source: Uint16Array, start: number, row: Float32Array): void {
-  for (let i = 0; i < row.length; i++) row[i] = fromFloat16Bits(source[start + i] as number)
 }

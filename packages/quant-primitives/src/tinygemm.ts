@@ -144,7 +144,7 @@ export function tinygemmDequantizer(
   if (zeroPoint) checkBlockCount(zeroPoint, layout.count, 'the zero point')
   const round = rounder(outputDtype)
   const steps = hostFloat32(scale)
-  const middles = zeroPoint ? hostFloat32(zeroPoint) : new Float32Array(layout.count)
+  const middles = zeroPoint ? hostFloat32(zeroPoint) : new Float32Array(layout.count).fill(-0)
   const middle = middleCode(bounds)
   const { runLength } = layout
   return (row, firstBlock) => {
