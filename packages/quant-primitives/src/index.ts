@@ -70,3 +70,41 @@ export {
   type Int4Groups,
 } from './int4-groupwise.ts'
 export { packNibbles, unpackNibbles } from './nibbles.ts'
+export type {
+  Int4ChooseQparamsAlgorithm,
+  Int4FromHpOptions,
+  Int4PackingFormat,
+} from './int4-packing-format.ts'
+export {
+  chooseScaleFloat8,
+  dequantizeAffineFloat8,
+  maybeExpandScaleToTensorShape,
+  quantizeAffineFloat8,
+  type Float8ScaleOptions,
+} from './float8.ts'
+export {
+  chooseQparamsAffineFloatx,
+  dequantizeAffineFloatx,
+  f32ToFloatxUnpacked,
+  floatxUnpackedToF32,
+  quantizeAffineFloatx,
+} from './floatx.ts'
+export { chooseQparamsGguf, dequantizeGguf, quantizeGguf, type GgufQparams } from './gguf.ts'
+export { chooseQparamsAndQuantizeAffineHqq, type HqqOptions, type HqqQuantized } from './hqq.ts'
+export {
+  optimizeWeightsProximalLegacy,
+  type HqqGroups,
+  type HqqOptimizer,
+  type HqqSolution,
+  type ProximalOptions,
+} from './hqq-optimizer.ts'
+export {
+  chooseQparamsAndQuantizeScaleOnlyHqq,
+  type ScaleOnlyHqqOptions,
+  type ScaleOnlyQuantized,
+} from './hqq-scale-only.ts'
+export {
+  chooseQparamsAndQuantizeScaleOnlySinq,
+  type SinqOptions,
+  type SinqQuantized,
+} from './sinq.ts'

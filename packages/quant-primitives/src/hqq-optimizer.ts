@@ -1,0 +1,149 @@
+/**
+ * @file The iterations of half-quadratic quantization.
+ *
+ * The error `w - dequantize(quantize(w))` is split in a sparse part, which outliers make and which is
+ * set aside, and the rest, which the zero point of each group then removes in the mean.
+ */
+
+import { roundHalfToEven } from '@ao/base-tensor'
+import { clamp } from './arithmetic.ts'
+
+/** Parameters of groups; `scale` is the inverse of a step: `q = round(w * scale + zero)`. */
+export interface HqqGroups {
+  readonly scale: Float32Array
+  readonly zero: Float32Array
+}
+
+/** Parameters of groups, and the codes that they give. */
+export interface HqqSolution extends HqqGroups {
+  readonly codes: Uint8Array
+}
+
+/**
+ * Improves parameters.
+ *
+ * @param weights - all groups, one after the other
+ * @param start - the parameters to begin with, one of each for a group
+ * @param maxCode - the largest code; the smallest is 0
+ */
+export type HqqOptimizer = (weights: Float32Array, start: HqqGroups, maxCode: number) => HqqSolution
+
+/** How {@link optimizeWeightsProximalLegacy} iterates; torchao's `opt_params`. */
+export interface ProximalOptions {
+  /** The norm of the error that is made small, below 1 to ignore outliers; 0.7 unless given. */
+  readonly lpNorm?: number
+  /** How little of the error is set aside at first; 10 unless given. */
+  readonly beta?: number
+  /** By how much `beta` grows each time; 1.01 unless given. */
+  readonly kappa?: number
+  /** 20 unless given. */
+  readonly iters?: number
+  /** Whether to stop when the error no longer falls; true unless given. */
+  readonly earlyStop?: boolean
+}
+
+/**
+ * Moves the zero points, and leaves the scales; torchao's `optimize_weights_proximal_legacy`.
+ *
+ * Computes in float32, and sums in the order of PyTorch on AVX2 processors.
+ */
+export function optimizeWeightsProximalLegacy(
+  weights: Float32Array,
+  start: HqqGroups,
+  maxCode: number,
+  options: ProximalOptions = {},
+): HqqSolution {
+  const { lpNorm = 0.7, kappa = 1.01, iters = 20, earlyStop = true } = options
+  let { beta = 10 } = options
+  const { scale } = start
+  const zero = start.zero.slice()
+  let best = 1e4
+  for (let i = 0; i < iters; i++) {
+    const error = Math.fround(proximalStep(weights, scale, zero, maxCode, beta, lpNorm))
+    beta *= kappa
+    // The zero points of the last step are kept, even when it did not improve.
+    if (earlyStop && !(error < best)) break
+    best = error
+  }
+  return { codes: quantizeGroups(weights, scale, zero, maxCode), scale, zero }
+}
+
+/** Sets `zero` to what one iteration gives; returns the mean error before it. */
+function proximalStep(
+  weights: Float32Array,
+  scales: Float32Array,
+  zeros: Float32Array,
+  maxCode: number,
+  beta: number,
+  lpNorm: number,
+): number {
+  const groupSize = weights.length / scales.length
+  const inverseBeta = Math.fround(1 / beta)
+  // Below this the shrunk error is zero, which spares a power for nearly all weights.
+  const threshold = 0.999 * beta ** (-1 / (2 - lpNorm))
+  const terms = new Float32Array(groupSize)
+  let total = 0
+  for (let g = 0; g < scales.length; g++) {
+    const scale = scales[g] as number
+    const zero = zeros[g] as number
+    for (let i = 0; i < groupSize; i++) {
+      const w = weights[g * groupSize + i] as number
+      const code = encode(w, scale, zero, maxCode)
+      const error = Math.fround(w - Math.fround(Math.fround(code - zero) / scale))
+      const magnitude = Math.abs(error)
+      const outlier = magnitude < threshold ? 0 : shrink(error, inverseBeta, lpNorm)
+      terms[i] = code - Math.fround(Math.fround(w - outlier) * scale)
+      total += magnitude
+    }
+    zeros[g] = vectorSum(terms) / groupSize
+  }
+  return total / weights.length
+}
+
+/** The float32 sum as 4 vectors of 8 partial sums give it. */
+function vectorSum(values: Float32Array): number {
+  const partial = new Float32Array(32)
+  const whole = values.length - (values.length % 32)
+  for (let i = 0; i < values.length; i++) {
+    const lane = i & (i < whole ? 31 : 7)
+    partial[lane] = (partial[lane] as number) + (values[i] as number)
+  }
+  for (let i = 8; i < 32; i++) {
+    partial[i & 7] = (partial[i & 7] as number) + (partial[i] as number)
+  }
+  let sum = 0
+  for (let lane = 0; lane < 8; lane++) sum = Math.fround(sum + (partial[lane] as number))
+  return sum
+}
+
+/** `sign(x) * max(|x| - |x|^(p - 1) / beta, 0)`: nearly all of large errors, nothing of small ones. */
+function shrink(x: number, inverseBeta: number, lpNorm: number): number {
+  const magnitude = Math.abs(x)
+  const cut =
+    lpNorm === 1 ? inverseBeta : Math.fround(inverseBeta * Math.fround(magnitude ** (lpNorm - 1)))
+  return Math.sign(x) * Math.max(Math.fround(magnitude - cut), 0)
+}
+
+/** Codes of all groups. */
+export function quantizeGroups(
+  weights: Float32Array,
+  scales: Float32Array,
+  zeros: Float32Array,
+  maxCode: number,
+): Uint8Array {
+  const groupSize = weights.length / scales.length
+  const codes = new Uint8Array(weights.length)
+  for (let g = 0; g < scales.length; g++) {
+    const scale = scales[g] as number
+    const zero = zeros[g] as number
+    const end = (g + 1) * groupSize
+    for (let i = g * groupSize; i < end; i++) {
+      codes[i] = encode(weights[i] as number, scale, zero, maxCode)
+    }
+  }
+  return codes
+}
+
+function encode(w: number, scale: number, zero: number, maxCode: number): number {
+  return clamp(roundHalfToEven(Math.fround(Math.fround(w * scale) + zero)), 0, maxCode)
+}
