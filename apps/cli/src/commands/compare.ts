@@ -1,0 +1,131 @@
+/** @file `ao compare`: how far two checkpoints are apart, tensor by tensor. */
+
+import { isTensorSubclass, type DenseTensor, type Tensor, cast } from '@ao/base-tensor'
+import { computeError } from '@ao/quantize'
+import type { Checkpoint } from '@ao/safetensors'
+import type { Command } from 'commander'
+import { describeTensor } from '../describe-tensor.ts'
+import { FORMATS } from '../formats.ts'
+import type { CommandContext, Report, Run } from '../io.ts'
+import { openModelSource } from '../model-source.ts'
+import { formatBytes, formatDb, formatTable, plural } from '../output.ts'
+import { createProgress } from '../progress.ts'
+
+const EXAMPLES = `
+SQNR is the ratio of signal (the tensor in <a>) to quantization noise (its difference in <b>), of the
+numbers that quantized tensors stand for. 6 dB are one bit.
+
+Examples:
+  ao compare ./stories-4m ./stories-4m-int8
+  ao compare ./stories-4m ./stories-4m-int8 --json | jq '.tensors[0]'`
+
+export function addCompare(program: Command, run: Run): void {
+  program
+    .command('compare')
+    .description('Compare the tensors of two checkpoints, worst first')
+    .argument('<a>', 'folder, .safetensors file or http(s) URL: the reference')
+    .argument('<b>', 'the one to judge')
+    .addHelpText('after', EXAMPLES)
+    .action((a: string, b: string) => run((context) => compare(a, b, context)))
+}
+
+/** A tensor that is in both. */
+interface Row {
+  readonly name: string
+  readonly formatA: string
+  readonly formatB: string
+  readonly bytesA: number
+  readonly bytesB: number
+  /** In dB; undefined where shapes differ. */
+  readonly sqnr: number | undefined
+}
+
+async function compare(a: string, b: string, context: CommandContext): Promise<Report> {
+  const checkpointA = await (await openModelSource(a)).open()
+  try {
+    const checkpointB = await (await openModelSource(b)).open()
+    try {
+      return await compareCheckpoints(checkpointA, checkpointB, context)
+    } finally {
+      await checkpointB.close()
+    }
+  } finally {
+    await checkpointA.close()
+  }
+}
+
+async function compareCheckpoints(
+  a: Checkpoint,
+  b: Checkpoint,
+  context: CommandContext,
+): Promise<Report> {
+  const both = a.names.filter((name) => b.has(name))
+  const onlyA = a.names.filter((name) => !b.has(name))
+  const onlyB = b.names.filter((name) => !a.has(name))
+  const rows: Row[] = []
+  const progress = createProgress('compare', context.stderr)
+  try {
+    for (const name of both) {
+      context.signal.throwIfAborted()
+      progress.update(rows.length, both.length, name)
+      rows.push(await compareTensor(a, b, name))
+    }
+  } finally {
+    progress.stop()
+  }
+  rows.sort((left, right) => (left.sqnr ?? -Infinity) - (right.sqnr ?? -Infinity))
+  const bytesA = rows.reduce((sum, row) => sum + row.bytesA, 0)
+  const bytesB = rows.reduce((sum, row) => sum + row.bytesB, 0)
+  const equal = rows.filter(({ sqnr }) => sqnr === Infinity).length
+  return {
+    json: {
+      ...{ onlyA, onlyB },
+      totals: { tensors: rows.length, equal, bytesA, bytesB, ratio: bytesA / bytesB },
+      tensors: rows.map((row) => ({
+        ...row,
+        sqnr: row.sqnr ?? null,
+        equal: row.sqnr === Infinity,
+      })),
+    },
+    text: () =>
+      [
+        table(rows),
+        '',
+        `${plural(rows.length, 'tensor')} in both, ${equal} equal; ` +
+          `${formatBytes(bytesA)} and ${formatBytes(bytesB)}, a ratio of ${(bytesA / bytesB).toFixed(2)}`,
+        ...onlyA.map((name) => `only in a: ${name}`),
+        ...onlyB.map((name) => `only in b: ${name}`),
+      ].join('\n'),
+  }
+}
+
+async function compareTensor(a: Checkpoint, b: Checkpoint, name: string): Promise<Row> {
+  const [inA, inB] = [await describeTensor(a, name), await describeTensor(b, name)]
+  const row = {
+    ...{ name, formatA: inA.format, formatB: inB.format },
+    ...{ bytesA: inA.bytes, bytesB: inB.bytes },
+  }
+  const [valueA, valueB] = [await readValue(a, name), await readValue(b, name)]
+  if (valueA.shape.join() !== valueB.shape.join()) return { ...row, sqnr: undefined }
+  return { ...row, sqnr: await computeError(valueA, valueB) }
+}
+
+async function readValue(checkpoint: Checkpoint, name: string): Promise<Tensor> {
+  const tensor = await checkpoint.read(name, { formats: FORMATS })
+  const dense: DenseTensor | Tensor = isTensorSubclass(tensor)
+    ? tensor.dequantize('float32')
+    : cast(tensor, 'float32')
+  return dense
+}
+
+function table(rows: readonly Row[]): string {
+  const columns = [
+    ...['tensor', 'a', 'b'].map((title) => ({ title })),
+    ...['bytes a', 'bytes b', 'SQNR'].map((title) => ({ title, align: 'right' as const })),
+  ]
+  const cells = rows.map((row) => [
+    ...[row.name, row.formatA, row.formatB, String(row.bytesA), String(row.bytesB)],
+    row.sqnr === undefined ? 'shapes differ' : formatDb(row.sqnr),
+  ])
+  return formatTable(columns, cells)
+}

@@ -1,0 +1,171 @@
+/** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
+
+import { readFile } from 'node:fs/promises'
+import { cat, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
+import { computeError } from '@ao/quantize'
+import { Option, type Command } from 'commander'
+import { CONFIG_HELP, readConfig } from '../configs.ts'
+import type { CommandContext, Report, Run } from '../io.ts'
+import { loadModel, modelBytes, quantizeModel, type WeightError } from '../load-model.ts'
+import { openModelFolder } from '../model-source.ts'
+import { collect, FLOAT_DTYPES, integerFrom } from '../options.ts'
+import { formatBytes, formatDb, formatTable } from '../output.ts'
+import { createProgress } from '../progress.ts'
+
+interface EvalArguments {
+  readonly text: string
+  readonly window: number
+  readonly maxTokensTotal?: number
+  readonly config?: readonly string[]
+  readonly granularity?: string
+  readonly dtype?: FloatDType
+}
+
+const EXAMPLES = `
+Without --config the model is measured as it is. With one or several, the first row is the model as it
+is, and the others say what each config makes of it: SQNR is the ratio of signal to quantization noise,
+of the logits and of the weight that lost most.
+
+Examples:
+  ao eval ./stories-4m --text stories.txt
+  ao eval ./stories-4m --text stories.txt --config int8 --config int8-dynamic
+  ao eval ./stories-4m-int8 --text stories.txt --max-tokens-total 2000 --json`
+
+/** Elements of logits that are kept to compare with: 64 MB of float32. */
+const KEPT_LOGITS = 2 ** 24
+
+export function addEval(program: Command, run: Run): void {
+  program
+    .command('eval')
+    .description('Measure the perplexity of a Llama model on a text')
+    .argument('<model>', 'folder or http(s) URL of a model in Hugging Face layout')
+    .requiredOption('--text <file>', 'UTF-8 text to predict')
+    .option('--window <n>', 'tokens predicted at a time', integerFrom(1), 256)
+    .option('--max-tokens-total <n>', 'predict the first n tokens only', integerFrom(1))
+    .option(
+      '--config <name|file>',
+      'quantize after loading; may be given several times',
+      collect,
+      [],
+    )
+    .option('--granularity <g>', 'row, tensor or group:<n>; for --config names')
+    .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
+    .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
+    .action((model: string, args: EvalArguments) =>
+      run((context) => evaluate(model, args, context)),
+    )
+}
+
+/** One line of the result: the model as it is, or as a config makes it. */
+interface Row {
+  /** As on the command line; undefined for the model as it is. */
+  readonly config: string | undefined
+  readonly perplexity: number
+  readonly tokens: number
+  readonly tokensPerSecond: number
+  /** Of all parameters. */
+  readonly bytes: number
+  readonly logitsSqnr: number | undefined
+  readonly worstWeight: WeightError | undefined
+}
+
+async function evaluate(
+  source: string,
+  args: EvalArguments,
+  context: CommandContext,
+): Promise<Report> {
+  const titles = args.config ?? []
+  const configs = await Promise.all(titles.map((name) => readConfig(name, args.granularity)))
+  const folder = await openModelFolder(source)
+  const tokenizer = await loadTokenizer(folder)
+  const text = await readFile(args.text, 'utf8')
+  const rows: Row[] = []
+  let float: Tensor | undefined
+  for (const [i, config] of [undefined, ...configs].entries()) {
+    const model = await loadModel(folder, args.dtype, context)
+    const ids = tokenizer.encode(text.trim()).concat(model.config.eosTokenIds.slice(0, 1))
+    const errors = config ? await quantizeModel(model, config, context) : []
+    const title = titles[i - 1]
+    const { logits, ...measured } = await measure(model, ids, title, args, context)
+    rows.push({
+      config: title,
+      ...measured,
+      bytes: modelBytes(model),
+      logitsSqnr: float && (await computeError(float, logits)),
+      worstWeight: errors[0],
+    })
+    float ??= logits
+  }
+  return { json: { window: args.window, rows: rows.map(rowJson) }, text: () => table(rows) }
+}
+
+async function measure(
+  model: LlamaForCausalLM,
+  ids: readonly number[],
+  title: string | undefined,
+  args: EvalArguments,
+  context: CommandContext,
+): Promise<Pick<Row, 'perplexity' | 'tokens' | 'tokensPerSecond'> & { readonly logits: Tensor }> {
+  const { window, maxTokensTotal = Infinity } = args
+  const kept: Tensor[] = []
+  const recorded = {
+    forward(input: readonly number[]): Tensor {
+      const logits = model.forward(input)
+      if (kept.length === 0 || (kept.length + 1) * logits.numel <= KEPT_LOGITS) kept.push(logits)
+      return logits
+    },
+  }
+  const progress = createProgress(`eval ${title ?? 'as it is'}`, context.stderr)
+  const start = performance.now()
+  try {
+    const result = await perplexity(recorded, ids.slice(0, maxTokensTotal + 1), {
+      window,
+      signal: context.signal,
+      onProgress: ({ done, total }) => progress.update(done, total, `${done} tokens`),
+    })
+    const seconds = (performance.now() - start) / 1000
+    return {
+      perplexity: result.perplexity,
+      tokens: result.tokens,
+      tokensPerSecond: result.tokens / seconds,
+      logits: cat(kept, 0),
+    }
+  } finally {
+    progress.stop()
+  }
+}
+
+function rowJson(row: Row): unknown {
+  return {
+    ...row,
+    config: row.config ?? null,
+    logitsSqnr: row.logitsSqnr ?? null,
+    worstWeight: row.worstWeight ?? null,
+  }
+}
+
+function table(rows: readonly Row[]): string {
+  const columns = [
+    { title: 'config' },
+    ...['perplexity', 'tokens', 'tokens/s', 'bytes'].map(
+      (title) => ({ title, align: 'right' }) as const,
+    ),
+    { title: 'logits SQNR', align: 'right' } as const,
+    { title: 'worst weight' },
+  ]
+  const cells = rows.map((row) => [
+    row.config ?? 'as it is',
+    row.perplexity.toFixed(4),
+    String(row.tokens),
+    row.tokensPerSecond.toFixed(0),
+    formatBytes(row.bytes),
+    row.logitsSqnr === undefined ? '' : formatDb(row.logitsSqnr),
+    row.worstWeight ? `${formatDb(row.worstWeight.sqnr)} ${row.worstWeight.name}` : '',
+  ])
+  const used = rows.length > 1 ? columns.length : 5
+  return formatTable(
+    columns.slice(0, used),
+    cells.map((row) => row.slice(0, used)),
+  )
+}

@@ -1,0 +1,137 @@
+/** @file `ao generate`: continues a text. */
+
+import type { FloatDType } from '@ao/base-tensor'
+import { loadTokenizer, type GenerateOptions, type Tokenizer } from '@ao/llama'
+import { Option, type Command } from 'commander'
+import { CONFIG_HELP, readConfig } from '../configs.ts'
+import type { CommandContext, Report, Run } from '../io.ts'
+import { loadModel, quantizeModel } from '../load-model.ts'
+import { openModelFolder } from '../model-source.ts'
+import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
+
+interface GenerateArguments {
+  readonly prompt: string
+  readonly maxTokens: number
+  readonly temperature: number
+  readonly topK?: number
+  readonly topP?: number
+  readonly seed: number
+  readonly config?: string
+  readonly granularity?: string
+  readonly dtype?: FloatDType
+}
+
+const EXAMPLES = `
+Examples:
+  ao generate ./stories-4m --prompt "Once upon a time"
+  ao generate ./stories-4m-int8 --prompt "Tom had a dog" --temperature 0.8 --top-p 0.9 --seed 7
+  ao generate ./stories-4m --prompt "Lily" --config int8-dynamic --json`
+
+export function addGenerate(program: Command, run: Run): void {
+  program
+    .command('generate')
+    .description('Continue a text with a Llama model, quantized or not')
+    .argument('<model>', 'folder or http(s) URL of a model in Hugging Face layout')
+    .requiredOption('--prompt <text>', 'text to continue')
+    .option('--max-tokens <n>', 'tokens to generate at most', integerFrom(1), 64)
+    .option(
+      '--temperature <t>',
+      '0 always takes the likeliest token',
+      numberBetween(0, Infinity),
+      0,
+    )
+    .option('--top-k <k>', 'choose among the k likeliest tokens', integerFrom(1))
+    .option('--top-p <p>', 'choose among tokens of this probability', numberBetween(0, 1))
+    .option('--seed <n>', 'seed of the choice', integerFrom(0), 0)
+    .option('--config <name|file>', 'quantize after loading')
+    .option('--granularity <g>', 'row, tensor or group:<n>; for --config names')
+    .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
+    .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
+    .action((model: string, args: GenerateArguments) =>
+      run((context) => generate(model, args, context)),
+    )
+}
+
+async function generate(
+  source: string,
+  args: GenerateArguments,
+  context: CommandContext,
+): Promise<Report> {
+  const folder = await openModelFolder(source)
+  const tokenizer = await loadTokenizer(folder)
+  const config =
+    args.config === undefined ? undefined : await readConfig(args.config, args.granularity)
+  const model = await loadModel(folder, args.dtype, context)
+  if (config) await quantizeModel(model, config, context)
+  const promptIds = tokenizer.encode(args.prompt)
+  const { text, ids, prefill, decode } = await stream(
+    model.generate(promptIds, generateOptions(args, context)),
+    tokenizer,
+    context.json ? () => undefined : (piece) => context.stdout.write(piece),
+  )
+  const prefillRate = promptIds.length / prefill
+  const decodeRate = decode > 0 ? (ids.length - 1) / decode : undefined
+  return {
+    json: {
+      prompt: args.prompt,
+      text,
+      ids,
+      promptTokens: promptIds.length,
+      prefillTokensPerSecond: prefillRate,
+      decodeTokensPerSecond: decodeRate ?? null,
+    },
+    text: () => '',
+    note: `prefill: ${rate(promptIds.length, prefillRate)}; decode: ${rate(ids.length - 1, decodeRate)}`,
+  }
+}
+
+function generateOptions(args: GenerateArguments, context: CommandContext): GenerateOptions {
+  return {
+    maxNewTokens: args.maxTokens,
+    temperature: args.temperature,
+    seed: args.seed,
+    signal: context.signal,
+    ...(args.topK === undefined ? {} : { topK: args.topK }),
+    ...(args.topP === undefined ? {} : { topP: args.topP }),
+  }
+}
+
+interface Generated {
+  readonly text: string
+  readonly ids: readonly number[]
+  /** Seconds until the first token. */
+  readonly prefill: number
+  /** Seconds from the first token to the last. */
+  readonly decode: number
+}
+
+async function stream(
+  tokens: AsyncIterable<number>,
+  tokenizer: Tokenizer,
+  write: (piece: string) => void,
+): Promise<Generated> {
+  const decoder = tokenizer.stream()
+  const ids: number[] = []
+  const start = performance.now()
+  let first = start
+  let last = start
+  let text = ''
+  const put = (piece: string): void => {
+    text += piece
+    if (piece !== '') write(piece)
+  }
+  for await (const id of tokens) {
+    last = performance.now()
+    if (ids.length === 0) first = last
+    ids.push(id)
+    put(decoder.push(id))
+  }
+  put(decoder.end())
+  return { text, ids, prefill: (first - start) / 1000, decode: (last - first) / 1000 }
+}
+
+function rate(tokens: number, perSecond: number | undefined): string {
+  return perSecond === undefined
+    ? `${tokens} tokens`
+    : `${tokens} tokens, ${perSecond.toFixed(1)}/s`
+}

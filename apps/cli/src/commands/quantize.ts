@@ -1,0 +1,215 @@
+/** @file `ao quantize`: quantizes a checkpoint, tensor by tensor. */
+
+import type { FloatDType } from '@ao/base-tensor'
+import { transformCheckpoint, type Checkpoint } from '@ao/safetensors'
+import { directory } from '@ao/safetensors/node'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { CONFIG_HELP, readConfig } from '../configs.ts'
+import { usageError } from '../errors.ts'
+import { FORMATS } from '../formats.ts'
+import type { CommandContext, Report, Run } from '../io.ts'
+import { openModelSource, type ModelSource } from '../model-source.ts'
+import { collect, FLOAT_DTYPES } from '../options.ts'
+import { createProgress } from '../progress.ts'
+import { openOutputFolder, type OutputFolder } from '../quantize/output-folder.ts'
+import { quantizedModelConfig, readModelConfig, writeSideFiles } from '../quantize/side-files.ts'
+import { planTable, summarize, summaryLines } from '../quantize/summary.ts'
+import { WeightPlanner, type TensorPlan, type WeightOptions } from '../quantize/weight-planner.ts'
+
+/** Part `index` (from 1) of `count`. */
+interface Shard {
+  readonly index: number
+  readonly count: number
+}
+
+interface QuantizeArguments {
+  readonly config: string
+  readonly granularity?: string
+  readonly out?: string
+  readonly include?: readonly string[]
+  readonly exclude?: readonly string[]
+  readonly lmHead?: boolean
+  readonly dtype?: FloatDType
+  readonly shard?: Shard
+  readonly dryRun?: boolean
+  readonly force?: boolean
+}
+
+const EXAMPLES = `
+Patterns for --include and --exclude are a module's full name, or re: and a regular expression that
+matches the whole of it; both options may be given several times.
+
+Examples:
+  ao quantize ./stories-4m --config int8 --out ./stories-4m-int8
+  ao quantize ./stories-4m --config int8 --granularity group:32 --exclude 're:.*down_proj' --out ./out
+  ao quantize ./stories-4m --config int8-dynamic --dry-run
+  ao quantize https://models.example.com/llama-3 --config int8 --out ./model-int8
+  ao quantize ./large --config int8 --out ./out --shard 1/2    # on one machine
+  ao quantize ./large --config int8 --out ./out --shard 2/2    # on another; then: ao merge ./out`
+
+export function addQuantize(program: Command, run: Run): void {
+  program
+    .command('quantize')
+    .description('Quantize a checkpoint, one tensor in memory at a time')
+    .argument('<model>', 'folder in Hugging Face layout, .safetensors file or http(s) URL')
+    .requiredOption('--config <name|file>', 'how to quantize')
+    .option('--granularity <g>', 'row, tensor or group:<n>; for --config names')
+    .option('--out <dir>', 'folder to write')
+    .option('--include <pattern>', 'quantize these modules only', collect)
+    .option('--exclude <pattern>', 'leave these modules alone', collect)
+    .option('--lm-head', 'quantize the output head, too')
+    .addOption(new Option('--dtype <dtype>', 'cast weights before').choices(FLOAT_DTYPES))
+    .option('--shard <i/n>', 'make the i-th of n parts of a sharded checkpoint only', parseShard)
+    .option('--dry-run', 'show what would become of each tensor, and write nothing')
+    .option('--force', 'write into a folder that holds something else; its weights are removed')
+    .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
+    .action((model: string, args: QuantizeArguments) =>
+      run((context) => quantize(model, args, context)),
+    )
+}
+
+function parseShard(text: string): Shard {
+  const [index, count] = (/^(\d+)\/(\d+)$/.exec(text)?.slice(1) ?? []).map(Number)
+  if (index !== undefined && count !== undefined && index >= 1 && index <= count) {
+    return { index, count }
+  }
+  throw new InvalidArgumentError('Expected i/n with i from 1 to n, such as 1/4.')
+}
+
+async function quantize(
+  source: string,
+  args: QuantizeArguments,
+  context: CommandContext,
+): Promise<Report> {
+  if (args.out === undefined && args.dryRun !== true) {
+    throw usageError('--out <dir>', 'none', 'Add it, or --dry-run to write nothing.')
+  }
+  const options: WeightOptions = {
+    config: await readConfig(args.config, args.granularity),
+    include: args.include ?? [],
+    exclude: args.exclude ?? [],
+    lmHead: args.lmHead ?? false,
+    dtype: args.dtype,
+  }
+  const model = await openModelSource(source)
+  const modelConfig = model.folder && (await readModelConfig(model.folder))
+  const checkpoint = await model.open('model.safetensors')
+  try {
+    checkShard(args.shard, checkpoint)
+    const planner = new WeightPlanner(checkpoint, options)
+    const plans = await planner.plan()
+    if (args.out === undefined || args.dryRun === true) return dryRun(plans)
+    const keptModules = planner.keptModules(plans)
+    const job: Job = {
+      ...{ model, checkpoint, planner, plans, out: args.out, shard: args.shard },
+      config: modelConfig && quantizedModelConfig(modelConfig, { ...options, keptModules }),
+    }
+    const output = await openOutputFolder(args.out, {
+      input: model.path,
+      force: args.force ?? false,
+      part: args.shard !== undefined,
+      record: recordOf(options, checkpoint),
+    })
+    return await writeOutput(job, output, context)
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+function checkShard(shard: Shard | undefined, checkpoint: Checkpoint): void {
+  const files = checkpoint.files.size
+  if (shard === undefined || (checkpoint.sharded && shard.count <= files)) return
+  const got = checkpoint.sharded ? `${files} files` : 'one file'
+  throw usageError(
+    `a checkpoint of ${shard.count} files or more for --shard`,
+    got,
+    'Make fewer parts, or leave --shard out.',
+  )
+}
+
+function dryRun(plans: readonly TensorPlan[]): Report {
+  const summary = summarize(plans)
+  return {
+    json: { ...summary, tensors: plans.map(planJson) },
+    text: () => [planTable(plans), '', ...summaryLines(summary)].join('\n'),
+  }
+}
+
+function planJson(plan: TensorPlan): object {
+  return { ...plan, shape: plan.shape ?? null, reason: plan.reason ?? null }
+}
+
+/** What all parts of one checkpoint have in common. */
+function recordOf(options: WeightOptions, checkpoint: Checkpoint): Record<string, never> {
+  return JSON.parse(
+    JSON.stringify({
+      ...options,
+      dtype: options.dtype ?? null,
+      input: Object.fromEntries(
+        [...checkpoint.files].map(([fileName, { source }]) => [fileName, source.size]),
+      ),
+    }),
+  ) as Record<string, never>
+}
+
+interface Job {
+  readonly model: ModelSource
+  readonly checkpoint: Checkpoint
+  readonly planner: WeightPlanner
+  readonly plans: readonly TensorPlan[]
+  readonly out: string
+  readonly shard: Shard | undefined
+  /** The text of the new config.json. */
+  readonly config: string | undefined
+}
+
+async function writeOutput(
+  job: Job,
+  output: OutputFolder,
+  context: CommandContext,
+): Promise<Report> {
+  const staging = directory(output.staging)
+  const progress = createProgress('quantize', context.stderr)
+  const start = performance.now()
+  try {
+    const { fileNames } = await transformCheckpoint(
+      job.checkpoint,
+      staging,
+      job.planner.transform,
+      {
+        formats: FORMATS,
+        signal: context.signal,
+        onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
+        ...(job.shard === undefined ? {} : { shard: job.shard }),
+      },
+    )
+    if (job.model.folder) await writeSideFiles(job.model.folder, staging, job.config)
+    const files = (await staging.list()).sort()
+    await output.commit()
+    progress.stop()
+    const plans = job.plans.filter(({ fileName }) => fileNames.includes(fileName))
+    return written(plans, job.out, files, (performance.now() - start) / 1000)
+  } finally {
+    progress.stop()
+    await output.discard()
+  }
+}
+
+function written(
+  plans: readonly TensorPlan[],
+  out: string,
+  files: readonly string[],
+  seconds: number,
+): Report {
+  const summary = summarize(plans)
+  const megabytesPerSecond = summary.bytesBefore / 1e6 / seconds
+  return {
+    json: { ...summary, out, files, seconds, megabytesPerSecond, tensors: plans.map(planJson) },
+    text: () =>
+      [
+        ...summaryLines(summary),
+        `wrote ${files.join(', ')} to ${out}`,
+        `${seconds.toFixed(2)} s, ${megabytesPerSecond.toFixed(0)} MB/s`,
+      ].join('\n'),
+  }
+}

@@ -1,0 +1,72 @@
+/** @file One tensor of a checkpoint, as tables and JSON show it. */
+
+import { isTensorSubclass, type Json, type Tensor } from '@ao/base-tensor'
+import type { Checkpoint, TensorInfo, TensorPart } from '@ao/safetensors'
+import { FORMATS } from './formats.ts'
+
+export interface TensorDescription {
+  readonly name: string
+  /** A class such as `Int8Tensor`, or a plain tensor's dtype such as `bfloat16`. */
+  readonly format: string
+  /** Logical; undefined for classes that `ao` does not know. */
+  readonly shape: readonly number[] | undefined
+  /** Elements of the weight that share one scale. */
+  readonly blockSize: readonly number[] | undefined
+  readonly bytes: number
+  readonly parts: readonly TensorPart[]
+  readonly attributes: Readonly<Record<string, Json>>
+}
+
+/** Describes a tensor by headers and metadata alone. */
+export async function describeTensor(
+  checkpoint: Checkpoint,
+  name: string,
+): Promise<TensorDescription> {
+  const info = checkpoint.info(name)
+  const { parts, attributes } = info
+  const isPlain = info.format === 'Tensor'
+  return {
+    name,
+    format: isPlain ? (info.dtype ?? parts[0]?.dtype ?? 'missing') : info.format,
+    shape: info.shape ?? (await plan(checkpoint, info))?.shape ?? numbers(attributes['shape']),
+    blockSize: numbers(attributes['block_size']),
+    bytes: parts.reduce((sum, part) => sum + part.nbytes, 0),
+    parts,
+    attributes,
+  }
+}
+
+/** The tensor without data; undefined where `ao` cannot build it. */
+async function plan(checkpoint: Checkpoint, info: TensorInfo): Promise<Tensor | undefined> {
+  const known = FORMATS.some(({ formatName }) => formatName === info.format)
+  if (!known || info.missing.length > 0) return undefined
+  const tensor = await checkpoint.plan(info.name, { formats: FORMATS })
+  return isTensorSubclass(tensor) ? tensor : undefined
+}
+
+function numbers(json: Json | undefined): readonly number[] | undefined {
+  return Array.isArray(json) && json.every((size) => typeof size === 'number') ? json : undefined
+}
+
+/** Number of logical elements; undefined where the shape is. */
+export function elementsOf({ shape }: TensorDescription): number | undefined {
+  return shape?.reduce((product, size) => product * size, 1)
+}
+
+/** What shares a scale, in words: `row`, `group of 32`, `tensor`; `` for plain tensors. */
+export function granularityOf({ shape, blockSize }: TensorDescription): string {
+  if (!blockSize) return ''
+  if (shape?.length === blockSize.length) {
+    if (blockSize.every((size, d) => size === shape[d])) return 'tensor'
+    const last = blockSize.at(-1)
+    if (blockSize.slice(0, -1).every((size) => size === 1)) {
+      return last === shape.at(-1) ? 'row' : `group of ${last}`
+    }
+  }
+  return `block of ${blockSize.join(' x ')}`
+}
+
+/** Stored bits for each logical element. */
+export function bitsPerWeight(bytes: number, elements: number | undefined): number | undefined {
+  return elements === undefined || elements === 0 ? undefined : (8 * bytes) / elements
+}

@@ -1,0 +1,214 @@
+/** @file Which tensors of a checkpoint are quantized, and what becomes of each. */
+
+import {
+  AoError,
+  cast,
+  FormatError,
+  isFloatDType,
+  isSkipped,
+  isTensorSubclass,
+  skip,
+  type FloatDType,
+  type QuantizationConfig,
+  type Skipped,
+  type Tensor,
+} from '@ao/base-tensor'
+import { fqnMatchesFqnConfig, FqnToConfig, weightTransform, type SkippedWeight } from '@ao/quantize'
+import type { Checkpoint } from '@ao/safetensors'
+import { describeTensor } from '../describe-tensor.ts'
+import { usageError } from '../errors.ts'
+import { FORMATS } from '../formats.ts'
+
+export interface WeightOptions {
+  readonly config: QuantizationConfig
+  /** Modules to quantize: names, or `re:` and a pattern. Empty means all linear layers. */
+  readonly include: readonly string[]
+  /** Modules to leave alone. */
+  readonly exclude: readonly string[]
+  /** Whether to quantize the output head, too. */
+  readonly lmHead: boolean
+  /** What floating tensors are cast to first. */
+  readonly dtype: FloatDType | undefined
+}
+
+/** What becomes of a tensor. */
+export interface TensorPlan {
+  readonly name: string
+  /** The file that it is in, and goes to. */
+  readonly fileName: string
+  /** Undefined for classes that `ao` does not know. */
+  readonly shape: readonly number[] | undefined
+  /** What it is: a dtype such as `bfloat16`, or a class. */
+  readonly from: string
+  /** What it becomes. */
+  readonly to: string
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  /** Why it is not quantized; undefined where it is. */
+  readonly reason: string | undefined
+}
+
+const HEAD = 'lm_head.weight'
+
+/** Gives the tensor that takes another's place; the same one where it stays. */
+type Transform = (name: string, tensor: Tensor) => Tensor
+
+/** Decides about the tensors of one checkpoint. */
+export class WeightPlanner {
+  readonly #checkpoint: Checkpoint
+  readonly #options: WeightOptions
+  readonly #included: FqnToConfig
+  readonly #excluded: FqnToConfig
+  readonly #quantize: Transform
+  readonly #quantizeHead: Transform
+  readonly #reasons = new Map<string, string>()
+
+  constructor(checkpoint: Checkpoint, options: WeightOptions) {
+    const { config, lmHead } = options
+    if (lmHead && config.configName === FqnToConfig.configName) {
+      const cure = 'Write "lm_head" into it.'
+      throw usageError('--lm-head with a config for all layers', config.configName, cure)
+    }
+    this.#checkpoint = checkpoint
+    this.#options = options
+    this.#included = patterns(options.include)
+    this.#excluded = patterns(options.exclude)
+    const onSkip = ({ name, reason }: SkippedWeight): void => {
+      this.#reasons.set(name, reason)
+    }
+    this.#quantize = weightTransform(config, { onSkip })
+    this.#quantizeHead = lmHead
+      ? weightTransform(config, { onSkip, filter: () => true })
+      : this.#quantize
+  }
+
+  /** Quantizes, casts or passes on a tensor, also one of the `meta` device. */
+  readonly transform: Transform = (name, tensor) => {
+    const prepared = this.#cast(tensor)
+    const decision = this.#decide(name, prepared)
+    return isSkipped(decision) ? prepared : decision
+  }
+
+  /**
+   * What becomes of each tensor, found without reading any.
+   *
+   * @throws {@link UsageError} where nothing would be quantized, or an option speaks of nothing there
+   */
+  async plan(): Promise<TensorPlan[]> {
+    const plans: TensorPlan[] = []
+    for (const name of this.#checkpoint.names) plans.push(await this.#planTensor(name))
+    this.#checkOptions(plans)
+    return plans
+  }
+
+  /** Modules that `plans` leave alone by the caller's wish, for `modules_to_not_convert`. */
+  keptModules(plans: readonly TensorPlan[]): readonly string[] | undefined {
+    const { include, exclude, lmHead } = this.#options
+    if (include.length + exclude.length === 0 && !lmHead) return undefined
+    return plans
+      .filter(({ name, shape, reason }) => {
+        const isCandidate = name === HEAD || (shape?.length === 2 && this.#wish(name) !== undefined)
+        return reason !== undefined && isCandidate && name.endsWith('.weight')
+      })
+      .map(({ name }) => moduleOf(name))
+  }
+
+  async #planTensor(name: string): Promise<TensorPlan> {
+    const { format, shape, bytes, parts } = await describeTensor(this.#checkpoint, name)
+    const plan = {
+      ...{ name, shape, fileName: parts[0]?.fileName ?? '', from: format, bytesBefore: bytes },
+      ...{ to: format, bytesAfter: bytes },
+    }
+    const { format: type, dtype } = this.#checkpoint.info(name)
+    if (type === 'Tensor' && dtype === undefined) {
+      return { ...plan, reason: `no tensor here has the dtype ${format}` }
+    }
+    const prepared = this.#cast(await this.#checkpoint.plan(name, { formats: FORMATS }))
+    const decision = this.#decide(name, prepared)
+    const result = isSkipped(decision) ? prepared : decision
+    return {
+      ...plan,
+      to: isTensorSubclass(result) ? classNameOf(result) : result.dtype,
+      bytesAfter: result.nbytes,
+      reason: isSkipped(decision) ? decision.skipped : undefined,
+    }
+  }
+
+  #cast(tensor: Tensor): Tensor {
+    const { dtype } = this.#options
+    const isFloat = !isTensorSubclass(tensor) && isFloatDType(tensor.dtype)
+    return dtype !== undefined && isFloat ? cast(tensor, dtype) : tensor
+  }
+
+  /** The quantized tensor, or why this one is not. */
+  #decide(name: string, tensor: Tensor): Tensor | Skipped {
+    const wish = this.#wish(name)
+    if (wish !== undefined) return skip(wish)
+    try {
+      const result = (name === HEAD ? this.#quantizeHead : this.#quantize)(name, tensor)
+      return result === tensor ? skip(this.#reasons.get(name) ?? 'it stays as it is') : result
+    } catch (error) {
+      throw this.#unfit(name, error)
+    }
+  }
+
+  /** Why the caller leaves a tensor alone; undefined where the config decides. */
+  #wish(name: string): string | undefined {
+    const module = moduleOf(name)
+    if (fqnMatchesFqnConfig(module, this.#excluded)) return 'it is in --exclude'
+    if (this.#options.include.length === 0) return undefined
+    return fqnMatchesFqnConfig(module, this.#included) ? undefined : 'it is not in --include'
+  }
+
+  #checkOptions(plans: readonly TensorPlan[]): void {
+    const { include, exclude, lmHead } = this.#options
+    for (const [option, list] of Object.entries({ include, exclude })) {
+      for (const pattern of list) {
+        const one = patterns([pattern])
+        if (plans.some(({ name }) => fqnMatchesFqnConfig(moduleOf(name), one))) continue
+        throw usageError(
+          `--${option} to match a module of the checkpoint`,
+          pattern,
+          'List names with ao inspect; they are without .weight. Patterns begin with re: and match whole names.',
+        )
+      }
+    }
+    if (lmHead && !this.#checkpoint.has(HEAD)) {
+      const cure = 'The head is tied to the embedding: leave --lm-head out.'
+      throw usageError(`${HEAD} in the checkpoint, for --lm-head`, 'none', cure)
+    }
+    if (plans.some(({ reason }) => reason === undefined)) return
+    const reasons = [...new Set(plans.map(({ reason }) => reason))].join('; ')
+    throw usageError(
+      'a weight to quantize',
+      `none: ${reasons}`,
+      'See ao quantize --dry-run --help.',
+    )
+  }
+
+  #unfit(name: string, error: unknown): unknown {
+    const cause = AoError.isInstance(error) && AoError.isInstance(error.cause) ? error.cause : error
+    if (!AoError.isInstance(cause)) return error
+    const fileName = this.#checkpoint.info(name).parts[0]?.fileName ?? 'the checkpoint'
+    return new FormatError({
+      package: '@ao/cli',
+      expected: `${name} in ${fileName} to be fit for ${this.#options.config.configName}`,
+      got: `${cause.got ?? 'this'} (expected ${cause.expected})`,
+      cure: `Leave it out with --exclude ${moduleOf(name)}, or choose another config.`,
+      cause: error,
+    })
+  }
+}
+
+// FqnToConfig knows names and patterns as torchao does.
+function patterns(list: readonly string[]): FqnToConfig {
+  return new FqnToConfig(Object.fromEntries(list.map((pattern) => [pattern, null])))
+}
+
+function moduleOf(name: string): string {
+  return name.slice(0, Math.max(name.lastIndexOf('.'), 0))
+}
+
+function classNameOf(tensor: Tensor): string {
+  return (tensor.constructor as unknown as { formatName: string }).formatName
+}

@@ -1,0 +1,67 @@
+/** @file Runs `ao` within the test's process, and as a process of its own. */
+
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import { main } from '../src/cli.ts'
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs `ao` in this process. */
+export async function ao(
+  argv: readonly string[],
+  options: { readonly signal?: AbortSignal; readonly isTTY?: boolean } = {},
+): Promise<CliResult> {
+  let stdout = ''
+  let stderr = ''
+  const { signal = new AbortController().signal, isTTY = false } = options
+  const code = await main(argv, {
+    stdout: { write: (text) => (stdout += text), isTTY },
+    stderr: { write: (text) => (stderr += text), isTTY },
+    signal,
+  })
+  return { code, stdout, stderr }
+}
+
+/** Runs `ao` with `--json`, expects success, and gives the document. */
+export async function aoJson(argv: readonly string[]): Promise<any> {
+  const { code, stdout, stderr } = await ao([...argv, '--json'])
+  if (code !== 0) throw new Error(`ao ${argv.join(' ')} ended with ${code}: ${stderr}`)
+  return JSON.parse(stdout)
+}
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+/** Runs `ao` as a process, from source. `onStderr` sees what it writes as it comes. */
+export function aoProcess(
+  argv: readonly string[],
+  onStderr: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
+): Promise<CliResult> {
+  const flags = ['--conditions=@ao/source', '--import', 'tsx']
+  const child = spawn(process.execPath, [...flags, MAIN, ...argv], { stdio: 'pipe' })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (data) => (stdout += String(data)))
+  child.stderr.on('data', (data) => {
+    stderr += String(data)
+    onStderr(stderr, (signal) => child.kill(signal))
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}
+
+/** A new empty folder that goes away with the test. */
+export function temporaryFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'ao-cli-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
