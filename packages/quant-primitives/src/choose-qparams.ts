@@ -25,6 +25,7 @@ import {
   tinygemm,
   type BlockQparams,
   type QparamsRule,
+  type QparamsSetting,
 } from './qparams-rules.ts'
 
 const PACKAGE = '@ao/quant-primitives'
@@ -199,7 +200,7 @@ function minMaxPlan(
 
 /** All that is known of the result before the numbers. */
 interface QparamsPlan {
-  readonly setting: ReturnType<typeof qparamsSetting>
+  readonly setting: QparamsSetting
   readonly shape: readonly number[]
   readonly scaleDtype: StoredDType
   readonly zeroPointDtype: StoredDType
