@@ -55,6 +55,7 @@ function decodeBfloat16(out: Float32Array, source: Uint16Array): void {
   for (let i = 0; i < bits.length; i++) bits[i] = (source[i] as number) << 16
 }
 
+// Made at first use: 256 KiB.
 let float16Values: Float32Array | undefined
 
 function decodeFloat16(out: Float32Array, source: Uint16Array): void {
