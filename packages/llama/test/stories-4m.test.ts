@@ -1,37 +1,13 @@
 /** @file A trained model against what Hugging Face transformers computed with it. */
 
 import { readFileSync } from 'node:fs'
-import {
-  arrayFromBytes,
-  fromArray,
-  hostFloat32,
-  type FloatDType,
-  type StoredDType,
-  type Tensor,
-} from '@ao/base-tensor'
-import { directory } from '@ao/safetensors/node'
-import { loadTensors, modelPath, sharedPath, sqnr } from '@ao/test-kit'
+import { hostFloat32, type FloatDType } from '@ao/base-tensor'
+import { modelPath, sharedPath, sqnr } from '@ao/test-kit'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import { perplexity } from '../src/perplexity.ts'
 import { loadTokenizer, type Tokenizer } from '../src/tokenizer.ts'
-
-interface Reference {
-  readonly prompt_ids: readonly number[]
-  readonly greedy: Record<string, readonly number[]>
-  readonly perplexity: Record<string, number>
-}
-
-const folder = directory(modelPath('stories-4m'))
-const reference = JSON.parse(
-  readFileSync(modelPath('stories-4m/reference.json'), 'utf8'),
-) as Reference
-const referenceLogits = loadTensors(
-  modelPath('stories-4m/reference_logits.safetensors'),
-  (dtype, shape, bytes) =>
-    fromArray(arrayFromBytes(dtype as StoredDType, bytes), shape, dtype as StoredDType),
-)
-const logitsOf = (name: string) => hostFloat32(referenceLogits.get(`logits/${name}`) as Tensor)
+import { folder, reference, referenceLogits } from './stories-4m.ts'
 
 let tokenizer: Tokenizer
 const models = {} as Record<FloatDType, LlamaForCausalLM>
@@ -55,7 +31,7 @@ describe('logits', () => {
   // The reference was computed on a GPU whose float32 products are rounded further: it lies 74.0 dB
   // and at most 0.0033 from float64 numpy, and so do we from it.
   it('are those of transformers in float32, as far as those are exact', () => {
-    const [expected, logits] = [logitsOf('float32'), promptLogits('float32')]
+    const [expected, logits] = [referenceLogits('float32'), promptLogits('float32')]
     expect(sqnr(expected, logits)).toBeGreaterThan(73.5)
     const worst = expected.reduce(
       (max, x, i) => Math.max(max, Math.abs(x - (logits[i] as number))),
@@ -66,7 +42,7 @@ describe('logits', () => {
 
   // Measured 47.6 dB; the reference itself is 49.1 dB from float64.
   it('are those of transformers in bfloat16, to 46 dB', () => {
-    expect(sqnr(logitsOf('bfloat16'), promptLogits('bfloat16'))).toBeGreaterThan(46)
+    expect(sqnr(referenceLogits('bfloat16'), promptLogits('bfloat16'))).toBeGreaterThan(46)
   })
 
   // Measured 66.0 dB.

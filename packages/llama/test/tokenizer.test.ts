@@ -1,16 +1,14 @@
-import { readFileSync } from 'node:fs'
-import { modelPath } from '@ao/test-kit'
 import { memoryFolder } from '@ao/safetensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TextStream } from '../src/text-stream.ts'
 import { loadTokenizer, Tokenizer } from '../src/tokenizer.ts'
+import { readStoriesJson, reference } from './stories-4m.ts'
 
-const json = (name: string) => JSON.parse(readFileSync(modelPath(`stories-4m/${name}`), 'utf8'))
-const tokenizer = new Tokenizer(json('tokenizer.json'), json('tokenizer_config.json'))
-const { tokenizer_samples: samples } = json('reference.json') as {
-  tokenizer_samples: { text: string; ids: number[]; decoded: string }[]
-}
+const tokenizerJson = readStoriesJson('tokenizer.json')
+const tokenizerConfig = readStoriesJson('tokenizer_config.json')
+const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig)
+const { tokenizer_samples: samples } = reference
 
 describe('Tokenizer', () => {
   it.each(samples)('encodes and decodes $text as Hugging Face does', ({ text, ids, decoded }) => {
@@ -68,8 +66,8 @@ describe('loadTokenizer', () => {
     memoryFolder(new Map(Object.entries(files).map(([name, text]) => [name, bytes(text)])), 'tiny')
 
   it('reads a folder, with or without tokenizer_config.json', async () => {
-    const files = { 'tokenizer.json': JSON.stringify(json('tokenizer.json')) }
-    const config = { 'tokenizer_config.json': JSON.stringify(json('tokenizer_config.json')) }
+    const files = { 'tokenizer.json': JSON.stringify(tokenizerJson) }
+    const config = { 'tokenizer_config.json': JSON.stringify(tokenizerConfig) }
     for (const folderFiles of [files, { ...files, ...config }]) {
       const loaded = await loadTokenizer(folder(folderFiles))
       expect(loaded.encode('Once upon')).toEqual([1, 496, 424])
