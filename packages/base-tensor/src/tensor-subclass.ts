@@ -137,6 +137,9 @@ export abstract class TensorSubclass implements Tensor {
     tensors: Readonly<Record<string, DenseTensor>>,
     attributes: Readonly<Record<string, unknown>>,
   ): T {
+    for (const name of this.tensorDataNames) {
+      if (tensors[name] === undefined) throw missingField(this.formatName, name)
+    }
     for (const name of [...this.tensorAttributeNames, ...this.optionalTensorAttributeNames]) {
       if (!Object.hasOwn(attributes, name)) throw missingField(this.formatName, name)
     }

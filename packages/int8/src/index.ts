@@ -1,11 +1,21 @@
-export { Int8Tensor, type Int8FromHpOptions } from './tensor.ts'
+export {
+  Int8DynamicActivationInt8WeightConfig,
+  type Int8DynamicActivationInt8WeightOptions,
+} from './configs/dynamic.ts'
+export type { GranularityPair } from './configs/granularity-pair.ts'
 export type { Int8Fields } from './layout.ts'
-export { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 export {
   dynamicLinear,
   groupwiseLinear,
   staticLinear,
   weightOnlyLinear,
   type Int8ActivationQparams,
-  type Int8Weight,
 } from './linear-ops.ts'
+export type { Int8Weight } from './products.ts'
+export { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
+export {
+  Int8StaticActivationInt8WeightConfig,
+  type Int8StaticActivationInt8WeightOptions,
+} from './configs/static.ts'
+export { Int8Tensor, type Int8FromHpOptions } from './tensor.ts'
+export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weight-only.ts'

@@ -7,12 +7,11 @@
  */
 
 import {
+  addBias,
   defineOp,
   fromFloat32,
-  hostArray,
   hostFloat32,
   linearShape,
-  numelOf,
   promote,
   reshape,
   rounder,
@@ -22,15 +21,18 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
+import {
+  codeSums,
+  multiplyColumns,
+  multiplyRows,
+  perRow,
+  roundTo,
+  sumCodes,
+  weightSums,
+  type Int8Weight,
+} from './products.ts'
 import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 import { checkFloat, quantizeToInt8, type Int8Codes } from './quantize.ts'
-import { tiledMatmulNT, type FillRows } from './tiled-matmul.ts'
-
-/**
- * A weight's codes (N, K); its scales (N, 1), or (1, 1) for all rows; its zero points in the shape of
- * the scales, undefined where all are zero.
- */
-export type Int8Weight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor | undefined]
 
 /** A static activation's scale and, for asymmetric mapping, zero point: one element, or one a token. */
 export type Int8ActivationQparams = readonly [scale: Tensor, zeroPoint: Tensor | undefined]
@@ -52,18 +54,17 @@ export const weightOnlyLinear: Op<
   name: 'int8.weightOnlyLinear',
   budget: { nmse: 1e-6 },
   reference: (x: Tensor, weight: Int8Weight, bias: Tensor | undefined): Tensor => {
-    const round = rounder(checkFloat(x))
+    const dtype = checkFloat(x)
     const shape = linearShape(x, weight[0])
     const n = weight[0].shape[0] as number
     const out = codeSums(hostFloat32(x), weight)
-    const scale = perRow(weight[1], n)
-    const add = bias && hostFloat32(bias)
-    for (let i = 0; i < out.length; i++) {
-      const row = i % n
-      const y = round(round(out[i] as number) * round(scale[row] as number))
-      out[i] = add ? round(y + (add[row] as number)) : y
-    }
-    return fromFloat32(out, shape, x.dtype)
+    const scale = perRow(weight[1], n).slice()
+    roundTo(out, dtype)
+    roundTo(scale, dtype)
+    multiplyColumns(out, scale)
+    roundTo(out, dtype)
+    if (bias) addBias(out, hostFloat32(bias), n)
+    return fromFloat32(out, shape, dtype)
   },
   meta: (x, weight) => shapeOnly(x, weight, x.dtype),
 })
@@ -80,7 +81,8 @@ export const groupwiseLinear: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int8.groupwiseLinear',
-  budget: { nmse: 1e-6 },
+  // Wide enough for kernels that keep the dequantized weight in float32.
+  budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,
     weight: Int8Weight,
@@ -88,15 +90,10 @@ export const groupwiseLinear: Op<
     weightDtype: FloatDType,
   ): Tensor => {
     const dtype = checkFloat(x)
-    const round = rounder(dtype)
     const shape = linearShape(x, weight[0])
-    const [n, k] = weight[0].shape as [number, number]
-    const fill = dequantizeRows(weight, weightDtype, dtype)
-    const out = tiledMatmulNT(hostFloat32(x), numelOf(shape) / n, n, k, fill)
-    if (bias) {
-      const add = hostFloat32(bias)
-      for (let i = 0; i < out.length; i++) out[i] = round(out[i] as number) + (add[i % n] as number)
-    }
+    const out = weightSums(hostFloat32(x), weight, [...new Set([weightDtype, dtype])])
+    roundTo(out, dtype)
+    if (bias) addBias(out, hostFloat32(bias), weight[0].shape[0] as number)
     return fromFloat32(out, shape, dtype)
   },
   meta: (x, weight) => shapeOnly(x, weight, x.dtype),
@@ -183,100 +180,52 @@ function scaledSums(
   const [qdata, scale] = weight
   const m = x.qdata.shape[0] as number
   const n = qdata.shape[0] as number
+  const out = codeSums(hostFloat32(x.qdata), weight)
   // float16 cannot hold the sums, so a float16 scale multiplies them in float32.
   const scaleDtype = checkFloat(x.scale)
-  const roundSum = rounder(scaleDtype === 'float16' ? 'float32' : scaleDtype)
-  const roundOut = rounder(outDtype)
-  const roundResult = rounder(promote(outDtype, scale.dtype) as FloatDType)
-
-  const out = codeSums(hostFloat32(x.qdata), weight)
+  const sumDtype = scaleDtype === 'float16' ? 'float32' : scaleDtype
   const tokenScale = perRow(x.scale, m)
-  const tokenZero = perRow(x.zeroPoint, m)
-  const rowScale = perRow(scale, n)
-  const rowSum = isAsymmetric ? sumCodes(weight) : undefined
-  const add = bias && hostFloat32(bias)
-  for (let i = 0; i < m; i++) {
-    const s = tokenScale[i] as number
-    const zero = roundSum((tokenZero[i] as number) * s)
+  roundTo(out, sumDtype)
+  multiplyRows(out, tokenScale)
+  roundTo(out, sumDtype)
+  roundTo(out, outDtype)
+  if (isAsymmetric) {
+    subtractZeroPoints(
+      out,
+      tokenScale,
+      perRow(x.zeroPoint, m),
+      sumCodes(weight),
+      sumDtype,
+      outDtype,
+    )
+  }
+  multiplyColumns(out, perRow(scale, n))
+  roundTo(out, promote(outDtype, checkFloat(scale)) as FloatDType)
+  if (bias) addBias(out, hostFloat32(bias), n)
+  return out
+}
+
+/** Takes what the activation's zero points add to each sum off again: zero point x scale x row sum. */
+function subtractZeroPoints(
+  out: Float32Array,
+  tokenScale: Float32Array,
+  tokenZero: Float32Array,
+  rowSum: Float32Array,
+  sumDtype: FloatDType,
+  outDtype: FloatDType,
+): void {
+  const n = rowSum.length
+  const roundSum = rounder(sumDtype)
+  roundTo(rowSum, sumDtype)
+  const correction = new Float32Array(n)
+  for (let i = 0; i < tokenScale.length; i++) {
+    const zero = roundSum((tokenZero[i] as number) * (tokenScale[i] as number))
+    for (let j = 0; j < n; j++) correction[j] = zero * (rowSum[j] as number)
+    roundTo(correction, sumDtype)
+    roundTo(correction, outDtype)
     for (let j = 0; j < n; j++) {
-      let t = roundOut(roundSum(roundSum(out[i * n + j] as number) * s))
-      if (rowSum) t = roundOut(t - roundOut(roundSum(zero * roundSum(rowSum[j] as number))))
-      const y = roundResult(t * (rowScale[j] as number))
-      out[i * n + j] = add ? roundResult(y + (add[j] as number)) : y
+      out[i * n + j] = (out[i * n + j] as number) - (correction[j] as number)
     }
   }
-  return out
-}
-
-/** `x @ (codes - zeroPoint)^T`: `x` (M, K) -> (M, N). */
-function codeSums(x: Float32Array, [qdata, , zeroPoint]: Int8Weight): Float32Array {
-  const [n, k] = qdata.shape as [number, number]
-  const m = x.length / k
-  const codes = hostArray(qdata) as Int8Array
-  const out = tiledMatmulNT(x, m, n, k, (tile, row, count) =>
-    tile.set(codes.subarray(row * k, (row + count) * k)),
-  )
-  const zero = zeroPoint && perRow(zeroPoint, n)
-  if (!zero?.some((value) => value !== 0)) return out
-  for (let i = 0; i < m; i++) {
-    let sum = 0
-    for (let p = 0; p < k; p++) sum += x[i * k + p] as number
-    for (let j = 0; j < n; j++)
-      out[i * n + j] = (out[i * n + j] as number) - (zero[j] as number) * sum
-  }
-  return out
-}
-
-/** The sum over K of `codes - zeroPoint`, for each of N rows. */
-function sumCodes([qdata, , zeroPoint]: Int8Weight): Float32Array {
-  const [n, k] = qdata.shape as [number, number]
-  const codes = hostArray(qdata) as Int8Array
-  const zero = zeroPoint && perRow(zeroPoint, n)
-  return Float32Array.from({ length: n }, (_, row) => {
-    let sum = 0
-    for (let p = row * k; p < (row + 1) * k; p++) sum += codes[p] as number
-    return sum - k * (zero?.[row] ?? 0)
-  })
-}
-
-/** One number for each of `n` rows, from one for each block of rows. */
-function perRow(qparam: Tensor, n: number): Float32Array {
-  const values = hostFloat32(qparam)
-  if (values.length === n) return values
-  return Float32Array.from(
-    { length: n },
-    (_, row) => values[blockOf(row, n, values.length)] as number,
-  )
-}
-
-const blockOf = (index: number, size: number, blocks: number): number =>
-  Math.floor((index * blocks) / size)
-
-/** Fills tiles with dequantized rows, rounded to the weight's dtype and then to the activation's. */
-function dequantizeRows(
-  [qdata, scale, zeroPoint]: Int8Weight,
-  weightDtype: FloatDType,
-  dtype: FloatDType,
-): FillRows {
-  const [n, k] = qdata.shape as [number, number]
-  const [rowBlocks, groups] = scale.shape as [number, number]
-  const codes = hostArray(qdata) as Int8Array
-  const scales = hostFloat32(scale)
-  const zeros = zeroPoint && hostFloat32(zeroPoint)
-  const groupSize = k / groups
-  const toWeight = rounder(weightDtype)
-  const toInput = rounder(dtype)
-  const isFloat32 = weightDtype === 'float32' && dtype === 'float32'
-  return (tile, row, count) => {
-    for (let at = 0; at < count * k; at += groupSize) {
-      const index = row * k + at
-      const block = blockOf(Math.floor(index / k), n, rowBlocks) * groups + (index % k) / groupSize
-      const s = scales[block] as number
-      const z = zeros ? (zeros[block] as number) : 0
-      for (let i = 0; i < groupSize; i++) {
-        const value = ((codes[index + i] as number) - z) * s
-        tile[at + i] = isFloat32 ? value : toInput(toWeight(value))
-      }
-    }
-  }
+  roundTo(out, outDtype)
 }

@@ -15,13 +15,8 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { inFeaturesDim, PACKAGE, type Int8Fields } from './layout.ts'
-import {
-  dynamicLinear,
-  groupwiseLinear,
-  staticLinear,
-  weightOnlyLinear,
-  type Int8Weight,
-} from './linear-ops.ts'
+import { dynamicLinear, groupwiseLinear, staticLinear, weightOnlyLinear } from './linear-ops.ts'
+import type { Int8Weight } from './products.ts'
 import { checkFloat } from './quantize.ts'
 import { pickRows } from './views.ts'
 
@@ -63,19 +58,22 @@ export function int8Linear(x: Tensor, weight: Int8Like, bias?: Tensor): Tensor {
  * the same: `x[e] @ weight[e]`.
  *
  * @remarks Experts are independent: an activation that is quantized per tensor has a scale for each.
+ * With one scale for all experts, the order in memory tells the two apart: do not `contiguous()` the
+ * transpose of such weights when N is K.
  */
 export function int8Bmm(x: Tensor, weight: Int8Like): Tensor {
-  const isStored = inFeaturesDim(weight) === 2
-  const stored = isStored ? weight : transpose(weight, 1, 2)
-  const [experts, , k] = stored.shape
+  const inDim = inFeaturesDim(weight)
+  const experts = weight.shape[0] as number
+  const k = weight.shape[inDim] as number
   if (weight.ndim !== 3 || x.ndim !== 3 || x.shape[0] !== experts || x.shape[2] !== k) {
     throw new ShapeError({
       package: PACKAGE,
-      expected: `an input of shape [${experts}, M, ${k}] for experts of shape [${weight.shape.join(', ')}]`,
+      expected: `an input of shape [E, M, ${k}] for a weight of E experts, of shape [${weight.shape.join(', ')}]`,
       got: `[${x.shape.join(', ')}]`,
     })
   }
-  const outputs = Array.from({ length: experts as number }, (_, e) => {
+  const stored = inDim === 2 ? weight : transpose(weight, 1, 2)
+  const outputs = Array.from({ length: experts }, (_, e) => {
     const expert = select(stored, 0, e) as Int8Like
     return unsqueeze(int8Linear(select(x, 0, e), expert), 0)
   })

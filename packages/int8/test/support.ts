@@ -3,6 +3,7 @@ import {
   fromArray,
   hostArray,
   isTensorSubclass,
+  numelOf,
   tensor,
   type DenseTensor,
   type FloatDType,
@@ -11,7 +12,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
-import { loadGolden, type GoldenCase } from '@ao/test-kit'
+import { loadGolden, normalNumbers, type GoldenCase } from '@ao/test-kit'
 
 export const DTYPES = ['float32', 'float16', 'bfloat16'] as const
 
@@ -49,18 +50,5 @@ export function randn(
   shape: readonly number[],
   { dtype = 'float32', seed = 1 }: { dtype?: FloatDType; seed?: number } = {},
 ): DenseTensor {
-  let state = seed
-  const uniform = (): number => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t
-    return (((t ^ (t >>> 14)) >>> 0) + 1) / 4294967297
-  }
-  const numel = shape.reduce((product, size) => product * size, 1)
-  const values = Float32Array.from(
-    { length: numel },
-    () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
-  )
-  return tensor(values, { shape, dtype })
+  return tensor(normalNumbers(numelOf(shape), seed), { shape, dtype })
 }

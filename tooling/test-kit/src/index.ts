@@ -1,4 +1,12 @@
 export {
+  testFormat,
+  type FormatVariant,
+  type TestBase,
+  type TestFormatClass,
+  type TestQuantized,
+  type TestTensor,
+} from './conformance.ts'
+export {
   goldenPath,
   loadGolden,
   loadSpecGolden,
@@ -8,5 +16,6 @@ export {
   type MakeTensor,
 } from './golden.ts'
 export { maxRelativeToPeak, sqnr } from './measures.ts'
+export { normalNumbers } from './random.ts'
 export { readRawSafetensors, type RawFile, type RawTensor } from './safetensors-reader.ts'
 export { modelPath, sharedPath } from './shared.ts'

@@ -1,0 +1,138 @@
+/**
+ * @file The sums behind the products with an int8 weight, and the steps after them, on float32 arrays.
+ *
+ * Each step after the sums is one operation; {@link roundTo} then rounds its results as PyTorch does on
+ * tensors of a shorter dtype.
+ */
+
+import {
+  fromFloat32Array,
+  hostArray,
+  hostFloat32,
+  toFloat32Array,
+  type FloatDType,
+  type Tensor,
+} from '@ao/base-tensor'
+import { tiledMatmulNT, type FillRows } from './tiled-matmul.ts'
+
+/**
+ * A weight's codes (N, K), its scales, and its zero points in the shape of the scales, undefined where
+ * all are zero. Scales are one a block: (N, 1) a row, (1, 1) for all, (N, K / g) a group.
+ */
+export type Int8Weight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor | undefined]
+
+/** `x @ (codes - zeroPoint)^T`: `x` (M, K) -> (M, N). One zero point a row, or for all. */
+export function codeSums(x: Float32Array, [qdata, , zeroPoint]: Int8Weight): Float32Array {
+  const [n, k] = qdata.shape as [number, number]
+  const m = x.length / k
+  const codes = hostArray(qdata) as Int8Array
+  const out = tiledMatmulNT(x, m, n, k, (tile, row, count) =>
+    tile.set(codes.subarray(row * k, (row + count) * k)),
+  )
+  const zero = zeroPoint && perRow(zeroPoint, n)
+  if (!zero?.some((value) => value !== 0)) return out
+  for (let i = 0; i < m; i++) {
+    let sum = 0
+    for (let p = 0; p < k; p++) sum += x[i * k + p] as number
+    for (let j = 0; j < n; j++) {
+      out[i * n + j] = (out[i * n + j] as number) - (zero[j] as number) * sum
+    }
+  }
+  return out
+}
+
+/** `x @ weight^T` with the dequantized weight, rounded to each of `dtypes` in turn. */
+export function weightSums(
+  x: Float32Array,
+  weight: Int8Weight,
+  dtypes: readonly FloatDType[],
+): Float32Array {
+  const [n, k] = weight[0].shape as [number, number]
+  const dequantize = dequantizeRows(weight)
+  return tiledMatmulNT(x, x.length / k, n, k, (tile, row, count) => {
+    dequantize(tile, row, count)
+    for (const dtype of dtypes) roundTo(tile, dtype)
+  })
+}
+
+/** The sum over K of `codes - zeroPoint`, for each of N rows. */
+export function sumCodes([qdata, , zeroPoint]: Int8Weight): Float32Array {
+  const [n, k] = qdata.shape as [number, number]
+  const codes = hostArray(qdata) as Int8Array
+  const zero = zeroPoint && perRow(zeroPoint, n)
+  const out = new Float32Array(n)
+  for (let row = 0; row < n; row++) {
+    out[row] = sumRange(codes, row * k, (row + 1) * k) - k * (zero?.[row] ?? 0)
+  }
+  return out
+}
+
+function sumRange(codes: Int8Array, start: number, end: number): number {
+  let sum = 0
+  for (let p = start; p < end; p++) sum = (sum + (codes[p] as number)) | 0
+  return sum
+}
+
+/** One number for each of `n` rows, from one for each block of rows. Do not write into the result. */
+export function perRow(qparam: Tensor, n: number): Float32Array {
+  const values = hostFloat32(qparam)
+  if (values.length === n) return values
+  const blocks = values.length
+  return Float32Array.from({ length: n }, (_, row) => values[blockOf(row, n, blocks)] as number)
+}
+
+function blockOf(index: number, size: number, blocks: number): number {
+  return Math.floor((index * blocks) / size)
+}
+
+/** Fills tiles with dequantized rows, in float32. */
+function dequantizeRows([qdata, scale, zeroPoint]: Int8Weight): FillRows {
+  const [n, k] = qdata.shape as [number, number]
+  const [rowBlocks, groups] = scale.shape as [number, number]
+  const codes = hostArray(qdata) as Int8Array
+  const scales = hostFloat32(scale)
+  const zeros = zeroPoint && hostFloat32(zeroPoint)
+  const groupSize = k / groups
+  return (tile, row, count) => {
+    for (let at = 0; at < count * k; at += groupSize) {
+      const index = row * k + at
+      const block = blockOf(Math.floor(index / k), n, rowBlocks) * groups + (index % k) / groupSize
+      const zero = zeros ? (zeros[block] as number) : 0
+      dequantizeRun(codes, index, groupSize, zero, scales[block] as number, tile, at)
+    }
+  }
+}
+
+function dequantizeRun(
+  codes: Int8Array,
+  index: number,
+  length: number,
+  zero: number,
+  scale: number,
+  out: Float32Array,
+  at: number,
+): void {
+  for (let i = 0; i < length; i++) out[at + i] = ((codes[index + i] as number) - zero) * scale
+}
+
+/** Rounds all values to `dtype`, in place. */
+export function roundTo(values: Float32Array, dtype: FloatDType): void {
+  if (dtype !== 'float32') values.set(toFloat32Array(fromFloat32Array(values, dtype), dtype))
+}
+
+/** `out[i, j] *= factors[i]`: `out` (M, N), `factors` (M). */
+export function multiplyRows(out: Float32Array, factors: Float32Array): void {
+  const n = out.length / factors.length
+  for (let i = 0; i < factors.length; i++) {
+    const factor = factors[i] as number
+    for (let at = i * n; at < (i + 1) * n; at++) out[at] = (out[at] as number) * factor
+  }
+}
+
+/** `out[i, j] *= factors[j]`: `out` (M, N), `factors` (N). */
+export function multiplyColumns(out: Float32Array, factors: Float32Array): void {
+  const n = factors.length
+  for (let row = 0; row < out.length; row += n) {
+    for (let j = 0; j < n; j++) out[row + j] = (out[row + j] as number) * (factors[j] as number)
+  }
+}
