@@ -92,7 +92,7 @@ export {
   mul,
   promote,
 } from './math-ops.ts'
-export { dot, matmulNT } from './matmul.ts'
+export { dot, matmulNT, tiledMatmulNT, type FillRows } from './matmul.ts'
 export {
   defineOp,
   isTensor,

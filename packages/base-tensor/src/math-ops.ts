@@ -7,9 +7,9 @@
 
 import { decodeInto, fromFloat32, hostFloat32 } from './cast.ts'
 import { asDense, fromArray, hostArray, zeros } from './dense-tensor.ts'
-import { isFloatDType, newArray, type StoredDType, type TypedArray } from './dtype.ts'
+import { isFloatDType, newArray, type StoredDType } from './dtype.ts'
 import { DTypeError, ShapeError } from './errors.ts'
-import { matmulColumns, matmulNT } from './matmul.ts'
+import { matmulNT, tiledMatmulNT } from './matmul.ts'
 import { defineOp, type Op } from './op.ts'
 import { contiguousStrides, numelOf } from './strided.ts'
 import type { Tensor } from './tensor.ts'
@@ -53,10 +53,9 @@ export const linear: Op<[input: Tensor, weight: Tensor, bias?: Tensor | undefine
     budget: { nmse: 1e-6 },
     reference: (input: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
       const shape = linearShape(input, weight)
-      const [n, k] = weight.shape as [number, number]
-      const out = new Float32Array(numelOf(shape))
-      multiplyWeight(hostFloat32(input), hostArray(weight), weight.dtype, out, n, k)
-      if (bias) addBias(out, hostFloat32(bias), n)
+      const rows = numelOf(input.shape.slice(0, -1))
+      const out = multiplyWeight(hostFloat32(input), rows, weight)
+      if (bias) addBias(out, hostFloat32(bias), weight.shape[0] as number)
       return fromFloat32(out, shape, input.dtype)
     },
     meta: (input: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
@@ -66,28 +65,22 @@ export const linear: Op<[input: Tensor, weight: Tensor, bias?: Tensor | undefine
     },
   })
 
-/** Elements of a weight that are decoded at once: as float32 they stay in a core's cache. */
-const DECODED_AT_ONCE = 32768
-
-/** `out = input @ weight^T`; a weight of another dtype than float32 is never decoded as a whole. */
-function multiplyWeight(
-  input: Float32Array,
-  weight: TypedArray,
-  dtype: StoredDType,
-  out: Float32Array,
-  n: number,
-  k: number,
-): void {
-  const m = n === 0 ? 0 : out.length / n
-  if (dtype === 'float32') return matmulNT(input, weight as Float32Array, out, m, n, k)
-  const rows = Math.max(4, Math.ceil(DECODED_AT_ONCE / k))
-  const decoded = new Float32Array(Math.min(rows, n) * k)
-  for (let row = 0; row < n; row += rows) {
-    const count = Math.min(rows, n - row)
-    const block = decoded.subarray(0, count * k)
-    decodeInto(block, weight.subarray(row * k, (row + count) * k), dtype)
-    matmulColumns(input, block, out, m, n, k, row, count)
+/** `input @ weight^T`; a weight of another dtype than float32 is never decoded as a whole. */
+function multiplyWeight(input: Float32Array, m: number, weight: Tensor): Float32Array {
+  const [n, k] = weight.shape as [number, number]
+  const stored = hostArray(weight)
+  if (weight.dtype !== 'float32') {
+    return tiledMatmulNT(input, m, n, k, (tile, row, count) =>
+      decodeInto(
+        tile.subarray(0, count * k),
+        stored.subarray(row * k, (row + count) * k),
+        weight.dtype,
+      ),
+    )
   }
+  const out = new Float32Array(m * n)
+  matmulNT(input, stored as Float32Array, out, m, n, k)
+  return out
 }
 
 function checkBias(length: number, n: number): void {

@@ -37,16 +37,47 @@ export function matmulColumns(
   first: number,
   count: number,
 ): void {
+  let j = 0
+  if (m === 1) for (; j + 8 <= count; j += 8) block1x8(a, b, j * k, out, first + j, k)
   const evenM = m & ~1
-  const fullCount = count & ~3
-  for (let j = 0; j < fullCount; j += 4) {
+  for (; j + 4 <= count; j += 4) {
     const column = first + j
     for (let i = 0; i < evenM; i += 2) block2x4(a, i * k, b, j * k, out, i * n + column, n, k)
     if (evenM < m) block1x4(a, evenM * k, b, j * k, out, evenM * n + column, k)
   }
-  for (let j = fullCount; j < count; j++) {
+  for (; j < count; j++) {
     for (let i = 0; i < m; i++) out[i * n + first + j] = dot(a, i * k, b, j * k, k)
   }
+}
+
+/** Writes rows `row` to `row + count` of a weight into the start of `tile`, K numbers a row. */
+export type FillRows = (tile: Float32Array, row: number, count: number) => void
+
+/** Numbers in a tile, unless 8 rows are more: 64 KiB, which leaves room in the cache for the input. */
+const TILE_SIZE = 16384
+
+/**
+ * `x @ weight^T` with a weight that is not float32 in memory: `x` (M, K), weight (N, K) -> (M, N).
+ *
+ * @remarks Rows of the weight go through a small float32 tile that stays in the processor's cache:
+ * `fillRows` decodes or dequantizes them. The weight is never held in float32 as a whole.
+ */
+export function tiledMatmulNT(
+  x: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  fillRows: FillRows,
+): Float32Array {
+  const out = new Float32Array(m * n)
+  const rows = Math.min(Math.max(Math.floor(TILE_SIZE / k) & ~7, 8), n)
+  const tile = new Float32Array(rows * k)
+  for (let row = 0; row < n; row += rows) {
+    const count = Math.min(rows, n - row)
+    fillRows(tile, row, count)
+    matmulColumns(x, tile, out, m, n, k, row, count)
+  }
+  return out
 }
 
 /** The sum of products of `length` elements of `a` and `b` from their offsets on. */
@@ -138,4 +169,49 @@ function block1x4(
   out[o0 + 1] = s1
   out[o0 + 2] = s2
   out[o0 + 3] = s3
+}
+
+/** A vector times 8 rows: decoding reads each weight once, and more sums in flight hide the wait. */
+function block1x8(
+  a: Float32Array,
+  b: Float32Array,
+  b0: number,
+  out: Float32Array,
+  o0: number,
+  k: number,
+): void {
+  const b1 = b0 + k
+  const b2 = b1 + k
+  const b3 = b2 + k
+  const b4 = b3 + k
+  const b5 = b4 + k
+  const b6 = b5 + k
+  const b7 = b6 + k
+  let s0 = 0
+  let s1 = 0
+  let s2 = 0
+  let s3 = 0
+  let s4 = 0
+  let s5 = 0
+  let s6 = 0
+  let s7 = 0
+  for (let p = 0; p < k; p++) {
+    const x = a[p] as number
+    s0 += x * (b[b0 + p] as number)
+    s1 += x * (b[b1 + p] as number)
+    s2 += x * (b[b2 + p] as number)
+    s3 += x * (b[b3 + p] as number)
+    s4 += x * (b[b4 + p] as number)
+    s5 += x * (b[b5 + p] as number)
+    s6 += x * (b[b6 + p] as number)
+    s7 += x * (b[b7 + p] as number)
+  }
+  out[o0] = s0
+  out[o0 + 1] = s1
+  out[o0 + 2] = s2
+  out[o0 + 3] = s3
+  out[o0 + 4] = s4
+  out[o0 + 5] = s5
+  out[o0 + 6] = s6
+  out[o0 + 7] = s7
 }
