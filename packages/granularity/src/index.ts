@@ -10,3 +10,4 @@ export {
   PerToken,
   type Granularity,
 } from './granularity.ts'
+export { viewBlockSize } from './view-block-size.ts'
