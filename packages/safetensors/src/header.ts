@@ -97,6 +97,9 @@ function readMetadata(json: Json, file: string): Map<string, string> {
         'Write other values as their JSON text.',
       )
     }
+    if (isUnpaired(key) || isUnpaired(value)) {
+      refuse(`${METADATA_KEY} of ${file} to be Unicode text`, quote(key), WRITE_AGAIN)
+    }
     metadata.set(key, value)
   }
   return metadata

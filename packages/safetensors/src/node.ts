@@ -41,9 +41,7 @@ async function findFile(path: string): Promise<ByteSource | undefined> {
     size,
     read: async (offset, length) => {
       checkRange(path, size, offset, length)
-      const bytes = new Uint8Array(length)
-      await attempt(`${path} to be readable`, () => readFully(handle, bytes, offset, path))
-      return bytes
+      return attempt(`${path} to be readable`, () => readFully(handle, offset, length, path))
     },
     close: () => handle.close(),
   }
@@ -81,10 +79,11 @@ async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
 
 async function readFully(
   handle: FileHandle,
-  bytes: Uint8Array,
   offset: number,
+  size: number,
   path: string,
-): Promise<void> {
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(size)
   for (let done = 0; done < bytes.length;) {
     const length = Math.min(MAX_CALL_BYTES, bytes.length - done)
     const { bytesRead } = await handle.read(bytes, done, length, offset + done)
@@ -98,6 +97,7 @@ async function readFully(
     }
     done += bytesRead
   }
+  return bytes
 }
 
 /**

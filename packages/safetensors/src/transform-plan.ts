@@ -108,7 +108,7 @@ function keep(checkpoint: Checkpoint, info: TensorInfo, reason: string): Planned
         : describe(
             format,
             attributes,
-            [...parts].map(({ part }) => part),
+            parts.map(({ part }) => part),
           )
   return { name, fileName: fileOf(info), tensors: copied, description, copied, reason }
 }

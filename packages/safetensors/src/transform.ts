@@ -13,6 +13,7 @@ import type { CheckpointDestination } from './folder.ts'
 import type { FileLayout } from './layout.ts'
 import type { FileTensor } from './header.ts'
 import { SINGLE_FILE } from './index-file.ts'
+import type { SafetensorsFile } from './safetensors-file.ts'
 import {
   planFile,
   planTransform,
@@ -194,9 +195,8 @@ class TransformRun {
   ): Promise<void> {
     for (const [key, part] of copied) {
       const target = layout.tensors.get(key) as FileTensor
-      const file = this.#checkpoint.files.get(part.fileName)
-      const from = file?.tensors.get(part.key)
-      if (!file || !from) continue
+      const file = this.#checkpoint.files.get(part.fileName) as SafetensorsFile
+      const from = file.tensors.get(part.key) as FileTensor
       for (let done = 0; done < from.nbytes; done += CHUNK_BYTES) {
         this.#options.signal?.throwIfAborted()
         const length = Math.min(CHUNK_BYTES, from.nbytes - done)

@@ -16,7 +16,10 @@ export type Metadata = ReadonlyMap<string, string> | Readonly<Record<string, str
  *
  * @throws {@link DTypeError} for a tensor subclass: take it apart with `flattenTensorStateDict`
  */
-export function serializeSafetensors(entries: DenseEntries, metadata: Metadata = {}): Uint8Array {
+export function serializeSafetensors(
+  entries: DenseEntries,
+  metadata: Metadata = {},
+): Uint8Array<ArrayBuffer> {
   const { tensors, layout } = planFile(entries, metadata)
   const file = new Uint8Array(layout.size)
   file.set(layout.header)

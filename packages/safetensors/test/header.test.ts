@@ -200,6 +200,10 @@ describe('a damaged or hostile header', () => {
       handMade('{}', 3),
       `tensors of x.safetensors to cover all of its data, got 3 bytes after the last. ${AGAIN}`,
     ],
+    'metadata with half a surrogate pair': [
+      handMade('{"__metadata__":{"a":"\\udc00"}}'),
+      `__metadata__ of x.safetensors to be Unicode text, got "a". ${AGAIN}`,
+    ],
     'a name that is half a surrogate pair': [
       handMade('{"\\ud800":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'),
       `tensor names of x.safetensors to be Unicode text, got "\\ud800". ${AGAIN}`,

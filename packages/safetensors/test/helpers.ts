@@ -177,7 +177,10 @@ export function bytes(...values: number[]): DenseTensor {
 }
 
 /** A file from the text of its header and its data; unpadded, so that any text can be tried. */
-export function handMade(header: string | Uint8Array, data: Uint8Array | number = 0): Uint8Array {
+export function handMade(
+  header: string | Uint8Array,
+  data: Uint8Array | number = 0,
+): Uint8Array<ArrayBuffer> {
   const text = typeof header === 'string' ? new TextEncoder().encode(header) : header
   const payload = typeof data === 'number' ? new Uint8Array(data) : data
   const file = new Uint8Array(8 + text.length + payload.length)
@@ -209,4 +212,15 @@ export async function messageOf(action: () => unknown): Promise<string> {
     return (error as Error).message
   }
   throw new Error('Nothing was thrown')
+}
+
+/** Runs `action` without the rights of root, which no permission holds back. */
+export async function asNobody<T>(action: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return action()
+  process.seteuid?.(65534)
+  try {
+    return await action()
+  } finally {
+    process.seteuid?.(0)
+  }
 }
