@@ -53,8 +53,8 @@ export function checkLayout({ qdata, scale, blockSize, zeroPoint }: Int8Fields):
     throw new DTypeError({ package: PACKAGE, expected: 'qdata of int8', got: qdata.dtype })
   }
   const scaleShape = qdata.shape.map((size, d) => size / (blockSize[d] as number))
-  const whole = scaleShape.every((count) => Number.isInteger(count))
-  if (blockSize.length !== qdata.ndim || !whole) {
+  const divides = scaleShape.every((blocks) => Number.isInteger(blocks) && blocks >= 0)
+  if (blockSize.length !== qdata.ndim || !divides) {
     throw new ShapeError({
       package: PACKAGE,
       expected: `a block size that divides qdata's shape [${qdata.shape.join(', ')}]`,

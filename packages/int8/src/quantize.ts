@@ -39,9 +39,9 @@ const SMALLEST_SCALE = 2 ** -23
  * @throws {@link DTypeError} unless `input` is dense and floating
  */
 export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Codes {
+  checkFloat(asDense(input, 'what is quantized'))
   const blockSize = getBlockSize(input.shape, options.granularity)
   const bounds = codeBounds(options.reduceRange)
-  checkFloat(input)
   const { scale, zeroPoint } = options.scale
     ? knownQparams(input, blockSize, options.scale, options)
     : chosenQparams(input, blockSize, bounds, options.mappingType)
@@ -50,7 +50,7 @@ export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Co
 }
 
 /** The codes in use: all of int8, or the half with which 16-bit sums do not saturate. */
-export function codeBounds(reduceRange: boolean): QuantBounds {
+function codeBounds(reduceRange: boolean): QuantBounds {
   return reduceRange ? { quantMin: -64, quantMax: 63 } : { quantMin: -128, quantMax: 127 }
 }
 
