@@ -1,0 +1,215 @@
+/** @file Int4Tensor: the fields of `layout.ts` as a tensor, and what it can do. */
+
+import {
+  asDense,
+  bmm,
+  cat,
+  DTypeError,
+  implement,
+  integerCodec,
+  linear,
+  listCodec,
+  narrowDTypeCodec,
+  optionalCodec,
+  select,
+  slice,
+  squeeze,
+  TensorSubclass,
+  transpose,
+  unsqueeze,
+  ValueError,
+  view,
+  zeros,
+  type DenseTensor,
+  type DType,
+  type FloatDType,
+  type JsonCodec,
+  type Op,
+  type OpImplementation,
+  type Tensor,
+} from '@ao/base-tensor'
+import {
+  quantizeInt4Groupwise,
+  quantizeInt4GroupwiseSymmetric,
+  type Int4ChooseQparamsAlgorithm,
+  type Int4Codes,
+  type Int4FromHpOptions,
+} from '@ao/quant-primitives'
+import {
+  checkLayout,
+  packedDim,
+  PACKAGE,
+  weightDType,
+  type Int4ActivationDType,
+  type Int4Fields,
+} from './layout.ts'
+import { bmmOfInt4, linearOfInt4 } from './linear.ts'
+import { dequantizeInt4, packInt4, unpackInt4 } from './linear-ops.ts'
+import {
+  catInt4,
+  selectInt4,
+  sliceInt4,
+  squeezeInt4,
+  transposeInt4,
+  unsqueezeInt4,
+  viewInt4,
+} from './views.ts'
+
+/** How {@link Int4Tensor.fromHp} quantizes. */
+export interface Int4TensorFromHpOptions extends Int4FromHpOptions {
+  /** float8_e4m3fn quantizes around zero, for inputs that are rounded to it; bfloat16 unless given. */
+  readonly activationDtype?: Int4ActivationDType | undefined
+}
+
+/** A weight of int4 codes in groups, two to a byte; torchao's `Int4Tensor`. */
+export class Int4Tensor extends TensorSubclass implements Int4Fields {
+  static override readonly formatName: string = 'Int4Tensor'
+  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
+  static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
+  static override readonly optionalTensorDataNames: readonly string[] = ['actPreScale']
+  static override readonly optionalTensorAttributeNames: readonly string[] = ['activationDtype']
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
+    blockSize: /* @__PURE__ */ listCodec(integerCodec),
+    shape: /* @__PURE__ */ listCodec(integerCodec),
+    activationDtype: /* @__PURE__ */ optionalCodec(
+      /* @__PURE__ */ narrowDTypeCodec(isActivationDType),
+    ),
+  }
+
+  /** The name of this packing format in config JSON. */
+  static readonly packingFormat: string = 'PLAIN'
+  static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
+
+  static override readonly ops: readonly OpImplementation[] = [
+    implement(linear, (x, weight, bias) => linearOfInt4(x, asInt4(weight), bias)),
+    implement(bmm, (x, weight) => bmmOfInt4(x, asInt4(weight))),
+    onFields(slice, sliceInt4),
+    onFields(select, selectInt4),
+    onFields(transpose, transposeInt4),
+    onFields(view, viewInt4),
+    onFields(unsqueeze, unsqueezeInt4),
+    onFields(squeeze, squeezeInt4),
+    implement(cat, (tensors, dim = 0) => new Int4Tensor(catInt4(tensors.map(asInt4), dim))),
+  ]
+
+  declare readonly dtype: FloatDType
+  declare readonly qdata: DenseTensor
+  declare readonly scale: DenseTensor
+  declare readonly zeroPoint: DenseTensor
+  declare readonly blockSize: readonly number[]
+  declare readonly actPreScale: DenseTensor | undefined
+  declare readonly activationDtype: Int4ActivationDType
+
+  /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
+  constructor(fields: Int4Fields) {
+    checkLayout(fields)
+    const { blockSize, activationDtype = 'bfloat16' } = fields
+    const own = { ...fields, blockSize: Object.freeze([...blockSize]), activationDtype }
+    super(own, fields.shape, weightDType(fields))
+  }
+
+  /**
+   * Quantizes a dense weight; torchao's `Int4Tensor.from_hp`.
+   *
+   * @param weight - (N, K), or (E, N, K) for experts; floating
+   * @throws {@link ValueError} unless groups run along K; {@link ShapeError} when they do not divide it
+   */
+  static fromHp(weight: Tensor, options: Int4TensorFromHpOptions): Int4Tensor {
+    const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
+    checkAlgorithm(chooseQparamsAlgorithm)
+    if (blockSize.length !== weight.ndim || packedDim(blockSize) !== weight.ndim - 1) {
+      throw new ValueError({
+        package: PACKAGE,
+        expected: `a block size of ones and a group size along the last dimension of [${weight.shape.join(', ')}]`,
+        got: `[${blockSize.join(', ')}]`,
+      })
+    }
+    const quantize =
+      activationDtype === 'bfloat16' ? quantizeInt4Groupwise : quantizeInt4GroupwiseSymmetric
+    const { codes, scale, zeroPoint } = quantize(weight, blockSize.at(-1) as number)
+    return new Int4Tensor({
+      qdata: asDense(packInt4(codes)),
+      scale: asDense(scale),
+      zeroPoint: asDense(zeroPoint),
+      blockSize,
+      shape: weight.shape,
+      activationDtype,
+    })
+  }
+
+  /**
+   * A weight of codes that another int4 format gave.
+   *
+   * @throws {@link ValueError} for integer zero points: as numbers of the weight's dtype they would round
+   */
+  static fromCodes(codes: Int4Codes): Int4Tensor {
+    const { scale, zeroPoint, groupSize } = codes
+    if (zeroPoint?.domain === 'INT') {
+      throw new ValueError({
+        package: PACKAGE,
+        expected: 'codes with a floating zero point, or none',
+        got: 'an integer one',
+        cure: 'Quantize the float weight with Int4Tensor.fromHp instead.',
+      })
+    }
+    return new Int4Tensor({
+      qdata: asDense(packInt4(codes.codes)),
+      scale: asDense(scale),
+      zeroPoint: asDense(zeroPoint?.values ?? zeros(scale.shape, scale.dtype, scale.device)),
+      blockSize: codes.codes.shape.map((_, d) => (d === codes.codes.ndim - 1 ? groupSize : 1)),
+      shape: codes.codes.shape,
+    })
+  }
+
+  /** The codes, for another int4 format to take. Transpose the weight back first if it is transposed. */
+  toCodes(): Int4Codes {
+    const { qdata, scale, zeroPoint, blockSize, dtype } = this
+    const groupSize = blockSize.at(-1) as number
+    const values = { domain: 'FLOAT', values: zeroPoint } as const
+    return { codes: unpackInt4(qdata), scale, zeroPoint: values, groupSize, dtype }
+  }
+
+  override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    if (this.ndim === 1) return (this.unsqueeze(0) as Int4Tensor).dequantize(dtype).select(0, 0)
+    const packed = packedDim(this.blockSize)
+    const last = this.ndim - 1
+    const { qdata, scale, zeroPoint } = transposeInt4(this, packed, last)
+    const weight = asDense(dequantizeInt4([qdata, scale, zeroPoint], dtype))
+    return weight.transpose(packed, last)
+  }
+}
+
+function isActivationDType(dtype: DType): dtype is Int4ActivationDType {
+  return dtype === 'bfloat16' || dtype === 'float8_e4m3fn'
+}
+
+function checkAlgorithm(algorithm: Int4ChooseQparamsAlgorithm | undefined): void {
+  if (algorithm === undefined || algorithm === 'TINYGEMM') return
+  throw new ValueError({
+    package: PACKAGE,
+    expected: 'the algorithm TINYGEMM',
+    got: algorithm,
+    cure: 'HQQ goes with the tile-packed format.',
+  })
+}
+
+/** A row of the op table for an op whose result is a weight of other fields. */
+function onFields<Args extends readonly unknown[]>(
+  op: Op<[tensor: Tensor, ...Args], Tensor>,
+  change: (fields: Int4Fields, ...args: Args) => Int4Fields,
+): OpImplementation {
+  return implement(op, (tensor, ...args) => {
+    const weight = asInt4(tensor)
+    return new (weight.constructor as typeof Int4Tensor)(change(weight, ...args))
+  })
+}
+
+function asInt4(tensor: Tensor): Int4Tensor {
+  if (tensor instanceof Int4Tensor) return tensor
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'an Int4Tensor as the weight, and no other quantized tensor beside it',
+    got: String(tensor).slice(0, 80),
+    cure: 'Call dequantize() on the other one.',
+  })
+}

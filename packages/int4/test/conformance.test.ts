@@ -1,0 +1,33 @@
+import * as base from '@ao/base-tensor'
+import { testFormat } from '@ao/test-kit'
+import { Int4Tensor, type Int4TensorFromHpOptions } from '../src/index.ts'
+
+const by = (options: Int4TensorFromHpOptions) => (weight: base.Tensor) =>
+  Int4Tensor.fromHp(weight, options)
+
+testFormat(base, Int4Tensor, [
+  {
+    name: 'groups of 32',
+    fromHp: by({ blockSize: [1, 32] }),
+    shape: [24, 128],
+    sliceSteps: [1, 32],
+    weightSqnr: 20,
+    linearSqnr: 19,
+  },
+  {
+    name: 'groups of 2, the smallest',
+    fromHp: by({ blockSize: [1, 2] }),
+    shape: [5, 8],
+    sliceSteps: [1, 2],
+    weightSqnr: 25,
+    linearSqnr: 25,
+  },
+  {
+    name: 'around zero, for float8 inputs',
+    fromHp: by({ blockSize: [1, 64], activationDtype: 'float8_e4m3fn' }),
+    shape: [24, 128],
+    sliceSteps: [1, 64],
+    weightSqnr: 18,
+    linearSqnr: 17,
+  },
+])
