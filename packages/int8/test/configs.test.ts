@@ -21,8 +21,8 @@ import { describe, expect, it } from 'vitest'
 import {
   Int8DynamicActivationInt8WeightConfig,
   Int8StaticActivationInt8WeightConfig,
-  Int8Tensor,
   Int8WeightOnlyConfig,
+  type Int8Tensor,
 } from '../src/index.ts'
 import { dense, elements, fromBytes, randn } from './support.ts'
 

@@ -156,6 +156,32 @@ describe('linear', () => {
     )
   })
 
+  it.each([
+    [PerRow(), 'SYMMETRIC'],
+    [PerRow(), 'ASYMMETRIC'],
+    [PerTensor(), 'SYMMETRIC'],
+    [PerTensor(), 'ASYMMETRIC'],
+  ] as const)(
+    'gives the same with a scale that was measured on the input, %o %s',
+    (granularity, mappingType) => {
+      const hp = randn([16, 32])
+      const x = randn([6, 32], { seed: 2 })
+      const actQuantKwargs = QuantizeTensorToInt8Kwargs({ granularity, mappingType })
+      const measured = Int8Tensor.fromHp(x, actQuantKwargs)
+      const options = { granularity: PerRow(), actQuantKwargs }
+      const dynamicWeight = Int8Tensor.fromHp(hp, options)
+      const weight = Int8Tensor.fromHp(hp, {
+        ...options,
+        actQuantScale: measured.scale,
+        actQuantZeroPoint: measured.zeroPoint,
+      })
+      expect(values(linear(x, weight))).toEqual(values(linear(x, dynamicWeight)))
+      const half = linear(x.narrow(1, 0, 16), weight.narrow(1, 0, 16))
+      const reference = linear(x.narrow(1, 0, 16), hp.narrow(1, 0, 16))
+      expect(sqnr(values(reference), values(half))).toBeGreaterThan(30)
+    },
+  )
+
   it('multiplies with a transposed weight by its values', () => {
     const weight = Int8Tensor.fromHp(randn([16, 24]), { granularity: PerRow() })
     const x = randn([3, 16], { seed: 2 })
