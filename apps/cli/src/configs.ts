@@ -1,11 +1,11 @@
 /** @file From `--config` and `--granularity` to a quantization config. */
 
-import { readFile } from 'node:fs/promises'
 import { FormatError, type Json, type QuantizationConfig } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import { configFromJson } from '@ao/quantize'
 import { usageError } from './errors.ts'
 import { CONFIGS, FORMATS, NAMED_CONFIGS, type NamedConfig } from './formats.ts'
+import { readTextFile } from './read-file.ts'
 import { nearest } from './suggest.ts'
 
 /** For help texts: each name with what it means. */
@@ -36,7 +36,8 @@ export async function readConfig(
       'Write the granularity into the file.',
     )
   }
-  return configFromJson(await readJson(nameOrFile), { configs: CONFIGS, formats: FORMATS })
+  const json = await readJson(nameOrFile)
+  return configFromJson(json, { configs: CONFIGS, formats: FORMATS }, nameOrFile)
 }
 
 function named(name: string): NamedConfig {
@@ -64,15 +65,15 @@ function parseGranularity(text: string): Granularity {
   )
 }
 
-async function readJson(file: string): Promise<Json> {
-  const text = await readFile(file, 'utf8')
+async function readJson(path: string): Promise<Json> {
+  const text = await readTextFile(path, 'a config')
   try {
     return JSON.parse(text) as Json
   } catch (cause) {
     throw new FormatError({
       package: '@ao/cli',
-      expected: `JSON in ${file}`,
-      got: (cause as Error).message,
+      expected: `a config in ${path}`,
+      got: `no JSON: ${(cause as Error).message}`,
       cure: "Write it with torchao's config_to_dict and json.dump.",
       cause,
     })

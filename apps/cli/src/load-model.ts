@@ -1,17 +1,13 @@
 /** @file A Llama model in memory, quantized after loading where a config is given. */
 
-import {
-  isTensorSubclass,
-  type FloatDType,
-  type QuantizationConfig,
-  type Tensor,
-} from '@ao/base-tensor'
+import type { FloatDType, QuantizationConfig, Tensor } from '@ao/base-tensor'
 import { LlamaForCausalLM } from '@ao/llama'
-import { computeError, quantizeStateDict } from '@ao/quantize'
+import { quantizeStateDict } from '@ao/quantize'
 import type { CheckpointFolder } from '@ao/safetensors'
 import { FORMATS } from './formats.ts'
 import type { CommandContext } from './io.ts'
 import { createProgress } from './progress.ts'
+import { ascending, sqnr } from './sqnr.ts'
 
 /** Loads the model of `folder`, with progress on stderr. */
 export async function loadModel(
@@ -61,12 +57,10 @@ export async function quantizeModel(
     model.loadStateDict(stateDict)
     const errors: WeightError[] = []
     for (const { name } of report.quantized) {
-      const weight = before.get(name) as Tensor
-      const quantized = stateDict.get(name) as Tensor
-      if (!isTensorSubclass(quantized)) continue
-      errors.push({ name, sqnr: await computeError(weight, quantized.dequantize(weight.dtype)) })
+      const error = await sqnr(before.get(name) as Tensor, stateDict.get(name) as Tensor)
+      errors.push({ name, sqnr: error })
     }
-    return errors.sort((a, b) => a.sqnr - b.sqnr)
+    return errors.sort((a, b) => ascending(a.sqnr, b.sqnr))
   } finally {
     progress.stop()
   }

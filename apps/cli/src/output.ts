@@ -20,9 +20,10 @@ export function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`
 }
 
-/** Decibels, or `equal` where there is no noise at all. */
+/** Decibels; infinite ones say what they mean. */
 export function formatDb(db: number): string {
-  return db === Infinity ? 'equal' : `${db.toFixed(1)} dB`
+  if (db === Infinity) return 'equal'
+  return db === -Infinity ? 'not finite' : `${db.toFixed(1)} dB`
 }
 
 /** `[256, 768]` */

@@ -1,9 +1,10 @@
 /** @file Runs `ao` within the test's process, and as a process of its own. */
 
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { main } from '../src/cli.ts'
@@ -17,14 +18,24 @@ export interface CliResult {
 /** Runs `ao` in this process. */
 export async function ao(
   argv: readonly string[],
-  options: { readonly signal?: AbortSignal; readonly isTTY?: boolean } = {},
+  options: {
+    readonly signal?: AbortSignal
+    readonly isTTY?: boolean
+    readonly onStderr?: (text: string) => unknown
+  } = {},
 ): Promise<CliResult> {
   let stdout = ''
   let stderr = ''
   const { signal = new AbortController().signal, isTTY = false } = options
   const code = await main(argv, {
     stdout: { write: (text) => (stdout += text), isTTY },
-    stderr: { write: (text) => (stderr += text), isTTY },
+    stderr: {
+      write: (text) => {
+        stderr += text
+        options.onStderr?.(text)
+      },
+      isTTY,
+    },
     signal,
   })
   return { code, stdout, stderr }
@@ -39,24 +50,32 @@ export async function aoJson(argv: readonly string[]): Promise<any> {
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
-/** Runs `ao` as a process, from source. `onStderr` sees what it writes as it comes. */
-export function aoProcess(
-  argv: readonly string[],
-  onStderr: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
-): Promise<CliResult> {
+/** A running `ao`. */
+export interface RunningAo {
+  readonly process: ChildProcessByStdio<null, Readable, Readable>
+  readonly result: Promise<CliResult>
+}
+
+/** Starts `ao` as a process, from source. */
+export function startAo(argv: readonly string[]): RunningAo {
   const flags = ['--conditions=@ao/source', '--import', 'tsx']
-  const child = spawn(process.execPath, [...flags, MAIN, ...argv], { stdio: 'pipe' })
+  const child = spawn(process.execPath, [...flags, MAIN, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (data) => (stdout += String(data)))
-  child.stderr.on('data', (data) => {
-    stderr += String(data)
-    onStderr(stderr, (signal) => child.kill(signal))
-  })
-  return new Promise((resolve, reject) => {
+  child.stderr.on('data', (data) => (stderr += String(data)))
+  const result = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, stdout, stderr }))
   })
+  return { process: child, result }
+}
+
+/** Runs `ao` as a process, to its end. */
+export function aoProcess(argv: readonly string[]): Promise<CliResult> {
+  return startAo(argv).result
 }
 
 /** A new empty folder that goes away with the test. */

@@ -1,7 +1,5 @@
 /** @file `ao compare`: how far two checkpoints are apart, tensor by tensor. */
 
-import { isTensorSubclass, type DenseTensor, type Tensor, cast } from '@ao/base-tensor'
-import { computeError } from '@ao/quantize'
 import type { Checkpoint } from '@ao/safetensors'
 import type { Command } from 'commander'
 import { describeTensor } from '../describe-tensor.ts'
@@ -10,6 +8,7 @@ import type { CommandContext, Report, Run } from '../io.ts'
 import { openModelSource } from '../model-source.ts'
 import { formatBytes, formatDb, formatTable, plural } from '../output.ts'
 import { createProgress } from '../progress.ts'
+import { ascending, sqnr } from '../sqnr.ts'
 
 const EXAMPLES = `
 SQNR is the ratio of signal (the tensor in <a>) to quantization noise (its difference in <b>), of the
@@ -36,7 +35,7 @@ interface Row {
   readonly formatB: string
   readonly bytesA: number
   readonly bytesB: number
-  /** In dB; undefined where shapes differ. */
+  /** In dB, Infinity where they are equal; undefined where shapes differ. */
   readonly sqnr: number | undefined
 }
 
@@ -73,7 +72,7 @@ async function compareCheckpoints(
   } finally {
     progress.stop()
   }
-  rows.sort((left, right) => (left.sqnr ?? -Infinity) - (right.sqnr ?? -Infinity))
+  rows.sort((left, right) => ascending(left.sqnr ?? -Infinity, right.sqnr ?? -Infinity))
   const bytesA = rows.reduce((sum, row) => sum + row.bytesA, 0)
   const bytesB = rows.reduce((sum, row) => sum + row.bytesB, 0)
   const equal = rows.filter(({ sqnr }) => sqnr === Infinity).length
@@ -105,17 +104,10 @@ async function compareTensor(a: Checkpoint, b: Checkpoint, name: string): Promis
     ...{ name, formatA: inA.format, formatB: inB.format },
     ...{ bytesA: inA.bytes, bytesB: inB.bytes },
   }
-  const [valueA, valueB] = [await readValue(a, name), await readValue(b, name)]
-  if (valueA.shape.join() !== valueB.shape.join()) return { ...row, sqnr: undefined }
-  return { ...row, sqnr: await computeError(valueA, valueB) }
-}
-
-async function readValue(checkpoint: Checkpoint, name: string): Promise<Tensor> {
-  const tensor = await checkpoint.read(name, { formats: FORMATS })
-  const dense: DenseTensor | Tensor = isTensorSubclass(tensor)
-    ? tensor.dequantize('float32')
-    : cast(tensor, 'float32')
-  return dense
+  const valueA = await a.read(name, { formats: FORMATS })
+  const valueB = await b.read(name, { formats: FORMATS })
+  const sameShape = valueA.shape.join() === valueB.shape.join()
+  return { ...row, sqnr: sameShape ? await sqnr(valueA, valueB) : undefined }
 }
 
 function table(rows: readonly Row[]): string {

@@ -1,9 +1,7 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
-import { readFile } from 'node:fs/promises'
 import { cat, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
-import { computeError } from '@ao/quantize'
 import { Option, type Command } from 'commander'
 import { CONFIG_HELP, readConfig } from '../configs.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
@@ -12,6 +10,8 @@ import { openModelFolder } from '../model-source.ts'
 import { collect, FLOAT_DTYPES, integerFrom } from '../options.ts'
 import { formatBytes, formatDb, formatTable } from '../output.ts'
 import { createProgress } from '../progress.ts'
+import { readTextFile } from '../read-file.ts'
+import { sqnr } from '../sqnr.ts'
 
 interface EvalArguments {
   readonly text: string
@@ -79,7 +79,7 @@ async function evaluate(
   const configs = await Promise.all(titles.map((name) => readConfig(name, args.granularity)))
   const folder = await openModelFolder(source)
   const tokenizer = await loadTokenizer(folder)
-  const text = await readFile(args.text, 'utf8')
+  const text = await readTextFile(args.text, 'a text')
   const rows: Row[] = []
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {
@@ -92,7 +92,7 @@ async function evaluate(
       config: title,
       ...measured,
       bytes: modelBytes(model),
-      logitsSqnr: float && (await computeError(float, logits)),
+      logitsSqnr: float && (await sqnr(float, logits)),
       worstWeight: errors[0],
     })
     float ??= logits

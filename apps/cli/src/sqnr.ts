@@ -1,0 +1,33 @@
+/** @file How far two tensors are apart. */
+
+import { cast, hostFloat32, isTensorSubclass, type Tensor } from '@ao/base-tensor'
+import { computeError } from '@ao/quantize'
+
+/**
+ * Signal to quantization noise ratio of what two tensors stand for, in dB: Infinity where they are equal
+ * (also where both are zero, or have NaN in the same places), and -Infinity where numbers that are not
+ * finite make it meaningless.
+ */
+export async function sqnr(reference: Tensor, other: Tensor): Promise<number> {
+  const [a, b] = [float32(reference), float32(other)]
+  if (equals(hostFloat32(a), hostFloat32(b))) return Infinity
+  const db = await computeError(a, b)
+  return Number.isNaN(db) ? -Infinity : db
+}
+
+/** Order of two numbers for `sort`, infinite ones too, whose difference is no number. */
+export function ascending(a: number, b: number): number {
+  return a < b ? -1 : Number(a > b)
+}
+
+function float32(tensor: Tensor): Tensor {
+  return isTensorSubclass(tensor) ? tensor.dequantize('float32') : cast(tensor, 'float32')
+}
+
+function equals(a: Float32Array, b: Float32Array): boolean {
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i] as number, b[i] as number]
+    if (x !== y && !(Number.isNaN(x) && Number.isNaN(y))) return false
+  }
+  return true
+}

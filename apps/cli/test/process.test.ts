@@ -1,0 +1,66 @@
+/** @file `ao` as a process of its own: what only a process has. */
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { goldenPath } from '@ao/test-kit'
+import { describe, expect, it } from 'vitest'
+import { bfloat16, digests, MODEL, writeRaw } from './checkpoints.ts'
+import { aoProcess, startAo, temporaryFolder } from './run-cli.ts'
+
+describe('the process', () => {
+  it('prints JSON on stdout alone, and ends with 0, 1 or 2', async () => {
+    const out = join(temporaryFolder(), 'out')
+    const quantize = ['quantize', MODEL, '--config', 'int8', '--out', out, '--json']
+    const [done, failed, usage] = await Promise.all([
+      aoProcess(quantize),
+      aoProcess(['inspect', 'nowhere', '--json']),
+      aoProcess(['inspect']),
+    ])
+    expect(done).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(done.stdout).quantized).toBe(28)
+    expect(failed).toMatchObject({ code: 1, stdout: '' })
+    expect(failed.stderr).toMatch(/^error: \[@ao\/cli\] .*\n$/)
+    expect(usage).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  it('ends in silence when its reader has seen enough, as head has', async () => {
+    const child = startAo(['inspect', goldenPath('checkpoints/int8wo/model.safetensors')])
+    child.process.stdout.destroy()
+    expect(await child.result).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends with 130 on %s, and a good output of before stays',
+    async (signal) => {
+      const folder = temporaryFolder()
+      const out = join(folder, 'out')
+      const small = join(folder, 'small.safetensors')
+      const large = join(folder, 'large.safetensors')
+      const tensor = bfloat16([1024, 4096], (i) => 0x3f80 + (i % 64))
+      writeRaw(small, [['up_proj.weight', bfloat16([4, 8], (i) => 0x3f80 + i)]])
+      writeRaw(
+        large,
+        Array.from({ length: 24 }, (_, i) => [`layers.${i}.up_proj.weight`, tensor] as const),
+      )
+      expect(await aoProcess(['quantize', small, '--config', 'int8', '--out', out])).toMatchObject({
+        code: 0,
+      })
+      const before = digests(out)
+
+      const child = startAo(['quantize', large, '--config', 'int8', '--out', out])
+      // Files appear in a staging folder first: from then on there is something to interrupt.
+      const poll = setInterval(() => {
+        const staging = readdirSync(out).find((name) => name.startsWith('.ao-partial-'))
+        if (staging === undefined) return
+        if (readdirSync(join(out, staging)).some((name) => name.endsWith('.partial'))) {
+          clearInterval(poll)
+          child.process.kill(signal)
+        }
+      }, 2)
+      const result = await child.result
+      clearInterval(poll)
+      expect(result).toEqual({ code: 130, stdout: '', stderr: 'interrupted\n' })
+      expect(digests(out)).toEqual(before)
+    },
+  )
+})
