@@ -8,7 +8,7 @@ const CONTRACTS = ['base-tensor', 'granularity']
 const ARITHMETIC = ['quant-primitives']
 const KERNELS = ['kernels-webgpu', 'kernels-wasm']
 const ON_CONTRACTS = ['nn', 'safetensors']
-const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant']
+const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant', 'interop']
 const MODELS = ['llama']
 const NOT_FORMATS = [CONTRACTS, ARITHMETIC, KERNELS, ON_CONTRACTS, WORKFLOWS, MODELS].flat()
 
