@@ -12,6 +12,7 @@ export {
   toQuantizationConfig,
   type HuggingFaceQuantization,
 } from './hugging-face.ts'
+export { Int4WeightOnlyConfig, type Int4WeightOnlyOptions } from './int4-weight-only-config.ts'
 export { isLinearWeightName } from './linear-weight-name.ts'
 export {
   quantizeStateDict,
