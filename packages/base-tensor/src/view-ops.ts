@@ -64,7 +64,7 @@ export function narrow(tensor: Tensor, dim: number, start: number, length: numbe
 
 /** The same elements in another shape: a view where possible, a copy otherwise. */
 export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
-  if (tensor.dispatchOp) return view(tensor, shape)
+  if (tensor.dispatchOp) return view(tensor.contiguous(), shape)
   const dense = asDense(tensor)
   const resolved = resolveShape(shape, dense.numel)
   const viewable = viewStrides(dense.shape, dense.strides, resolved) !== undefined

@@ -9,11 +9,12 @@ import {
   fromFloat32Array,
   hostArray,
   hostFloat32,
+  tiledMatmulNT,
   toFloat32Array,
+  type FillRows,
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { tiledMatmulNT, type FillRows } from './tiled-matmul.ts'
 
 /**
  * A weight's codes (N, K), its scales, and its zero points in the shape of the scales, undefined where

@@ -16,8 +16,8 @@ import {
   type DenseTensor,
   type Tensor,
 } from '@ao/base-tensor'
+import { viewBlockSize } from '@ao/granularity'
 import { inFeaturesDim, PACKAGE, type Int8Fields } from './layout.ts'
-import { viewBlockSize } from './view-block-size.ts'
 
 /** What a view does to each part of a weight. */
 interface Change {

@@ -15,7 +15,7 @@ import { sqnr } from '@ao/test-kit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs } from '../src/index.ts'
-import { viewBlockSize } from '../src/view-block-size.ts'
+import { viewBlockSize } from '@ao/granularity'
 import { elements, randn } from './support.ts'
 
 const quantize = (shape: readonly number[], granularity: Granularity, seed = 1): Int8Tensor =>
