@@ -119,7 +119,9 @@ export {
   TensorSubclass,
   type FlattenedTensor,
   type OpImplementation,
+  type StoredForm,
   type SubclassFields,
+  type SubclassLayout,
   type TensorSubclassType,
 } from './tensor-subclass.ts'
 export {

@@ -35,9 +35,8 @@ export function implement<Args extends readonly unknown[], Result>(
 /** Inner tensors and attributes by name: what a subclass's constructor takes. */
 export type SubclassFields = Readonly<Record<string, unknown>>
 
-/** The static side of a format: what generic code, such as a file reader, needs to know of it. */
-export interface TensorSubclassType<T extends TensorSubclass = TensorSubclass> {
-  new (fields: never): T
+/** What a subclass is made of, by name: how it lies in a file. */
+export interface SubclassLayout {
   /** The class's name in files; torchao's `_type`. */
   readonly formatName: string
   /** Inner tensors that are always there. */
@@ -50,7 +49,27 @@ export interface TensorSubclassType<T extends TensorSubclass = TensorSubclass> {
   readonly optionalTensorAttributeNames: readonly string[]
   /** How each attribute is written to and checked from files. */
   readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>>
+}
+
+/** The static side of a format: what generic code, such as a file reader, needs to know of it. */
+export interface TensorSubclassType<
+  T extends TensorSubclass = TensorSubclass,
+> extends SubclassLayout {
+  new (fields: never): T
   readonly ops: readonly OpImplementation[]
+  /** What files hold instead of the class's own parts, if anything. */
+  readonly storedForm?: StoredForm | undefined
+}
+
+/**
+ * The form in which files hold tensors of a format whose own parts are made for kernels. Its layout is
+ * that of another class, which can be read by whoever lists that one.
+ */
+export interface StoredForm extends SubclassLayout {
+  /** A tensor of the format as parts of this form. */
+  flatten(tensor: TensorSubclass): FlattenedTensor
+  /** The tensor of the format from parts and attributes of this form. */
+  unflatten(fields: SubclassFields): TensorSubclass
 }
 
 /** A subclass taken apart: present inner tensors, and all attributes. */
@@ -69,6 +88,7 @@ export abstract class TensorSubclass implements Tensor {
   static readonly optionalTensorAttributeNames: readonly string[] = []
   static readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {}
   static readonly ops: readonly OpImplementation[] = []
+  static readonly storedForm: StoredForm | undefined = undefined
 
   readonly shape: readonly number[]
   readonly dtype: StoredDType
