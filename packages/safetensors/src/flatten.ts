@@ -5,9 +5,10 @@ import {
   isTensorSubclass,
   toSnakeCase,
   type DenseTensor,
+  type FlattenedTensor,
   type Json,
+  type SubclassLayout,
   type Tensor,
-  type TensorSubclass,
   type TensorSubclassType,
 } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
@@ -66,34 +67,32 @@ export function flattenTensor(
     return { parts: new Map([[name, asDense(tensor)]]), description: describe(PLAIN_TYPE) }
   }
   const type = tensor.constructor as unknown as TensorSubclassType
-  const { tensors, attributes } = tensor.flatten()
+  const layout = type.storedForm ?? type
+  const { tensors, attributes } = type.storedForm?.flatten(tensor) ?? tensor.flatten()
   const parts = new Map<string, DenseTensor>()
   for (const [field, part] of Object.entries(tensors)) {
     parts.set(partKey(name, toSnakeCase(field)), asDense(part, `${field} of ${name}`))
   }
-  const data = { ...encodeAttributes(type, attributes), ...unknownAttributes }
-  return { parts, description: describe(type.formatName, data, presentParts(type, tensors)) }
+  const data = { ...encodeAttributes(layout, attributes), ...unknownAttributes }
+  return { parts, description: describe(layout.formatName, data, presentParts(layout, tensors)) }
 }
 
 function encodeAttributes(
-  type: TensorSubclassType,
+  layout: SubclassLayout,
   attributes: Readonly<Record<string, unknown>>,
 ): Record<string, Json> {
   const json: Record<string, Json> = {}
-  for (const name of [...type.optionalTensorAttributeNames, ...type.tensorAttributeNames]) {
+  for (const name of [...layout.optionalTensorAttributeNames, ...layout.tensorAttributeNames]) {
     const value = attributes[name]
     json[toSnakeCase(name)] =
-      value === undefined ? null : attributeCodec(type, name).encode(value, 'metadata')
+      value === undefined ? null : attributeCodec(layout, name).encode(value, 'metadata')
   }
   return json
 }
 
 /** Names of the parts that are there; the optional ones come first, as in torchao. */
-function presentParts(
-  type: TensorSubclassType,
-  tensors: ReturnType<TensorSubclass['flatten']>['tensors'],
-): string[] {
-  const names = [...type.optionalTensorDataNames, ...type.tensorDataNames]
+function presentParts(layout: SubclassLayout, tensors: FlattenedTensor['tensors']): string[] {
+  const names = [...layout.optionalTensorDataNames, ...layout.tensorDataNames]
   return names.filter((name) => Object.hasOwn(tensors, name)).map(toSnakeCase)
 }
 
@@ -112,14 +111,15 @@ export function describe(
 
 /** @throws {@link FormatError} when the class has none, which is a mistake in the class */
 export function attributeCodec(
-  type: TensorSubclassType,
+  layout: SubclassLayout,
   name: string,
-): TensorSubclassType['attributeCodecs'][string] {
-  const codec = Object.hasOwn(type.attributeCodecs, name) ? type.attributeCodecs[name] : undefined
+): SubclassLayout['attributeCodecs'][string] {
+  const { formatName, attributeCodecs } = layout
+  const codec = Object.hasOwn(attributeCodecs, name) ? attributeCodecs[name] : undefined
   return (
     codec ??
     refuse(
-      `${type.formatName}.attributeCodecs to have ${name}`,
+      `${formatName}.attributeCodecs to have ${name}`,
       'none',
       'Each attribute that the class lists needs one.',
     )

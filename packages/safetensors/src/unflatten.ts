@@ -4,6 +4,8 @@ import {
   toSnakeCase,
   type DenseTensor,
   type Json,
+  type SubclassFields,
+  type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
 } from '@ao/base-tensor'
@@ -20,7 +22,12 @@ import {
 } from './torchao-metadata.ts'
 import { metadataMap, type Metadata } from './write.ts'
 
-/** The classes that a file's tensors may be. A file cannot name any other code. */
+/**
+ * The classes that a file's tensors may be. A file cannot name any other code.
+ *
+ * @remarks A class whose `storedForm` is what the file holds reads it too, unless the class of that form
+ * is in the list itself.
+ */
 export interface FormatOptions {
   readonly formats: readonly TensorSubclassType[]
 }
@@ -118,10 +125,11 @@ export function buildTensor(
     return { tensor: parts.get(PLAIN_PART) as DenseTensor, unknown: undefined }
   }
   const format = findFormat(description, options)
-  const fields = { ...decodeAttributes(description, format), ...nameParts(name, parts, format) }
-  const unknown = unknownAttributesOf(description, format)
+  const layout = format.storedForm ?? format
+  const fields = { ...decodeAttributes(description, layout), ...nameParts(name, parts, layout) }
+  const unknown = unknownAttributesOf(description, layout)
   try {
-    return { tensor: new format(fields as never), unknown }
+    return { tensor: makeTensor(format, fields), unknown }
   } catch (error) {
     return refuse(
       `${quote(name)} to make a valid ${type}`,
@@ -132,14 +140,21 @@ export function buildTensor(
   }
 }
 
+function makeTensor(format: TensorSubclassType, fields: SubclassFields): Tensor {
+  return format.storedForm?.unflatten(fields) ?? new format(fields as never)
+}
+
 function findFormat(
   description: TensorDescription,
   { formats }: FormatOptions,
 ): TensorSubclassType {
   const { name, type } = description
-  const format = formats.find(({ formatName }) => formatName === type)
+  const nameInFiles = (format: TensorSubclassType): string =>
+    (format.storedForm ?? format).formatName
+  const readers = formats.filter((format) => nameInFiles(format) === type)
+  const format = readers.find(({ storedForm }) => !storedForm) ?? readers[0]
   if (format) return format
-  const known = formats.map(({ formatName }) => formatName).join(', ')
+  const known = formats.map(nameInFiles).join(', ')
   return refuse(
     `the class of ${quote(name)} among \`formats\` (${known || 'none'})`,
     quote(type),
@@ -149,30 +164,30 @@ function findFormat(
 
 function decodeAttributes(
   description: TensorDescription,
-  format: TensorSubclassType,
+  layout: SubclassLayout,
 ): Record<string, unknown> {
   const { name, attributes } = description
   const fields: Record<string, unknown> = {}
-  for (const field of [...format.optionalTensorAttributeNames, ...format.tensorAttributeNames]) {
+  for (const field of [...layout.optionalTensorAttributeNames, ...layout.tensorAttributeNames]) {
     const key = toSnakeCase(field)
     const json = Object.hasOwn(attributes, key) ? attributes[key] : undefined
-    const optional = format.optionalTensorAttributeNames.includes(field)
+    const optional = layout.optionalTensorAttributeNames.includes(field)
     if (json === undefined && !optional) {
       refuse(`${quote(name)} to have the attribute ${key}`, 'none', MISSING)
     }
     fields[field] =
       json === undefined || (json === null && optional)
         ? undefined
-        : attributeCodec(format, field).decode(json, `${quote(name)}._data.${key}`)
+        : attributeCodec(layout, field).decode(json, `${quote(name)}._data.${key}`)
   }
   return fields
 }
 
 function unknownAttributesOf(
   { attributes }: TensorDescription,
-  format: TensorSubclassType,
+  layout: SubclassLayout,
 ): Readonly<Record<string, Json>> | undefined {
-  const known = [...format.optionalTensorAttributeNames, ...format.tensorAttributeNames]
+  const known = [...layout.optionalTensorAttributeNames, ...layout.tensorAttributeNames]
   const keys = new Set(known.map(toSnakeCase))
   const unknown = Object.entries(attributes).filter(([key]) => !keys.has(key))
   return unknown.length > 0 ? Object.fromEntries(unknown) : undefined
@@ -182,22 +197,22 @@ function unknownAttributesOf(
 function nameParts(
   name: string,
   parts: ReadonlyMap<string, DenseTensor>,
-  format: TensorSubclassType,
+  layout: SubclassLayout,
 ): Record<string, DenseTensor> {
   const fields: Record<string, DenseTensor> = {}
-  const names = [...format.tensorDataNames, ...format.optionalTensorDataNames]
+  const names = [...layout.tensorDataNames, ...layout.optionalTensorDataNames]
   for (const [part, tensor] of parts) {
     const field = names.find((candidate) => toSnakeCase(candidate) === part)
     if (field === undefined) {
       return refuse(
-        `the parts of ${quote(name)} to be those of ${format.formatName} (${names.map(toSnakeCase).join(', ')})`,
+        `the parts of ${quote(name)} to be those of ${layout.formatName} (${names.map(toSnakeCase).join(', ')})`,
         quote(part),
         'A newer kind of file needs a newer version of that package.',
       )
     }
     fields[field] = tensor
   }
-  for (const field of format.tensorDataNames) {
+  for (const field of layout.tensorDataNames) {
     if (fields[field]) continue
     refuse(`${quote(name)} to have the part ${toSnakeCase(field)}`, 'none', MISSING)
   }
