@@ -8,3 +8,6 @@ export {
   type Int4Weight,
 } from './linear-ops.ts'
 export { Int4Tensor, type Int4TensorFromHpOptions } from './tensor.ts'
+
+// What goes with it: this package alone is enough to quantize a weight and use it.
+export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'

@@ -66,13 +66,19 @@ describe('fromHp', () => {
     const weight = randn([4, 64])
     expect(() =>
       Int4Tensor.fromHp(weight, { blockSize: [1, 48] }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [@ao/quant-primitives] Expected a weight (N, K) or (E, N, K) with K a multiple of the group size 48, got [4, 64].]`)
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/quant-primitives] Expected a weight (N, K) or (E, N, K) with K a multiple of the group size 48, got [4, 64].]`,
+    )
     expect(() =>
       Int4Tensor.fromHp(weight, { blockSize: [32, 1] }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ValueError: [@ao/int4] Expected a block size of ones and a group size along the last dimension of [4, 64], got [32, 1].]`)
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ValueError: [@ao/int4] Expected a block size of ones and a group size along the last dimension of [4, 64], got [32, 1].]`,
+    )
     expect(() =>
       Int4Tensor.fromHp(weight, { ...group32, chooseQparamsAlgorithm: 'HQQ' }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ValueError: [@ao/int4] Expected the algorithm TINYGEMM, got HQQ. HQQ goes with the tile-packed format.]`)
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ValueError: [@ao/int4] Expected the algorithm TINYGEMM, got HQQ. HQQ goes with the tile-packed format.]`,
+    )
     expect(() => Int4Tensor.fromHp(cast(weight, 'int32'), group32)).toThrow('float32')
   })
 })
@@ -109,9 +115,15 @@ describe('linear', () => {
 
   it('refuses inputs, biases and weights that do not fit', () => {
     const weight = Int4Tensor.fromHp(randn([8, 64]), group32)
-    expect(() => linear(randn([2, 32]), weight)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [@ao/int4] Expected an input of shape [..., 64] for an int4 weight of shape [8, 64], got [2, 32].]`)
-    expect(() => linear(randn([2, 64]), weight, randn([4]))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [@ao/int4] Expected a bias of 8 elements, got shape [4].]`)
-    expect(() => linear(randn([2, 8]), weight.transpose(0, 1))).toThrowErrorMatchingInlineSnapshot(`[UnsupportedOpError: [@ao/int4] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [64, 8] with blocks of [32, 1]. Transpose it back, or call dequantize().]`)
+    expect(() => linear(randn([2, 32]), weight)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4] Expected an input of shape [..., 64] for an int4 weight of shape [8, 64], got [2, 32].]`,
+    )
+    expect(() => linear(randn([2, 64]), weight, randn([4]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4] Expected a bias of 8 elements, got shape [4].]`,
+    )
+    expect(() => linear(randn([2, 8]), weight.transpose(0, 1))).toThrowErrorMatchingInlineSnapshot(
+      `[UnsupportedOpError: [@ao/int4] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [64, 8] with blocks of [32, 1]. Transpose it back, or call dequantize().]`,
+    )
   })
 })
 
@@ -124,7 +136,9 @@ describe('experts', () => {
     const exact = bmm(x, make().dequantize().transpose(1, 2))
     expect(sqnr(hostFloat32(exact), hostFloat32(y))).toBeGreaterThan(120)
     expect(elements(bmm(x, make().transpose(1, 2)))).toEqual(elements(y))
-    expect(() => bmm(randn([2, 3, 32]), make())).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [@ao/int4] Expected an input of shape [2, M, 64] for experts of shape [2, 8, 64], got [2, 3, 32].]`)
+    expect(() => bmm(randn([2, 3, 32]), make())).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4] Expected an input of shape [2, M, 64] for experts of shape [2, 8, 64], got [2, 3, 32].]`,
+    )
   })
 
   it('keeps products through the reshapes of a mixture of experts', () => {
@@ -193,10 +207,18 @@ describe('views', () => {
 
   it('refuse what would cut a group', () => {
     const weight = Int4Tensor.fromHp(randn([4, 64]), group32)
-    expect(() => weight.slice(1, 16, 48)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [@ao/int4] Expected a slice of dimension 1 (size 64) in whole groups of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`)
-    expect(() => weight.slice(0, 0, 4, 2)).toThrowErrorMatchingInlineSnapshot(`[UnsupportedOpError: [@ao/int4] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`)
-    expect(() => weight.select(1, 0)).toThrowErrorMatchingInlineSnapshot(`[UnsupportedOpError: [@ao/int4] Expected a dimension without groups to select from, got dimension 1. Call dequantize() to work on the plain tensor.]`)
-    expect(() => weight.view([16, 16])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [@ao/int4] Expected a shape that keeps groups of [1, 32] in [4, 64] whole, got [16, 16]. Call dequantize() to work on the plain tensor.]`)
+    expect(() => weight.slice(1, 16, 48)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4] Expected a slice of dimension 1 (size 64) in whole groups of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`,
+    )
+    expect(() => weight.slice(0, 0, 4, 2)).toThrowErrorMatchingInlineSnapshot(
+      `[UnsupportedOpError: [@ao/int4] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`,
+    )
+    expect(() => weight.select(1, 0)).toThrowErrorMatchingInlineSnapshot(
+      `[UnsupportedOpError: [@ao/int4] Expected a dimension without groups to select from, got dimension 1. Call dequantize() to work on the plain tensor.]`,
+    )
+    expect(() => weight.view([16, 16])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4] Expected a shape that keeps groups of [1, 32] in [4, 64] whole, got [16, 16]. Call dequantize() to work on the plain tensor.]`,
+    )
   })
 })
 
@@ -227,6 +249,8 @@ describe('codes', () => {
       groupSize: 32,
       dtype: 'float32',
     }
-    expect(() => Int4Tensor.fromCodes(integer)).toThrowErrorMatchingInlineSnapshot(`[ValueError: [@ao/int4] Expected codes with a floating zero point, or none, got an integer one. Quantize the float weight with Int4Tensor.fromHp instead.]`)
+    expect(() => Int4Tensor.fromCodes(integer)).toThrowErrorMatchingInlineSnapshot(
+      `[ValueError: [@ao/int4] Expected codes with a floating zero point, or none, got an integer one. Quantize the float weight with Int4Tensor.fromHp instead.]`,
+    )
   })
 })

@@ -19,3 +19,7 @@ export {
 } from './configs/static.ts'
 export { Int8Tensor, type Int8FromHpOptions } from './tensor.ts'
 export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weight-only.ts'
+
+// What goes with it: this package alone is enough to quantize a weight and use it.
+export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
+export { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
