@@ -62,7 +62,7 @@ export const fixtures = [
     code: `export { Int4Tensor } from '@ao/int4'\nexport { linear } from '@ao/base-tensor'`,
     packages: [...ARITHMETIC, 'int4'],
     mustNotAppear: [...WGSL, 'safetensors', 'Gguf'],
-    maxBytes: 20000,
+    maxBytes: 13400,
   },
   {
     name: 'reading safetensors',
