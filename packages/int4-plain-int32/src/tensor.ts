@@ -1,0 +1,205 @@
+/** @file Int4PlainInt32Tensor: the fields of `layout.ts` as a tensor, and what it can do. */
+
+import {
+  asDense,
+  bmm,
+  cast,
+  cat,
+  DTypeError,
+  implement,
+  integerCodec,
+  linear,
+  listCodec,
+  select,
+  slice,
+  squeeze,
+  TensorSubclass,
+  transpose,
+  unsqueeze,
+  ValueError,
+  view,
+  zeros,
+  type DenseTensor,
+  type FloatDType,
+  type JsonCodec,
+  type Op,
+  type OpImplementation,
+  type Tensor,
+} from '@ao/base-tensor'
+import type { Int4ChooseQparamsAlgorithm, Int4Codes, Int4FromHpOptions } from '@ao/quant-primitives'
+import {
+  checkLayout,
+  packedDim,
+  PACKAGE,
+  variantOf,
+  weightDType,
+  type Int4PlainInt32Fields,
+  type Int4PlainInt32Variant,
+} from './layout.ts'
+import { bmmOfPlainInt32, linearOfPlainInt32 } from './linear.ts'
+import { dequantizeInt4PlainInt32 } from './linear-ops.ts'
+import { moveZeroPoint, packInt4PlainInt32, unpackInt4PlainInt32 } from './pack.ts'
+import { quantizeInt4PlainInt32 } from './quantize.ts'
+import {
+  catPlainInt32,
+  selectPlainInt32,
+  slicePlainInt32,
+  squeezePlainInt32,
+  transposePlainInt32,
+  unsqueezePlainInt32,
+  viewPlainInt32,
+} from './views.ts'
+
+/** How {@link Int4PlainInt32Tensor.fromHp} quantizes. */
+export interface Int4PlainInt32FromHpOptions extends Int4FromHpOptions {
+  /** `xpu` unless given; `npu` takes groups of 32, 64, ... that are smaller than K. */
+  readonly variant?: Int4PlainInt32Variant | undefined
+}
+
+/** A weight of int4 codes in groups, eight to an int32; torchao's `Int4PlainInt32Tensor`. */
+export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt32Fields {
+  static override readonly formatName: string = 'Int4PlainInt32Tensor'
+  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
+  static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
+  static override readonly optionalTensorDataNames: readonly string[] = ['actPreScale']
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
+    blockSize: /* @__PURE__ */ listCodec(integerCodec),
+    shape: /* @__PURE__ */ listCodec(integerCodec),
+  }
+
+  /** The name of this packing format in config JSON. */
+  static readonly packingFormat: string = 'PLAIN_INT32'
+  static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
+
+  static override readonly ops: readonly OpImplementation[] = [
+    implement(linear, (x, weight, bias) => linearOfPlainInt32(x, asPlainInt32(weight), bias)),
+    implement(bmm, (x, weight) => bmmOfPlainInt32(x, asPlainInt32(weight))),
+    onFields(slice, slicePlainInt32),
+    onFields(select, selectPlainInt32),
+    onFields(transpose, transposePlainInt32),
+    onFields(view, viewPlainInt32),
+    onFields(unsqueeze, unsqueezePlainInt32),
+    onFields(squeeze, squeezePlainInt32),
+    implement(
+      cat,
+      (tensors, dim = 0) => new Int4PlainInt32Tensor(catPlainInt32(tensors.map(asPlainInt32), dim)),
+    ),
+  ]
+
+  declare readonly dtype: FloatDType
+  declare readonly qdata: DenseTensor
+  declare readonly scale: DenseTensor
+  declare readonly zeroPoint: DenseTensor
+  declare readonly blockSize: readonly number[]
+  declare readonly actPreScale: DenseTensor | undefined
+
+  /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
+  constructor(fields: Int4PlainInt32Fields) {
+    checkLayout(fields)
+    const blockSize = Object.freeze([...fields.blockSize])
+    super({ ...fields, blockSize }, fields.shape, weightDType(fields))
+  }
+
+  /**
+   * Quantizes a dense weight; torchao's `Int4PlainInt32Tensor.from_hp`.
+   *
+   * @param weight - (N, K), or (E, N, K) for experts; floating
+   * @throws {@link DTypeError}, {@link ShapeError} or {@link ValueError} for a weight, groups or options
+   * that the variant does not take
+   */
+  static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions): Int4PlainInt32Tensor {
+    const { blockSize, variant = 'xpu', chooseQparamsAlgorithm } = options
+    checkAlgorithm(chooseQparamsAlgorithm)
+    const [qdata, scale, zeroPoint] = quantizeInt4PlainInt32(weight, blockSize, variant)
+    return new Int4PlainInt32Tensor({
+      qdata: asDense(qdata),
+      scale: asDense(scale),
+      zeroPoint: asDense(zeroPoint),
+      blockSize,
+      shape: weight.shape,
+    })
+  }
+
+  /**
+   * A weight of codes that another int4 format gave.
+   *
+   * @remarks Zero points in the dtype of the scale make the variant `npu`, all others `xpu`.
+   * @throws {@link ValueError} for floating zero points, which need not be codes
+   */
+  static fromCodes({ codes, scale, zeroPoint, groupSize }: Int4Codes): Int4PlainInt32Tensor {
+    if (zeroPoint?.domain === 'FLOAT') {
+      throw new ValueError({
+        package: PACKAGE,
+        expected: 'codes with an integer zero point, or none',
+        got: 'a floating one',
+        cure: 'Quantize the float weight with Int4PlainInt32Tensor.fromHp instead.',
+      })
+    }
+    const middle = moveZeroPoint(zeros(scale.shape, 'int8', scale.device), 8)
+    const values = zeroPoint?.values ?? middle
+    const variant = values.dtype === scale.dtype ? 'npu' : 'xpu'
+    return new Int4PlainInt32Tensor({
+      qdata: asDense(packInt4PlainInt32(codes, variant)),
+      scale: asDense(scale),
+      zeroPoint: asDense(variant === 'npu' ? moveZeroPoint(values, -8) : cast(values, 'int8')),
+      blockSize: codes.shape.map((_, d) => (d === codes.ndim - 1 ? groupSize : 1)),
+      shape: codes.shape,
+    })
+  }
+
+  /** The codes, for another int4 format to take. Transpose the weight back first if it is transposed. */
+  toCodes(): Int4Codes {
+    const { qdata, scale, zeroPoint, blockSize, dtype } = this
+    const variant = variantOf(zeroPoint)
+    const values = variant === 'npu' ? moveZeroPoint(zeroPoint, 8) : zeroPoint
+    return {
+      codes: unpackInt4PlainInt32(qdata, variant),
+      scale,
+      zeroPoint: { domain: 'INT', values },
+      groupSize: blockSize.at(-1) as number,
+      dtype,
+    }
+  }
+
+  override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    if (this.ndim === 1) {
+      return (this.unsqueeze(0) as Int4PlainInt32Tensor).dequantize(dtype).select(0, 0)
+    }
+    const packed = packedDim(this.blockSize)
+    const last = this.ndim - 1
+    const { qdata, scale, zeroPoint } = transposePlainInt32(this, packed, last)
+    const weight = asDense(dequantizeInt4PlainInt32([qdata, scale, zeroPoint], dtype))
+    return weight.transpose(packed, last)
+  }
+}
+
+function checkAlgorithm(algorithm: Int4ChooseQparamsAlgorithm | undefined): void {
+  if (algorithm === undefined || algorithm === 'TINYGEMM') return
+  throw new ValueError({
+    package: PACKAGE,
+    expected: 'the algorithm TINYGEMM',
+    got: algorithm,
+    cure: 'HQQ goes with the tile-packed format.',
+  })
+}
+
+/** A row of the op table for an op whose result is a weight of other fields. */
+function onFields<Args extends readonly unknown[]>(
+  op: Op<[tensor: Tensor, ...Args], Tensor>,
+  change: (fields: Int4PlainInt32Fields, ...args: Args) => Int4PlainInt32Fields,
+): OpImplementation {
+  return implement(op, (tensor, ...args) => {
+    const weight = asPlainInt32(tensor)
+    return new (weight.constructor as typeof Int4PlainInt32Tensor)(change(weight, ...args))
+  })
+}
+
+function asPlainInt32(tensor: Tensor): Int4PlainInt32Tensor {
+  if (tensor instanceof Int4PlainInt32Tensor) return tensor
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'an Int4PlainInt32Tensor as the weight, and no other quantized tensor beside it',
+    got: String(tensor).slice(0, 80),
+    cure: 'Call dequantize() on the other one.',
+  })
+}

@@ -1,0 +1,33 @@
+import * as base from '@ao/base-tensor'
+import { testFormat } from '@ao/test-kit'
+import { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from '../src/index.ts'
+
+const by = (options: Int4PlainInt32FromHpOptions) => (weight: base.Tensor) =>
+  Int4PlainInt32Tensor.fromHp(weight, options)
+
+testFormat(base, Int4PlainInt32Tensor, [
+  {
+    name: 'groups of 32',
+    fromHp: by({ blockSize: [1, 32] }),
+    shape: [24, 128],
+    sliceSteps: [1, 32],
+    weightSqnr: 20,
+    linearSqnr: 19,
+  },
+  {
+    name: 'groups of 8, the smallest',
+    fromHp: by({ blockSize: [1, 8] }),
+    shape: [5, 16],
+    sliceSteps: [1, 8],
+    weightSqnr: 20,
+    linearSqnr: 19,
+  },
+  {
+    name: 'as on an NPU',
+    fromHp: by({ blockSize: [1, 64], variant: 'npu' }),
+    shape: [24, 128],
+    sliceSteps: [1, 64],
+    weightSqnr: 19,
+    linearSqnr: 18,
+  },
+])
