@@ -70,7 +70,7 @@ function scan(text: string, what: string): void {
 
 function addKey(keys: Set<string>, literal: string, what: string): void {
   // Escapes can spell one key in several ways; a bad one is left for JSON.parse to report.
-  const key = literal.includes('\\') ? unescape(literal) : literal.slice(1, -1)
+  const key = literal.includes('\\') ? decodeKey(literal) : literal.slice(1, -1)
   if (key === undefined) return
   if (keys.has(key)) {
     refuse(
@@ -82,7 +82,7 @@ function addKey(keys: Set<string>, literal: string, what: string): void {
   keys.add(key)
 }
 
-function unescape(literal: string): string | undefined {
+function decodeKey(literal: string): string | undefined {
   try {
     return JSON.parse(literal) as string
   } catch {

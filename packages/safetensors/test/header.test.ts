@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { AoError, DTypeError, FormatError, hostArray } from '@ao/base-tensor'
+import { type AoError, DTypeError, FormatError, hostArray } from '@ao/base-tensor'
 import { bytesSource, FileError, openSafetensors, type ByteSource } from '../src/index.ts'
 import { handMade, messageOf } from './helpers.ts'
 

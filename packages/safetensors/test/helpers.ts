@@ -2,7 +2,7 @@
 
 import {
   booleanCodec,
-  DenseTensor,
+  type DenseTensor,
   dtypeCodec,
   enumCodec,
   fromArray,
@@ -20,6 +20,7 @@ import {
   type Tensor,
   type TensorSubclassType,
 } from '@ao/base-tensor'
+import { pythonJson } from '../src/python-json.ts'
 
 const anyJson: JsonCodec<unknown> = { encode: (value) => value as Json, decode: (json) => json }
 const blockSizeCodec = listCodec(integerCodec)
@@ -224,3 +225,11 @@ export async function asNobody<T>(action: () => Promise<T>): Promise<T> {
     process.seteuid?.(0)
   }
 }
+
+/** Metadata in which the description of one tensor is changed. */
+export const withEntry = (
+  metadata: ReadonlyMap<string, string>,
+  name: string,
+  change: (json: any) => unknown,
+): Map<string, string> =>
+  new Map(metadata).set(name, pythonJson(change(JSON.parse(metadata.get(name) as string)) as Json))

@@ -218,7 +218,7 @@ describe('URLs', () => {
     const folder = urlFolder(base, {
       headers: { authorization: 'Bearer x' },
       fetch: async (url, init) => {
-        calls.push(`${String(url)} ${String((init?.headers as any).authorization)}`)
+        calls.push(`${String(url)} ${String(new Headers(init?.headers).get('authorization'))}`)
         return fetch(url, init)
       },
     })

@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { isTensorSubclass, type DenseTensor, type Json } from '@ao/base-tensor'
-import fc from 'fast-check'
+import { isTensorSubclass, type DenseTensor } from '@ao/base-tensor'
 import {
-  bytesSource,
   flattenTensorStateDict,
   isMetadataTorchao,
-  openCheckpointFile,
-  serializeSafetensors,
   unflattenTensorStateDict,
 } from '../src/index.ts'
-import { pythonJson } from '../src/python-json.ts'
 import {
   bytes,
   bytesOf,
@@ -20,53 +15,10 @@ import {
   Int8Tensor,
   messageOf,
   same,
+  withEntry,
 } from './helpers.ts'
 
 const formats = FORMATS
-const open = (tensors: ReadonlyMap<string, DenseTensor>, metadata: ReadonlyMap<string, string>) =>
-  openCheckpointFile(bytesSource(serializeSafetensors(tensors, metadata), 'x.safetensors'))
-const withEntry = (
-  metadata: ReadonlyMap<string, string>,
-  name: string,
-  change: (json: any) => unknown,
-): Map<string, string> =>
-  new Map(metadata).set(name, pythonJson(change(JSON.parse(metadata.get(name) as string)) as Json))
-
-describe('python-json', () => {
-  // Right sides: json.dumps of Python 3.
-  it.each<[Json, string]>([
-    [{ a: [1, 2.5, null, true, false], b: {} }, '{"a": [1, 2.5, null, true, false], "b": {}}'],
-    [[], '[]'],
-    [
-      'é\u007f\u2028😀"\\/\b\f\n\r\t\u0001',
-      '"\\u00e9\\u007f\\u2028\\ud83d\\ude00\\"\\\\/\\b\\f\\n\\r\\t\\u0001"',
-    ],
-    [1e-5, '1e-05'],
-    [1.5e-7, '1.5e-07'],
-    [0.0001, '0.0001'],
-    [0.00012, '0.00012'],
-    [1e-100, '1e-100'],
-    [-0.25, '-0.25'],
-    [2 ** 53, '9007199254740992'],
-    [1e22, '10000000000000000000000'],
-    [448, '448'],
-  ])('%j', (value, text) => {
-    expect(pythonJson(value)).toBe(text)
-  })
-
-  it('gives back any JSON', () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
-        expect(JSON.parse(pythonJson(value as Json))).toEqual(JSON.parse(JSON.stringify(value)))
-      }),
-    )
-  })
-
-  it('refuses numbers that JSON has not', async () => {
-    expect(await messageOf(() => pythonJson(NaN))).toContain('a number that JSON can hold, got NaN')
-  })
-})
-
 describe('flattenTensorStateDict', () => {
   it('splits names at their last dot, required parts first', () => {
     const { tensors, metadata } = flattenTensorStateDict([
@@ -348,93 +300,5 @@ describe('isMetadataTorchao', () => {
   ])('%s: %j', (expected, metadata) => {
     expect(isMetadataTorchao(metadata)).toBe(expected)
     expect(isMetadataTorchao(new Map(Object.entries(metadata)))).toBe(expected)
-  })
-})
-
-describe('a checkpoint with less or more than torchao writes', () => {
-  const { tensors, metadata } = flattenTensorStateDict([
-    ['m.weight', int8Tensor(2, 4)],
-    ['m.bias', bytes(5, 6)],
-  ])
-
-  it('reports what is missing, and refuses to read it', async () => {
-    const some = new Map([...tensors].filter(([key]) => key !== 'm._weight_scale'))
-    const checkpoint = await open(some, metadata)
-    expect(checkpoint.report).toEqual([
-      { kind: 'incomplete', name: 'm.weight', message: '"m.weight" lacks scale.' },
-    ])
-    expect(checkpoint.info('m.weight')).toMatchObject({ format: 'Int8Tensor', missing: ['scale'] })
-    expect(await messageOf(() => checkpoint.read('m.weight', { formats }))).toBe(
-      '[@ao/safetensors] Expected all parts of "m.weight", got none for scale. A shard may be missing, or be of another checkpoint.',
-    )
-    expect((await checkpoint.read('m.bias')).shape).toEqual([2])
-  })
-
-  it('reads tensors that no metadata describes as plain ones, and says so', async () => {
-    const checkpoint = await open(new Map(tensors).set('extra', bytes(1)), metadata)
-    expect(checkpoint.names).toEqual(['m.weight', 'm.bias', 'extra'])
-    expect(checkpoint.report).toEqual([
-      {
-        kind: 'undescribed',
-        name: 'extra',
-        message: '"extra" is not in the metadata: taken as plain.',
-      },
-    ])
-    expect((await checkpoint.read('extra')).shape).toEqual([1])
-  })
-
-  it('reports unknown attributes once', async () => {
-    const newer = withEntry(metadata, 'm.weight', (json) => ({
-      ...json,
-      _data: { ...json._data, x: 1 },
-    }))
-    const checkpoint = await open(tensors, newer)
-    await checkpoint.read('m.weight', { formats })
-    await checkpoint.plan('m.weight', { formats })
-    expect(checkpoint.report).toEqual([
-      {
-        kind: 'unknown-attribute',
-        name: 'm.weight',
-        message: '"m.weight" has the attribute "x", which Int8Tensor does not know.',
-      },
-    ])
-  })
-
-  it('lists a file whose classes are not known', async () => {
-    const checkpoint = await open(tensors, metadata)
-    expect(checkpoint.info('m.weight')).toMatchObject({
-      format: 'Int8Tensor',
-      attributes: { block_size: [1, 4] },
-      parts: [
-        {
-          part: 'zero_point',
-          key: 'm._weight_zero_point',
-          fileName: 'x.safetensors',
-          dtype: 'I8',
-          nbytes: 2,
-        },
-        { part: 'qdata', shape: [2, 4] },
-        { part: 'scale', dtype: 'F32' },
-      ],
-    })
-    expect(checkpoint.info('m.bias')).toMatchObject({
-      format: 'Tensor',
-      shape: [2],
-      dtype: 'uint8',
-    })
-    expect(await messageOf(() => checkpoint.read('m.weight'))).toContain(
-      'the class of "m.weight" among `formats` (none), got "Int8Tensor".',
-    )
-    expect(await messageOf(() => checkpoint.read('m'))).toContain(
-      `Expected one of the checkpoint's 2 tensors, got "m".`,
-    )
-  })
-
-  it('refuses a plain tensor under the name of a quantized one', async () => {
-    expect(
-      await messageOf(() => open(new Map(tensors).set('m.weight', bytes(1)), metadata)),
-    ).toContain(
-      'Expected "m.weight" to be stored as its metadata says, got a plain tensor of that name.',
-    )
   })
 })
