@@ -10,7 +10,7 @@ export async function tellStory(folder: string, prompt: string): Promise<void> {
   const tokenizer = await loadTokenizer(directory(folder))
   const stream = tokenizer.stream()
   process.stdout.write(prompt)
-  const options = { maxNewTokens: 160, temperature: 0.7, topK: 40, seed: 11 }
+  const options = { maxNewTokens: 220, temperature: 0.5, topK: 40, seed: 2 }
   for await (const token of model.generate(tokenizer.encode(prompt), options)) {
     process.stdout.write(stream.push(token))
   }
