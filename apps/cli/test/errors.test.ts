@@ -140,8 +140,8 @@ describe('input', () => {
     const args = ['quantize', MODEL, '--config', 'int8', '--dry-run']
     expect(await failure(2, ...args, '--exclude', 'down_proj')).toBe(
       '[@ao/cli] Expected --exclude to match a module of the checkpoint, got down_proj. ' +
-        'List names with ao inspect; they are without .weight. ' +
-        'Patterns begin with re: and match whole names.',
+        'Names are as in ao inspect, without .weight; ' +
+        'patterns begin with re: and match whole names.',
     )
     expect(await failure(2, ...args, '--include', 'model.norm')).toContain(
       'Expected a weight to quantize, got none: it is not in --include; it is a norm',
@@ -164,6 +164,7 @@ describe('input', () => {
     expect(message).toContain('Float8Tensor')
     const { stdout } = await ao(['inspect', path])
     expect(stdout).toMatch(/^up\.weight +Float8Tensor +\? +block of 1 x 128 +33792 +\?$/m)
+    expect(stdout).toMatch(/^all +7 +\? +76\.7 kB +\?$/m)
   })
 
   it('without the files that a model has', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { modelPath } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
@@ -97,6 +97,20 @@ describe('eval', () => {
     const quantized = await aoJson(['eval', MODEL, ...few, '--config', 'int8'])
     expect(opened.rows[0].perplexity).toBe(quantized.rows[1].perplexity)
     expect(opened.rows[0].bytes).toBe(quantized.rows[1].bytes)
+  })
+
+  it('reads line ends of every system alike', async () => {
+    const folder = temporaryFolder()
+    const rows = []
+    for (const [name, end] of [
+      ['unix', '\n'],
+      ['dos', '\r\n'],
+    ] as const) {
+      writeFileSync(join(folder, name), ['One day', 'a dog ran.', ''].join(end))
+      rows.push((await aoJson(['eval', MODEL, '--text', join(folder, name)])).rows[0])
+    }
+    const [unix, dos] = rows
+    expect(dos).toMatchObject({ tokens: unix.tokens, perplexity: unix.perplexity })
   })
 
   it('stops when it is interrupted', async () => {

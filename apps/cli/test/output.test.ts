@@ -1,6 +1,8 @@
+import { tensor } from '@ao/base-tensor'
 import { describe, expect, it } from 'vitest'
 import { formatBytes, formatDb, formatJson, formatTable, plural } from '../src/output.ts'
 import { createProgress } from '../src/progress.ts'
+import { ascending, sqnr } from '../src/sqnr.ts'
 import { nearest } from '../src/suggest.ts'
 
 describe('numbers', () => {
@@ -11,8 +13,7 @@ describe('numbers', () => {
   })
 
   it('says equal for no noise, and null for it in JSON', () => {
-    expect(formatDb(Infinity)).toBe('equal')
-    expect(formatDb(41.26)).toBe('41.3 dB')
+    expect([Infinity, -Infinity, 41.26].map(formatDb)).toEqual(['equal', 'not finite', '41.3 dB'])
     expect(formatJson({ sqnr: Infinity })).toBe('{\n  "sqnr": null\n}')
   })
 
@@ -70,5 +71,22 @@ describe('nearest', () => {
     expect(nearest('INT8-dynamc', names)).toBe('int8-dynamic')
     expect(nearest('float8', names)).toBeUndefined()
     expect(nearest('gptq', names)).toBeUndefined()
+  })
+})
+
+describe('sqnr', () => {
+  it('is 20 log10 of signal to noise', async () => {
+    expect(await sqnr(tensor([3, 4]), tensor([3, 3.5]))).toBeCloseTo(20, 5)
+  })
+
+  it('is infinite where there is no noise, and sorts first where it means nothing', async () => {
+    const nothing = tensor([0, 0])
+    const broken = tensor([NaN, 1])
+    expect(await sqnr(nothing, nothing.clone())).toBe(Infinity)
+    expect(await sqnr(broken, broken.clone())).toBe(Infinity)
+    expect(await sqnr(broken, tensor([2, 1]))).toBe(-Infinity)
+    expect([Infinity, 3, -Infinity, Infinity].sort(ascending)).toEqual([
+      ...[-Infinity, 3, Infinity, Infinity],
+    ])
   })
 })

@@ -1,4 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { goldenPath, readRawSafetensors, type RawFile } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
@@ -198,7 +205,9 @@ describe('the output folder', () => {
     const input = join(folder, 'model.safetensors')
     writeRaw(input, [['up_proj.weight', bfloat16([4, 8], (i) => 0x3f80 + i)]])
     const before = readFileSync(input)
-    for (const model of [folder, input]) {
+    const link = join(temporaryFolder(), 'link.safetensors')
+    symlinkSync(input, link)
+    for (const model of [folder, input, link]) {
       const args = ['quantize', model, '--config', 'int8', '--out', join(folder, '.'), '--force']
       const { code, stderr } = await ao(args)
       expect(code).toBe(1)

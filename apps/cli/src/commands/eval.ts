@@ -79,7 +79,8 @@ async function evaluate(
   const configs = await Promise.all(titles.map((name) => readConfig(name, args.granularity)))
   const folder = await openModelFolder(source)
   const tokenizer = await loadTokenizer(folder)
-  const text = await readTextFile(args.text, 'a text')
+  // Line ends count as one token each on every system, as where Python reads a text.
+  const text = (await readTextFile(args.text, 'a text')).replaceAll('\r\n', '\n')
   const rows: Row[] = []
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {

@@ -1,6 +1,6 @@
 /** @file `ao inspect`: what is in a checkpoint. */
 
-import { hostFloat32, isTensorSubclass, type StoredDType } from '@ao/base-tensor'
+import { hostFloat32, isTensorSubclass } from '@ao/base-tensor'
 import type { Checkpoint } from '@ao/safetensors'
 import type { Command } from 'commander'
 import {
@@ -63,8 +63,7 @@ async function inspectAll(checkpoint: Checkpoint, context: CommandContext): Prom
   }
   const metadata = otherMetadata(checkpoint)
   const notes = checkpoint.report.map(({ message }) => message)
-  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
-  const parameters = tensors.reduce((sum, tensor) => sum + (elementsOf(tensor) ?? 0), 0)
+  const { bytes, parameters = null } = sizeOf(tensors)
   const files = [...checkpoint.files.keys()]
   return {
     json: {
@@ -127,16 +126,34 @@ const TOTAL_COLUMNS = [
 /** A row for each format, and one for all. */
 function totals(tensors: readonly TensorDescription[]): string[][] {
   const formats = [...new Set(tensors.map(({ format }) => format))]
-  const groups = formats.map((format): [string, TensorDescription[]] => {
+  const groups = formats.map((format): [string, readonly TensorDescription[]] => {
     return [format, tensors.filter((tensor) => tensor.format === format)]
   })
-  groups.push(['all', [...tensors]])
+  groups.push(['all', tensors])
   return groups.map(([format, group]) => {
-    const bytes = group.reduce((sum, tensor) => sum + tensor.bytes, 0)
-    const parameters = group.reduce((sum, tensor) => sum + (elementsOf(tensor) ?? 0), 0)
-    const bits = bitsPerWeight(bytes, parameters)?.toFixed(2) ?? '?'
-    return [format, String(group.length), String(parameters), formatBytes(bytes), bits]
+    const { bytes, parameters } = sizeOf(group)
+    const bits = bitsPerWeight(bytes, parameters)
+    return [
+      ...[format, String(group.length), parameters === undefined ? '?' : String(parameters)],
+      ...[formatBytes(bytes), bits?.toFixed(2) ?? '?'],
+    ]
   })
+}
+
+/** `parameters` is undefined where a shape is. */
+function sizeOf(tensors: readonly TensorDescription[]): {
+  readonly bytes: number
+  readonly parameters: number | undefined
+} {
+  let bytes = 0
+  let parameters: number | undefined = 0
+  for (const tensor of tensors) {
+    const elements = elementsOf(tensor)
+    bytes += tensor.bytes
+    parameters =
+      parameters === undefined || elements === undefined ? undefined : parameters + elements
+  }
+  return { bytes, parameters }
 }
 
 async function inspectOne(checkpoint: Checkpoint, name: string): Promise<Report> {
@@ -174,20 +191,19 @@ async function inspectOne(checkpoint: Checkpoint, name: string): Promise<Report>
 /** Statistics of the weight in full precision, and of what it is stored as. */
 async function numbersOf(
   checkpoint: Checkpoint,
-  { name, format, parts }: TensorDescription,
+  { name, format }: TensorDescription,
 ): Promise<Readonly<Record<string, Statistics | null>>> {
   const isKnown = FORMATS.some(({ formatName }) => formatName === format)
   if (!isKnown && checkpoint.info(name).dtype === undefined) return {}
   const tensor = await checkpoint.read(name, { formats: FORMATS })
   if (!isTensorSubclass(tensor)) return { value: statistics(hostFloat32(tensor)) ?? null }
-  const float: StoredDType = 'float32'
   const numbers: Record<string, Statistics | null> = {
-    value: statistics(hostFloat32(tensor.dequantize(float))) ?? null,
+    value: statistics(hostFloat32(tensor.dequantize('float32'))) ?? null,
   }
   for (const [field, part] of Object.entries(tensor.flatten().tensors)) {
     numbers[field] = statistics(hostFloat32(part)) ?? null
   }
-  return parts.length === 0 ? {} : numbers
+  return numbers
 }
 
 function statisticsTable(numbers: Readonly<Record<string, Statistics | null>>): string {

@@ -1,6 +1,6 @@
 /** @file `ao quantize`: quantizes a checkpoint, tensor by tensor. */
 
-import type { FloatDType } from '@ao/base-tensor'
+import type { FloatDType, Json } from '@ao/base-tensor'
 import { transformCheckpoint, type Checkpoint } from '@ao/safetensors'
 import { directory } from '@ao/safetensors/node'
 import { InvalidArgumentError, Option, type Command } from 'commander'
@@ -140,16 +140,11 @@ function planJson(plan: TensorPlan): object {
 }
 
 /** What all parts of one checkpoint have in common. */
-function recordOf(options: WeightOptions, checkpoint: Checkpoint): Record<string, never> {
-  return JSON.parse(
-    JSON.stringify({
-      ...options,
-      dtype: options.dtype ?? null,
-      input: Object.fromEntries(
-        [...checkpoint.files].map(([fileName, { source }]) => [fileName, source.size]),
-      ),
-    }),
-  ) as Record<string, never>
+function recordOf(options: WeightOptions, checkpoint: Checkpoint): Json {
+  const { config, include, exclude, lmHead, dtype = null } = options
+  const sizes = [...checkpoint.files].map(([name, { source }]) => [name, source.size] as const)
+  const input = Object.fromEntries(sizes)
+  return { config: config.toJSON(), include, exclude, lmHead, dtype, input }
 }
 
 interface Job {

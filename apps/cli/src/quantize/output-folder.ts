@@ -8,6 +8,7 @@
 
 import {
   mkdir,
+  mkdtemp,
   readdir,
   readFile,
   realpath,
@@ -64,8 +65,7 @@ export async function openOutputFolder(
   const text = `${JSON.stringify(record, null, 2)}\n`
   if (!options.force) await checkOwnership(path, entries ?? [], part ? text : undefined)
   await mkdir(path, { recursive: true })
-  const staging = join(path, `${STAGING_PREFIX}${process.pid}`)
-  await mkdir(staging, { recursive: true })
+  const staging = await mkdtemp(join(path, STAGING_PREFIX))
   await writeFile(join(staging, RECORD_FILE), text)
   let done = false
   return {
@@ -103,9 +103,10 @@ function isWeights(name: string): boolean {
 
 async function refuseInput(path: string, input: string | undefined): Promise<void> {
   if (input === undefined) return
-  const folder = (await stat(input)).isDirectory() ? input : dirname(input)
+  const real = await realpath(input)
+  const folder = (await stat(real)).isDirectory() ? real : dirname(real)
   const existing = await realpath(path).catch(() => undefined)
-  if (existing === undefined || existing !== (await realpath(folder))) return
+  if (existing !== folder) return
   throw refusal('--out to be apart from the input', path, 'Choose another --out.')
 }
 

@@ -169,7 +169,7 @@ export class WeightPlanner {
         throw usageError(
           `--${option} to match a module of the checkpoint`,
           pattern,
-          'List names with ao inspect; they are without .weight. Patterns begin with re: and match whole names.',
+          'Names are as in ao inspect, without .weight; patterns begin with re: and match whole names.',
         )
       }
     }
@@ -179,11 +179,8 @@ export class WeightPlanner {
     }
     if (plans.some(({ reason }) => reason === undefined)) return
     const reasons = [...new Set(plans.map(({ reason }) => reason))].join('; ')
-    throw usageError(
-      'a weight to quantize',
-      `none: ${reasons}`,
-      'See ao quantize --dry-run --help.',
-    )
+    const cure = 'Loosen --include and --exclude, or name weights in an FqnToConfig.'
+    throw usageError('a weight to quantize', `none: ${reasons}`, cure)
   }
 
   #unfit(name: string, error: unknown): unknown {
