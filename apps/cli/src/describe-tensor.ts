@@ -1,8 +1,11 @@
 /** @file One tensor of a checkpoint, as tables and JSON show it. */
 
-import { isTensorSubclass, type Json, type Tensor } from '@ao/base-tensor'
+import { FormatError, isTensorSubclass, type Json, type Tensor } from '@ao/base-tensor'
 import type { Checkpoint, TensorInfo, TensorPart } from '@ao/safetensors'
 import { FORMATS } from './formats.ts'
+
+/** What metadata calls a tensor that is of no class. */
+const PLAIN = 'Tensor'
 
 export interface TensorDescription {
   readonly name: string
@@ -24,7 +27,7 @@ export async function describeTensor(
 ): Promise<TensorDescription> {
   const info = checkpoint.info(name)
   const { parts, attributes } = info
-  const isPlain = info.format === 'Tensor'
+  const isPlain = info.format === PLAIN
   return {
     name,
     format: isPlain ? (info.dtype ?? parts[0]?.dtype ?? 'missing') : info.format,
@@ -38,10 +41,26 @@ export async function describeTensor(
 
 /** The tensor without data; undefined where `ao` cannot build it. */
 async function plan(checkpoint: Checkpoint, info: TensorInfo): Promise<Tensor | undefined> {
-  const known = FORMATS.some(({ formatName }) => formatName === info.format)
-  if (!known || info.missing.length > 0) return undefined
+  if (!isKnown(info.format) || info.missing.length > 0) return undefined
   const tensor = await checkpoint.plan(info.name, { formats: FORMATS })
   return isTensorSubclass(tensor) ? tensor : undefined
+}
+
+/** Whether `ao` can build tensors of this class. */
+export function isKnown(format: string): boolean {
+  return FORMATS.some(({ formatName }) => formatName === format)
+}
+
+/** @throws {@link FormatError} for a tensor of a class that `ao` cannot build */
+export function checkKnown(checkpoint: Checkpoint, name: string): void {
+  const { format, parts } = checkpoint.info(name)
+  if (format === PLAIN || isKnown(format)) return
+  throw new FormatError({
+    package: '@ao/cli',
+    expected: `${name} in ${parts[0]?.fileName ?? 'the checkpoint'} to be of a class that ao knows`,
+    got: format,
+    cure: `It knows ${FORMATS.map(({ formatName }) => formatName).join(', ')}; ao inspect lists others, too.`,
+  })
 }
 
 function numbers(json: Json | undefined): readonly number[] | undefined {

@@ -2,7 +2,7 @@
 
 import type { Checkpoint } from '@ao/safetensors'
 import type { Command } from 'commander'
-import { describeTensor } from '../describe-tensor.ts'
+import { checkKnown, describeTensor } from '../describe-tensor.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { openModelSource } from '../model-source.ts'
@@ -104,6 +104,8 @@ async function compareTensor(a: Checkpoint, b: Checkpoint, name: string): Promis
     ...{ name, formatA: inA.format, formatB: inB.format },
     ...{ bytesA: inA.bytes, bytesB: inB.bytes },
   }
+  checkKnown(a, name)
+  checkKnown(b, name)
   const valueA = await a.read(name, { formats: FORMATS })
   const valueB = await b.read(name, { formats: FORMATS })
   const sameShape = valueA.shape.join() === valueB.shape.join()

@@ -8,6 +8,7 @@ import {
   describeTensor,
   elementsOf,
   granularityOf,
+  isKnown,
   type TensorDescription,
 } from '../describe-tensor.ts'
 import { usageError } from '../errors.ts'
@@ -193,8 +194,7 @@ async function numbersOf(
   checkpoint: Checkpoint,
   { name, format }: TensorDescription,
 ): Promise<Readonly<Record<string, Statistics | null>>> {
-  const isKnown = FORMATS.some(({ formatName }) => formatName === format)
-  if (!isKnown && checkpoint.info(name).dtype === undefined) return {}
+  if (!isKnown(format) && checkpoint.info(name).dtype === undefined) return {}
   const tensor = await checkpoint.read(name, { formats: FORMATS })
   if (!isTensorSubclass(tensor)) return { value: statistics(hostFloat32(tensor)) ?? null }
   const numbers: Record<string, Statistics | null> = {

@@ -15,7 +15,7 @@ import {
 } from '@ao/base-tensor'
 import { fqnMatchesFqnConfig, FqnToConfig, weightTransform, type SkippedWeight } from '@ao/quantize'
 import type { Checkpoint } from '@ao/safetensors'
-import { describeTensor } from '../describe-tensor.ts'
+import { checkKnown, describeTensor } from '../describe-tensor.ts'
 import { usageError } from '../errors.ts'
 import { FORMATS } from '../formats.ts'
 
@@ -114,6 +114,7 @@ export class WeightPlanner {
   }
 
   async #planTensor(name: string): Promise<TensorPlan> {
+    checkKnown(this.#checkpoint, name)
     const { format, shape, bytes, parts } = await describeTensor(this.#checkpoint, name)
     const plan = {
       ...{ name, shape, fileName: parts[0]?.fileName ?? '', from: format, bytesBefore: bytes },
