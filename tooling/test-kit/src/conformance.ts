@@ -249,8 +249,8 @@ function testCopies(context: Context): void {
     const optional = format.optionalTensorDataNames.find((name) => tensors[name])
     expect(() => weight.copy_(hp)).toThrow('copy_')
     if (optional) {
-      const without = format.unflatten({ ...tensors, [optional]: undefined }, attributes)
-      expect(() => weight.copy_(without)).toThrow(optional)
+      const without = { ...tensors, [optional]: undefined }
+      expect(() => weight.copy_(format.unflatten(without, attributes))).toThrow(optional)
     }
     expectSameParts(context, weight, before)
   })
@@ -324,7 +324,8 @@ function testSlices(context: Context): void {
     })
   }
 
-  if (hasOp(format, 'select')) {
+  // Where rows share tiles, select is for experts only.
+  if (hasOp(format, 'select') && variant.sliceSteps[0] === 1) {
     it('selects rows as its values do', () => {
       const { weight } = weightOf(context)
       for (const row of [0, variant.shape[0] - 1, -1]) {
