@@ -1,0 +1,102 @@
+/** @file Models that this package wrote, run by ONNX Runtime on its CPU. */
+
+import {
+  cast,
+  fromArray,
+  hostArray,
+  hostFloat32,
+  linear,
+  type DenseTensor,
+  type Tensor,
+} from '@ao/base-tensor'
+import { Int4Tensor } from '@ao/int4'
+import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
+import { Int8Tensor } from '@ao/int8'
+import { onnxMatMulNBitsModel, toMatMulNBits, toMatMulNBits8, type MatMulNBits } from '@ao/interop'
+import { sqnr } from '@ao/test-kit'
+import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
+import { describe, expect, it } from 'vitest'
+import { randn } from './support.ts'
+
+/** `linear(x, weight, bias)` by ONNX Runtime. */
+async function run(weight: MatMulNBits, x: DenseTensor, bias?: Tensor): Promise<Float32Array> {
+  const model = onnxMatMulNBitsModel(weight, { bias })
+  const session = await InferenceSession.create(model, { executionProviders: ['cpu'] })
+  const type = weight.scales.dtype as 'float32' | 'float16'
+  const input = new OnnxTensor(type as 'float32', hostArray(x) as Float32Array, x.shape)
+  const { y } = await session.run({ x: input })
+  await session.release()
+  if (type === 'float32') return y!.data as Float32Array
+  const bits = y!.data as Uint16Array
+  const array = new Uint16Array(bits.buffer, bits.byteOffset, bits.length)
+  return hostFloat32(fromArray(array, y!.dims, 'float16'))
+}
+
+const shapes = [
+  { n: 64, k: 128, group: 16 },
+  { n: 96, k: 256, group: 32 },
+  { n: 48, k: 192, group: 64 },
+  { n: 33, k: 384, group: 128 }, // rows of three zero points
+  { n: 1, k: 32, group: 32 },
+  { n: 256, k: 2048, group: 256 },
+]
+
+describe.each(shapes)('MatMulNBits of N = $n, K = $k, blocks of $group', ({ n, k, group }) => {
+  const weight = randn(n, k)
+  const blockSize = [1, group]
+  const x = randn(5, k, 'float32', 2)
+  const bias = randn(1, n, 'float32', 3).select(0, 0)
+
+  it('gives our linear of floating zero points', async () => {
+    const ours = Int4Tensor.fromHp(weight, { blockSize })
+    const theirs = await run(toMatMulNBits(ours.toCodes()), x, bias)
+    expect(sqnr(hostFloat32(linear(x, ours, bias)), theirs)).toBeGreaterThan(110)
+  })
+
+  it('gives our linear of integer zero points', async () => {
+    const ours = Int4PlainInt32Tensor.fromHp(weight, { blockSize })
+    const theirs = await run(toMatMulNBits(ours.toCodes()), x)
+    expect(sqnr(hostFloat32(linear(x, ours)), theirs)).toBeGreaterThan(110)
+  })
+
+  it('gives our linear of symmetric codes', async () => {
+    const ours = Int4Tensor.fromHp(weight, { blockSize, activationDtype: 'float8_e4m3fn' })
+    const converted = toMatMulNBits(ours.toCodes())
+    expect(converted).toMatchObject({ zeroPoints: undefined, sqnr: Infinity })
+    const theirs = await run(converted, x)
+    expect(sqnr(hostFloat32(linear(x, ours.dequantize())), theirs)).toBeGreaterThan(110)
+  })
+
+  it('gives our linear of int8 codes', async () => {
+    const ours = Int8Tensor.fromHp(weight, {
+      granularity: { type: 'PerGroup', groupSize: group },
+      mappingType: 'ASYMMETRIC',
+    })
+    const { qdata, scale, zeroPoint, dtype } = ours
+    const codes = { codes: qdata, scale, zeroPoint, groupSize: group, dtype }
+    const theirs = await run(toMatMulNBits8(codes), x)
+    expect(sqnr(hostFloat32(linear(x, ours)), theirs)).toBeGreaterThan(110)
+  })
+
+  it('comes within 30 dB when inputs are rounded to int8, as accuracy level 4 allows', async () => {
+    const ours = Int4PlainInt32Tensor.fromHp(weight, { blockSize })
+    const theirs = await run(toMatMulNBits(ours.toCodes(), { accuracyLevel: 4 }), x)
+    expect(sqnr(hostFloat32(linear(x, ours)), theirs)).toBeGreaterThan(30)
+  })
+})
+
+it('runs in float16', async () => {
+  const ours = Int4PlainInt32Tensor.fromHp(randn(64, 256, 'float16'), { blockSize: [1, 32] })
+  const x = randn(3, 256, 'float16', 2)
+  const theirs = await run(toMatMulNBits(ours.toCodes(), { dtype: 'float16' }), x)
+  const reference = linear(cast(x, 'float32'), ours.dequantize('float32'))
+  expect(sqnr(hostFloat32(reference), theirs)).toBeGreaterThan(60)
+})
+
+it('refuses a bias of a dtype that ONNX Runtime does not take', () => {
+  const weight = toMatMulNBits(Int4Tensor.fromHp(randn(4, 32), { blockSize: [1, 32] }).toCodes())
+  const bias = randn(1, 4, 'bfloat16').select(0, 0)
+  expect(() => onnxMatMulNBitsModel(weight, { bias })).toThrow(
+    '[@ao/interop] Expected tensors of float32, float16 or uint8, got bfloat16.',
+  )
+})
