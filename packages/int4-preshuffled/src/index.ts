@@ -1,0 +1,21 @@
+export {
+  LANE_CODES,
+  LANE_WORDS,
+  pieceAt,
+  TILE_LANES,
+  TILE_ROWS,
+  type Int4ActivationDType,
+  type Int4PreshuffledFields,
+} from './layout.ts'
+export {
+  dequantizeInt4Preshuffled,
+  int4PreshuffledFloat8Linear,
+  int4PreshuffledLinear,
+  type Int4PreshuffledParts,
+} from './linear-ops.ts'
+export { packInt4Preshuffled, unpackInt4Preshuffled } from './shuffle.ts'
+export {
+  Int4PreshuffledTensor,
+  type Int4PreshuffledFromHpOptions,
+  type Int4PreshuffledOptions,
+} from './tensor.ts'

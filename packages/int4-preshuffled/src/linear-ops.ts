@@ -1,0 +1,179 @@
+/**
+ * @file Ops on preshuffled int4 weights, that devices bring kernels for.
+ *
+ * They take the parts as they are stored; K and the group size follow from their shapes, N does not, as
+ * bands are padded. The references say what is computed, in the order of the plain weight: products
+ * dequantize and sum in float32, whatever the dtype of the input, and round the result to it once; a bias
+ * is added after that, as torchao does.
+ */
+
+import {
+  addBias,
+  defineOp,
+  finfo,
+  fromFloat32,
+  fromFloat8E4m3Bits,
+  hostArray,
+  hostFloat32,
+  numelOf,
+  ShapeError,
+  tiledMatmulNT,
+  toFloat8E4m3Bits,
+  zeros,
+  type FillRows,
+  type FloatDType,
+  type Op,
+  type Tensor,
+} from '@ao/base-tensor'
+import { LANE_CODES, LANE_WORDS, PACKAGE, pieceAt, TILE_ROWS } from './layout.ts'
+
+/** The stored parts of a weight: see `Int4PreshuffledFields`. */
+export type Int4PreshuffledParts = readonly [
+  qdata: Tensor,
+  groupScale: Tensor,
+  groupZero: Tensor | undefined,
+  rowScale: Tensor | undefined,
+]
+
+/** The weight (..., n, K) in `dtype`: computed in float32, and rounded to it. */
+export const dequantizeInt4Preshuffled: Op<
+  [weight: Int4PreshuffledParts, n: number, dtype: FloatDType],
+  Tensor
+> = /* @__PURE__ */ defineOp({
+  name: 'int4_preshuffled.dequantize',
+  reference: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor => {
+    const shape = weightShape(weight, n)
+    const values = new Float32Array(numelOf(shape))
+    dequantizeRows(weight, n)(values, 0, numelOf(shape.slice(0, -1)))
+    return fromFloat32(values, shape, dtype)
+  },
+  meta: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor =>
+    zeros(weightShape(weight, n), dtype, weight[0].device),
+})
+
+type LinearArgs = [x: Tensor, weight: Int4PreshuffledParts, n: number, bias: Tensor | undefined]
+
+/**
+ * `x @ weight^T + bias` in the dtype of `x`.
+ *
+ * `x` (..., K), weight (n, K), `bias` (n) -> (..., n)
+ */
+export const int4PreshuffledLinear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp({
+  name: 'int4_preshuffled.linear',
+  budget: { nmse: 1e-6 },
+  reference: (...[x, weight, n, bias]: LinearArgs): Tensor =>
+    product(x, hostFloat32(x), weight, n, bias),
+  meta: emptyProduct,
+})
+
+/**
+ * {@link int4PreshuffledLinear} of an input that is rounded to float8_e4m3fn first, with a scale for each
+ * row of it: `max(|x|, 1 / 512) / 448`.
+ */
+export const int4PreshuffledFloat8Linear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp({
+  name: 'int4_preshuffled.float8Linear',
+  budget: { nmse: 1e-6 },
+  reference: (...[x, weight, n, bias]: LinearArgs): Tensor => {
+    const values = hostFloat32(x).slice()
+    const k = x.shape.at(-1) as number
+    for (let row = 0; row < values.length; row += k) roundToFloat8(values.subarray(row, row + k))
+    return product(x, values, weight, n, bias)
+  },
+  meta: emptyProduct,
+})
+
+function product(
+  x: Tensor,
+  values: Float32Array,
+  weight: Int4PreshuffledParts,
+  n: number,
+  bias: Tensor | undefined,
+): Tensor {
+  const shape = productShape(x, weight, n)
+  const k = x.shape.at(-1) as number
+  const out = tiledMatmulNT(values, values.length / k, n, k, dequantizeRows(weight, n))
+  const y = fromFloat32(out, shape, x.dtype)
+  if (!bias) return y
+  const sums = hostFloat32(y).slice()
+  addBias(sums, hostFloat32(bias), n)
+  return fromFloat32(sums, shape, x.dtype)
+}
+
+function emptyProduct(x: Tensor, weight: Int4PreshuffledParts, n: number): Tensor {
+  return zeros(productShape(x, weight, n), x.dtype, x.device)
+}
+
+function productShape(x: Tensor, weight: Int4PreshuffledParts, n: number): number[] {
+  const k = weightShape(weight, n).at(-1) as number
+  if (x.shape.at(-1) === k) return x.shape.with(-1, n)
+  throw new ShapeError({
+    package: PACKAGE,
+    expected: `an input of shape [..., ${k}] for an int4 weight of shape [${n}, ${k}]`,
+    got: `[${x.shape.join(', ')}]`,
+  })
+}
+
+function weightShape([qdata]: Int4PreshuffledParts, n: number): number[] {
+  const pieces = qdata.shape.at(-2) as number
+  return [...qdata.shape.slice(0, -3), n, (pieces / TILE_ROWS) * LANE_CODES]
+}
+
+/** Fills tiles with dequantized rows, of K numbers each; those of experts follow each other. */
+function dequantizeRows(weight: Int4PreshuffledParts, n: number): FillRows {
+  const [qdata, groupScale, groupZero, rowScale] = weight
+  const words = hostArray(qdata) as Int32Array
+  const scales = hostFloat32(groupScale)
+  const zeroPoints = groupZero ? hostFloat32(groupZero) : new Float32Array(scales.length)
+  const rowScales = rowScale && hostFloat32(rowScale)
+  const [bands, pieces] = qdata.shape.slice(-3) as [number, number]
+  const chunks = pieces / TILE_ROWS
+  const groups = groupScale.shape.at(-2) as number
+  const chunksPerGroup = chunks / groups
+  return (tile, first, count) => {
+    let to = 0
+    for (let line = first; line < first + count; line++) {
+      const expert = Math.floor(line / n)
+      const row = (line % n) % TILE_ROWS
+      const band = expert * bands + Math.floor((line % n) / TILE_ROWS)
+      const rowFactor = rowScales ? (rowScales[band * TILE_ROWS + row] as number) : 1
+      for (let chunk = 0; chunk < chunks; chunk++, to += LANE_CODES) {
+        const group = Math.floor(chunk / chunksPerGroup)
+        const at = (band * groups + group) * TILE_ROWS + row
+        const scale = Math.fround((scales[at] as number) * rowFactor)
+        const piece = band * pieces + pieceAt(row, chunk, chunks)
+        dequantizePiece(words, piece * LANE_WORDS, scale, zeroPoints[at] as number, tile, to)
+      }
+    }
+  }
+}
+
+function dequantizePiece(
+  words: Int32Array,
+  from: number,
+  scale: number,
+  zeroPoint: number,
+  tile: Float32Array,
+  to: number,
+): void {
+  for (let i = 0; i < LANE_WORDS; i++) {
+    const word = words[from + i] as number
+    for (let j = 0; j < 4; j++) {
+      const pair = word >> (4 * j)
+      const at = to + 8 * i + 2 * j
+      tile[at] = Math.fround(((pair & 15) - 8) * scale) + zeroPoint
+      tile[at + 1] = Math.fround((((pair >> 16) & 15) - 8) * scale) + zeroPoint
+    }
+  }
+}
+
+/** Replaces a row by what float8 makes of it, in place. */
+function roundToFloat8(row: Float32Array): void {
+  const { max } = finfo('float8_e4m3fn')
+  let peak = 1 / 512
+  for (let i = 0; i < row.length; i++) peak = Math.max(peak, Math.abs(row[i] as number))
+  const scale = Math.fround(peak / max)
+  for (let i = 0; i < row.length; i++) {
+    const value = Math.min(Math.max(Math.fround((row[i] as number) / scale), -max), max)
+    row[i] = fromFloat8E4m3Bits(toFloat8E4m3Bits(value)) * scale
+  }
+}

@@ -1,0 +1,207 @@
+/** @file Int4PreshuffledTensor: the fields of `layout.ts` as a tensor, and what it can do. */
+
+import {
+  asDense,
+  bmm,
+  DTypeError,
+  implement,
+  integerCodec,
+  isFloatDType,
+  linear,
+  listCodec,
+  narrowDTypeCodec,
+  select,
+  slice,
+  TensorSubclass,
+  ValueError,
+  type DenseTensor,
+  type FloatDType,
+  type JsonCodec,
+  type Op,
+  type OpImplementation,
+  type StoredForm,
+  type Tensor,
+} from '@ao/base-tensor'
+import {
+  quantizeInt4Groupwise,
+  quantizeInt4GroupwiseSymmetric,
+  type Int4ChooseQparamsAlgorithm,
+  type Int4Codes,
+  type Int4FromHpOptions,
+} from '@ao/quant-primitives'
+import { float8Scales, fromBands, joinScales, toBands } from './group-order.ts'
+import {
+  blockSizeOf,
+  checkBlockSize,
+  checkCodes,
+  checkLayout,
+  PACKAGE,
+  type Int4ActivationDType,
+  type Int4PreshuffledFields,
+} from './layout.ts'
+import { bmmOfInt4Preshuffled, linearOfInt4Preshuffled, partsOf } from './linear.ts'
+import { dequantizeInt4Preshuffled } from './linear-ops.ts'
+import { packInt4Preshuffled, unpackInt4Preshuffled } from './shuffle.ts'
+import { fromPlainParts, plainForm, toPlainParts } from './stored-form.ts'
+import { selectInt4Preshuffled, sliceInt4Preshuffled } from './views.ts'
+
+/** What inputs a weight is for. */
+export interface Int4PreshuffledOptions {
+  /** float8_e4m3fn is for inputs that are rounded to it; bfloat16, for none, unless given. */
+  readonly activationDtype?: Int4ActivationDType | undefined
+}
+
+/** How {@link Int4PreshuffledTensor.fromHp} quantizes. */
+export interface Int4PreshuffledFromHpOptions extends Int4FromHpOptions, Int4PreshuffledOptions {}
+
+/**
+ * A weight of int4 codes in groups, in the order in which decode kernels read them; torchao's
+ * `Int4PreshuffledTensor`, in an order of our own.
+ *
+ * Files hold it in the plain form, as `Int4Tensor`.
+ */
+export class Int4PreshuffledTensor extends TensorSubclass implements Int4PreshuffledFields {
+  static override readonly formatName: string = 'Int4PreshuffledTensor'
+  static override readonly tensorDataNames: readonly string[] = ['qdata', 'groupScale']
+  static override readonly optionalTensorDataNames: readonly string[] = ['groupZero', 'rowScale']
+  static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape', 'dtype']
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
+    blockSize: /* @__PURE__ */ listCodec(integerCodec),
+    shape: /* @__PURE__ */ listCodec(integerCodec),
+    dtype: /* @__PURE__ */ narrowDTypeCodec(isFloatDType),
+  }
+  static override readonly storedForm: StoredForm = /* @__PURE__ */ plainForm({
+    flatten: (tensor) => {
+      const weight = asPreshuffled(tensor)
+      return toPlainParts(weight.toCodes(), weight.blockSize, weight.activationDtype)
+    },
+    unflatten: (fields) => {
+      const { codes, activationDtype } = fromPlainParts(fields)
+      return Int4PreshuffledTensor.fromCodes(codes, { activationDtype })
+    },
+  })
+
+  /** The name of this packing format in config JSON. */
+  static readonly packingFormat: string = 'PRESHUFFLED'
+  static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
+
+  static override readonly ops: readonly OpImplementation[] = [
+    implement(linear, (x, weight, bias) => linearOfInt4Preshuffled(x, asPreshuffled(weight), bias)),
+    implement(bmm, (x, weight) => bmmOfInt4Preshuffled(x, asPreshuffled(weight))),
+    onFields(slice, sliceInt4Preshuffled),
+    onFields(select, selectInt4Preshuffled),
+  ]
+
+  declare readonly dtype: FloatDType
+  declare readonly qdata: DenseTensor
+  declare readonly groupScale: DenseTensor
+  declare readonly groupZero: DenseTensor | undefined
+  declare readonly rowScale: DenseTensor | undefined
+  declare readonly blockSize: readonly number[]
+
+  /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
+  constructor(fields: Int4PreshuffledFields) {
+    checkLayout(fields)
+    const blockSize = Object.freeze([...fields.blockSize])
+    super({ ...fields, blockSize }, fields.shape, fields.dtype)
+  }
+
+  /**
+   * Quantizes a dense weight; torchao's `Int4PreshuffledTensor.from_hp`.
+   *
+   * @param weight - (N, K), or (E, N, K) for experts; floating
+   * @throws {@link ValueError} unless groups run along K and divide it, by multiples of 32
+   */
+  static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions): Int4PreshuffledTensor {
+    const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
+    checkAlgorithm(chooseQparamsAlgorithm)
+    checkBlockSize(blockSize, weight.shape)
+    const groupSize = blockSize.at(-1) as number
+    const isFloat8 = activationDtype === 'float8_e4m3fn'
+    const quantize = isFloat8 ? quantizeInt4GroupwiseSymmetric : quantizeInt4Groupwise
+    const { codes, scale, zeroPoint } = quantize(weight, groupSize)
+    const dtype = scale.dtype as FloatDType
+    const values = { domain: 'FLOAT', values: zeroPoint } as const
+    const all: Int4Codes = { codes, scale, zeroPoint: values, groupSize, dtype }
+    return Int4PreshuffledTensor.fromCodes(all, { activationDtype })
+  }
+
+  /**
+   * A weight of codes that another int4 format gave; torchao's `from_int4_tensor`.
+   *
+   * @remarks Codes, scales and zero points stay as they are, but for inputs of float8: then scales are
+   * rounded to float8_e4m3fn, beside one float32 a row.
+   * @throws {@link ValueError} for integer zero points, which would round, and for any but 0 with float8
+   */
+  static fromCodes(codes: Int4Codes, options: Int4PreshuffledOptions = {}): Int4PreshuffledTensor {
+    checkCodes(codes)
+    const { scale, zeroPoint, groupSize, dtype } = codes
+    const { shape, ndim } = codes.codes
+    const qdata = asDense(packInt4Preshuffled(codes.codes))
+    const own = { qdata, blockSize: blockSizeOf(ndim, groupSize), shape, dtype }
+    if (options.activationDtype !== 'float8_e4m3fn') {
+      const groupZero = zeroPoint && toBands(zeroPoint.values)
+      return new Int4PreshuffledTensor({ ...own, groupScale: toBands(scale), groupZero })
+    }
+    const { groupScale, rowScale } = float8Scales(scale, zeroPoint?.values)
+    return new Int4PreshuffledTensor({
+      ...own,
+      groupScale: toBands(groupScale),
+      rowScale: toBands(rowScale).squeeze(-2),
+    })
+  }
+
+  /** The codes, for another int4 format to take. */
+  toCodes(): Int4Codes {
+    const { qdata, groupScale, groupZero, rowScale, shape, blockSize, dtype } = this
+    const n = shape.at(-2) as number
+    const scale = rowScale ? joinScales(groupScale, rowScale, dtype) : groupScale
+    return {
+      codes: unpackInt4Preshuffled(qdata, n),
+      scale: fromBands(scale, n),
+      zeroPoint: groupZero && { domain: 'FLOAT', values: fromBands(groupZero, n) },
+      groupSize: blockSize.at(-1) as number,
+      dtype,
+    }
+  }
+
+  /** What an input of `linear` is rounded to first; bfloat16 stands for no rounding. */
+  get activationDtype(): Int4ActivationDType {
+    return this.rowScale ? 'float8_e4m3fn' : 'bfloat16'
+  }
+
+  override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    return asDense(dequantizeInt4Preshuffled(partsOf(this), this.shape.at(-2) as number, dtype))
+  }
+}
+
+function checkAlgorithm(algorithm: Int4ChooseQparamsAlgorithm | undefined): void {
+  if (algorithm === undefined || algorithm === 'TINYGEMM') return
+  throw new ValueError({
+    package: PACKAGE,
+    expected: 'the algorithm TINYGEMM',
+    got: algorithm,
+    cure: 'HQQ goes with the tile-packed format.',
+  })
+}
+
+/** A row of the op table for an op whose result is a weight of other fields. */
+function onFields<Args extends readonly unknown[]>(
+  op: Op<[tensor: Tensor, ...Args], Tensor>,
+  change: (fields: Int4PreshuffledFields, ...args: Args) => Int4PreshuffledFields,
+): OpImplementation {
+  return implement(op, (tensor, ...args) => {
+    const weight = asPreshuffled(tensor)
+    return new (weight.constructor as typeof Int4PreshuffledTensor)(change(weight, ...args))
+  })
+}
+
+function asPreshuffled(tensor: Tensor): Int4PreshuffledTensor {
+  if (tensor instanceof Int4PreshuffledTensor) return tensor
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'an Int4PreshuffledTensor as the weight, and no other quantized tensor beside it',
+    got: String(tensor).slice(0, 80),
+    cure: 'Call dequantize() on the other one.',
+  })
+}

@@ -1,0 +1,41 @@
+import * as base from '@ao/base-tensor'
+import { testFormat } from '@ao/test-kit'
+import { Int4PreshuffledTensor, type Int4PreshuffledFromHpOptions } from '../src/index.ts'
+
+const by = (options: Int4PreshuffledFromHpOptions) => (weight: base.Tensor) =>
+  Int4PreshuffledTensor.fromHp(weight, options)
+
+testFormat(base, Int4PreshuffledTensor, [
+  {
+    name: 'groups of 32, in bands and tiles that are not full',
+    fromHp: by({ blockSize: [1, 32] }),
+    shape: [22, 544],
+    sliceSteps: [4, 256],
+    weightSqnr: 20,
+    linearSqnr: 20,
+  },
+  {
+    name: 'groups of 128',
+    fromHp: by({ blockSize: [1, 128] }),
+    shape: [24, 512],
+    sliceSteps: [4, 256],
+    weightSqnr: 18,
+    linearSqnr: 18,
+  },
+  {
+    name: 'one group, longer than a tile',
+    fromHp: by({ blockSize: [1, 512] }),
+    shape: [8, 1024],
+    sliceSteps: [4, 512],
+    weightSqnr: 16,
+    linearSqnr: 15,
+  },
+  {
+    name: 'around zero, for float8 inputs',
+    fromHp: by({ blockSize: [1, 64], activationDtype: 'float8_e4m3fn' }),
+    shape: [22, 576],
+    sliceSteps: [4, 256],
+    weightSqnr: 17,
+    linearSqnr: 17,
+  },
+])
