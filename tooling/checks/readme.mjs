@@ -13,11 +13,11 @@ const pages = [...folders.map((each) => join(each, 'README.md')), 'docs/adding-a
 const blocks = pages.filter((file) => existsSync(file)).flatMap(codeBlocks)
 
 layOut()
-const types = run('tsc', ['--noEmit', '-p', join(folder, 'tsconfig.json')])
+const types = run(folder, 'tsc', ['--noEmit', '-p', join(folder, 'tsconfig.json')])
 const problems = types.status === 0 ? [] : [named(types.stdout)]
 for (const { file, place, runs } of blocks) {
   if (!runs) continue
-  const result = run('tsx', ['--conditions=@ao/source', join(folder, file)])
+  const result = run('.', 'tsx', ['--conditions=@ao/source', join(folder, file)])
   if (result.status !== 0) problems.push(`${place} fails:\n${result.stderr}`)
 }
 report(problems, `${blocks.length} code blocks`)
@@ -44,9 +44,9 @@ function layOut() {
   for (const { file, code } of blocks) writeFileSync(join(folder, file), code)
 }
 
-function run(command, args) {
-  const options = { cwd: folder, encoding: 'utf8', shell: process.platform === 'win32' }
-  return spawnSync(command, args, options)
+/** Blocks run in the repository's root, so that paths in them are those of a clone. */
+function run(cwd, command, args) {
+  return spawnSync(command, args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' })
 }
 
 /** Compiler output with each block's file replaced by its place in its README. */

@@ -104,6 +104,7 @@ export {
 export {
   isSkipped,
   skip,
+  skipUnlessWeight,
   type ConfigJsonContext,
   type QuantizationConfig,
   type QuantizationConfigType,

@@ -5,6 +5,7 @@
  * `quantize_`, asks it to transform a weight and never looks into a table of configs.
  */
 
+import { isFloatDType } from './dtype.ts'
 import type { Json } from './json-codec.ts'
 import type { Tensor } from './tensor.ts'
 import type { TensorSubclassType } from './tensor-subclass.ts'
@@ -62,4 +63,17 @@ export function skip(reason: string): Skipped {
 
 export function isSkipped(result: Tensor | Skipped): result is Skipped {
   return 'skipped' in result
+}
+
+/**
+ * Why no config quantizes `weight`: it is quantized already, not floating, empty, or neither (N, K) nor
+ * experts (E, N, K). Undefined where nothing of that is so.
+ */
+export function skipUnlessWeight(weight: Tensor): Skipped | undefined {
+  const { dtype, ndim, numel } = weight
+  if (weight.dispatchOp) return skip('it is quantized already')
+  if (!isFloatDType(dtype)) return skip(`its dtype ${dtype} is not floating`)
+  const shape = `[${weight.shape.join(', ')}]`
+  if (ndim !== 2 && ndim !== 3) return skip(`its shape ${shape} is not (N, K) or (E, N, K)`)
+  return numel === 0 ? skip(`its shape ${shape} has no elements`) : undefined
 }

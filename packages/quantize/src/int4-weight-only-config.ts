@@ -6,10 +6,9 @@ import {
   encodeFields,
   enumCodec,
   integerCodec,
-  isFloatDType,
-  isTensorSubclass,
   rejectJson,
   skip,
+  skipUnlessWeight,
   stringCodec,
   ValueError,
   type ConfigJsonContext,
@@ -81,8 +80,12 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
 
   /** Skips weights whose K the group size does not divide, as torchao does. */
   quantizeTensor(weight: Tensor): Tensor | Skipped {
-    const reason = whyNot(weight, this.groupSize)
-    if (reason !== undefined) return skip(reason)
+    const skipped = skipUnlessWeight(weight)
+    if (skipped) return skipped
+    const k = weight.shape.at(-1) as number
+    if (k % this.groupSize !== 0) {
+      return skip(`its K=${k} is no multiple of the group size ${this.groupSize}`)
+    }
     return this.packingFormat.fromHp(weight, {
       blockSize: weight.shape.map((_, d) => (d === weight.ndim - 1 ? this.groupSize : 1)),
       chooseQparamsAlgorithm: this.chooseQparamsAlgorithm,
@@ -149,18 +152,6 @@ const FIELDS: RecordFields<Fields> = {
     fallback: 'TINYGEMM',
   },
   tilePackedNtile: { jsonName: 'int4_tile_packed_ntile', codec: integerCodec, fallback: 8 },
-}
-
-function whyNot(weight: Tensor, groupSize: number): string | undefined {
-  const shape = `[${weight.shape.join(', ')}]`
-  const k = weight.shape.at(-1) ?? 0
-  if (isTensorSubclass(weight)) return 'it is quantized already'
-  if (!isFloatDType(weight.dtype)) return `its dtype ${weight.dtype} is not floating`
-  if (weight.ndim < 2 || weight.ndim > 3) return `its shape ${shape} is not (N, K) or (E, N, K)`
-  if (weight.numel === 0) return `its shape ${shape} has no elements`
-  return k % groupSize === 0
-    ? undefined
-    : `its K=${k} is no multiple of the group size ${groupSize}`
 }
 
 function checkOption<T>(expected: string, allowed: readonly T[], got: T): void {

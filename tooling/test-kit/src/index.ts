@@ -15,7 +15,7 @@ export {
   type GoldenCase,
   type MakeTensor,
 } from './golden.ts'
-export { maxRelativeToPeak, sqnr } from './measures.ts'
+export { maxAbsoluteDifference, maxRelativeToPeak, sqnr } from './measures.ts'
 export { normalNumbers } from './random.ts'
 export { readRawSafetensors, type RawFile, type RawTensor } from './safetensors-reader.ts'
 export { modelPath, sharedPath } from './shared.ts'

@@ -22,3 +22,12 @@ export function maxRelativeToPeak(reference: ArrayLike<number>, out: ArrayLike<n
   }
   return worst / peak
 }
+
+/** The largest absolute difference. */
+export function maxAbsoluteDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let worst = 0
+  for (let i = 0; i < a.length; i++) {
+    worst = Math.max(worst, Math.abs((a[i] as number) - (b[i] as number)))
+  }
+  return worst
+}

@@ -1,0 +1,131 @@
+/**
+ * @file Compares trained models with what torchao made of them: perplexity by config, greedy tokens,
+ * logits and tokenizer. Needs the folder `../shared/models` beside the project; takes minutes.
+ *
+ *     npm run verify:models [-- stories-4m]
+ */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readFloat32, type FloatDType, type QuantizationConfig } from '@ao/base-tensor'
+import { Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig } from '@ao/int8'
+import { LlamaForCausalLM, loadTokenizer, perplexity, type Tokenizer } from '@ao/llama'
+import { quantize_ } from '@ao/quantize'
+import { openSafetensors } from '@ao/safetensors'
+import { directory, fileSource } from '@ao/safetensors/node'
+import { maxAbsoluteDifference, sharedPath } from '@ao/test-kit'
+
+/** A configuration of `reference.json`, and how far its perplexity may be off. */
+interface Case {
+  readonly name: string
+  readonly config: QuantizationConfig | undefined
+  readonly dtype: FloatDType
+  readonly tolerance: number
+}
+
+const CASES: readonly Case[] = [
+  { name: 'float32', config: undefined, dtype: 'float32', tolerance: 0.005 },
+  {
+    name: 'int8_weight_only',
+    config: new Int8WeightOnlyConfig(),
+    dtype: 'float32',
+    tolerance: 0.02,
+  },
+  {
+    name: 'int8_dynamic',
+    config: new Int8DynamicActivationInt8WeightConfig(),
+    dtype: 'float32',
+    tolerance: 0.02,
+  },
+  {
+    name: 'int8_dynamic_asym',
+    config: new Int8DynamicActivationInt8WeightConfig({ actMappingType: 'ASYMMETRIC' }),
+    dtype: 'float32',
+    tolerance: 0.02,
+  },
+]
+
+// The reference's float32 logits are themselves this far from those computed in float64.
+const LOGITS_TOLERANCE = 4e-3
+
+interface Reference {
+  readonly perplexity: Readonly<Record<string, number>>
+  readonly greedy: Readonly<Record<string, readonly number[]>>
+  readonly prompt_ids: readonly number[]
+  readonly tokenizer_samples: readonly {
+    readonly text: string
+    readonly ids: readonly number[]
+    readonly decoded: string
+  }[]
+}
+
+let failures = 0
+const models = sharedPath('models')
+if (models === undefined) {
+  console.log('Nothing to compare with: there is no ../shared/models beside the project.')
+  process.exit(1)
+}
+const wanted = process.argv.slice(2)
+const names = ['stories-4m', 'stories-27m'].filter(
+  (name) => wanted.length === 0 || wanted.includes(name),
+)
+for (const name of names) await verify(join(models, name), join(models, 'valid.txt'))
+process.exit(failures > 0 ? 1 : 0)
+
+async function verify(path: string, textFile: string): Promise<void> {
+  console.log(path)
+  const reference = JSON.parse(readFileSync(join(path, 'reference.json'), 'utf8')) as Reference
+  const tokenizer = await loadTokenizer(directory(path))
+  verifyTokenizer(tokenizer, reference)
+  await verifyFloat(path, reference)
+  // Python read the text with universal newlines.
+  const text = readFileSync(textFile, 'utf8').replaceAll('\r\n', '\n').trim()
+  const ids = [...tokenizer.encode(text), 2]
+  for (const { name, config, dtype, tolerance } of CASES) {
+    const model = await LlamaForCausalLM.fromPretrained(directory(path), { dtype })
+    if (config) await quantize_(model, config)
+    const start = performance.now()
+    const result = await perplexity(model, ids)
+    const seconds = (performance.now() - start) / 1000
+    const expected = reference.perplexity[name] as number
+    const off = Math.abs(result.perplexity - expected)
+    verdict(
+      off <= tolerance,
+      `${name.padEnd(18)} perplexity ${result.perplexity.toFixed(4)}, torchao ${expected.toFixed(4)}, ` +
+        `off by ${off.toFixed(4)} of ${tolerance} (${(result.tokens / seconds).toFixed(0)} tokens/s)`,
+    )
+  }
+}
+
+function verifyTokenizer(tokenizer: Tokenizer, { tokenizer_samples: samples }: Reference): void {
+  const equal = samples.filter(({ text, ids, decoded }) => {
+    const own = tokenizer.encode(text)
+    return own.join() === ids.join() && tokenizer.decode(own) === decoded
+  })
+  verdict(equal.length === samples.length, `tokenizer: ${equal.length} of ${samples.length} equal`)
+}
+
+async function verifyFloat(path: string, reference: Reference): Promise<void> {
+  const model = await LlamaForCausalLM.fromPretrained(directory(path))
+  const file = await openSafetensors(await fileSource(join(path, 'reference_logits.safetensors')))
+  const expected = await readFloat32(await file.read('logits/float32'))
+  await file.close()
+  const logits = await readFloat32(model.forward(reference.prompt_ids))
+  const difference = maxAbsoluteDifference(expected, logits)
+  verdict(
+    difference <= LOGITS_TOLERANCE,
+    `float32 logits within ${difference.toExponential(1)} of ${LOGITS_TOLERANCE}`,
+  )
+  const greedy = reference.greedy['float32'] as readonly number[]
+  const ids = [...reference.prompt_ids]
+  const maxNewTokens = greedy.length - ids.length
+  for await (const id of model.generate(reference.prompt_ids, { maxNewTokens, stopIds: [] })) {
+    ids.push(id)
+  }
+  verdict(ids.join() === greedy.join(), `greedy: ${maxNewTokens} tokens equal`)
+}
+
+function verdict(holds: boolean, text: string): void {
+  if (!holds) failures++
+  console.log(`  ${holds ? 'ok  ' : 'FAIL'} ${text}`)
+}
