@@ -19,3 +19,6 @@ export {
   type Int4PreshuffledFromHpOptions,
   type Int4PreshuffledOptions,
 } from './tensor.ts'
+
+// What goes with it: this package alone is enough to quantize a weight and use it.
+export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
