@@ -1,0 +1,206 @@
+/** @file Int4TilePackedTo4dTensor: the fields of `layout.ts` as a tensor, and what it can do. */
+
+import {
+  asDense,
+  bmm,
+  cast,
+  DTypeError,
+  implement,
+  integerCodec,
+  linear,
+  listCodec,
+  select,
+  ShapeError,
+  slice,
+  TensorSubclass,
+  ValueError,
+  zeros,
+  type DenseTensor,
+  type FloatDType,
+  type JsonCodec,
+  type Op,
+  type OpImplementation,
+  type Tensor,
+} from '@ao/base-tensor'
+import {
+  packTinygemmScalesAndZeros,
+  type Int4ChooseQparamsAlgorithm,
+  type Int4Codes,
+  type Int4FromHpOptions,
+} from '@ao/quant-primitives'
+import { checkLayout, PACKAGE, TILE_ROWS, type Int4TilePackedTo4dFields } from './layout.ts'
+import { bmmOfTiled, linearOfTiled } from './linear.ts'
+import { dequantizeInt4Tiles } from './linear-ops.ts'
+import {
+  checkQuantizable,
+  padded,
+  paddedSizes,
+  quantizePadded,
+  valueOfMiddleCode,
+} from './quantize.ts'
+import { packInt4Tiles, unpackInt4Tiles } from './tiles.ts'
+import { selectTiled, sliceTiled } from './views.ts'
+
+/** How {@link Int4TilePackedTo4dTensor.fromCodes} takes codes. */
+export interface Int4TilePackedFromCodesOptions {
+  /** Whether scales may be rounded to bfloat16, and integer zero points become rounded values. */
+  readonly allowRounding?: boolean | undefined
+}
+
+/** A bfloat16 weight of int4 codes in tinygemm's tiles; torchao's `Int4TilePackedTo4dTensor`. */
+export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4TilePackedTo4dFields {
+  static override readonly formatName: string = 'Int4TilePackedTo4dTensor'
+  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scaleAndZero']
+  static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
+  static override readonly optionalTensorDataNames: readonly string[] = ['actPreScale']
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
+    blockSize: /* @__PURE__ */ listCodec(integerCodec),
+    shape: /* @__PURE__ */ listCodec(integerCodec),
+  }
+
+  /** The name of this packing format in config JSON. */
+  static readonly packingFormat: string = 'TILE_PACKED_TO_4D'
+  static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = [
+    'TINYGEMM',
+    'HQQ',
+  ]
+
+  static override readonly ops: readonly OpImplementation[] = [
+    implement(linear, (x, weight, bias) => linearOfTiled(x, asTiled(weight), bias)),
+    implement(bmm, (x, weight) => bmmOfTiled(x, asTiled(weight))),
+    onFields(slice, sliceTiled),
+    onFields(select, selectTiled),
+  ]
+
+  declare readonly dtype: 'bfloat16'
+  declare readonly qdata: DenseTensor
+  declare readonly scaleAndZero: DenseTensor
+  declare readonly blockSize: readonly number[]
+  declare readonly actPreScale: DenseTensor | undefined
+
+  /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
+  constructor(fields: Int4TilePackedTo4dFields) {
+    checkLayout(fields)
+    const blockSize = Object.freeze([...fields.blockSize])
+    super({ ...fields, blockSize }, fields.shape, 'bfloat16')
+  }
+
+  /**
+   * Quantizes a dense weight; torchao's `Int4TilePackedTo4dTensor.from_hp`.
+   *
+   * @param weight - (N, K), or (E, N, K) for experts; bfloat16
+   * @param options - `ntileSize` 8 (unless given) or 16: what N is padded to a multiple of
+   * @throws {@link DTypeError}, {@link ShapeError} or {@link ValueError} for weights, groups and options
+   * that the format does not take
+   */
+  static fromHp(weight: Tensor, options: Int4FromHpOptions): Int4TilePackedTo4dTensor {
+    const { blockSize, chooseQparamsAlgorithm = 'TINYGEMM', ntileSize = TILE_ROWS } = options
+    const dense = checkQuantizable(weight, blockSize, ntileSize)
+    const whole = padded(dense, paddedSizes(weight.shape, ntileSize))
+    const quantized = quantizePadded(whole, blockSize, chooseQparamsAlgorithm)
+    const { codes, scale, zeroPoint } = quantized
+    return new Int4TilePackedTo4dTensor({
+      qdata: asDense(packInt4Tiles(codes)),
+      scaleAndZero: asDense(packTinygemmScalesAndZeros(scale, zeroPoint)),
+      blockSize,
+      shape: weight.shape,
+    })
+  }
+
+  /**
+   * A weight of codes that another int4 format gave.
+   *
+   * @throws {@link ValueError} for what bfloat16 would round, unless `allowRounding`: scales of another
+   * dtype, and integer zero points
+   */
+  static fromCodes(
+    { codes, scale, zeroPoint, groupSize }: Int4Codes,
+    { allowRounding = false }: Int4TilePackedFromCodesOptions = {},
+  ): Int4TilePackedTo4dTensor {
+    if (!allowRounding && (scale.dtype !== 'bfloat16' || zeroPoint?.domain === 'INT')) {
+      throw new ValueError({
+        package: PACKAGE,
+        expected: 'codes with scales of bfloat16 and a floating zero point, or none',
+        got: `${scale.dtype} and ${zeroPoint?.domain === 'INT' ? 'an integer one' : 'a floating one'}`,
+        cure: 'Quantize the float weight with fromHp, or pass { allowRounding: true }.',
+      })
+    }
+    const values = middleValues(scale, zeroPoint)
+    const [rows, columns] = paddedSizes(codes.shape, TILE_ROWS)
+    // From (K / g, N), as formats meet, to (N, K / g).
+    const asRows = (qparam: Tensor): DenseTensor => {
+      const rounded = asDense(cast(qparam, 'bfloat16')).transpose(-2, -1)
+      return padded(rounded, [rows, columns / groupSize])
+    }
+    return new Int4TilePackedTo4dTensor({
+      qdata: asDense(packInt4Tiles(padded(asDense(codes), [rows, columns]))),
+      scaleAndZero: asDense(packTinygemmScalesAndZeros(asRows(scale), asRows(values))),
+      blockSize: codes.shape.map((_, d) => (d === codes.ndim - 1 ? groupSize : 1)),
+      shape: codes.shape,
+    })
+  }
+
+  /**
+   * The codes without padding, for another int4 format to take.
+   *
+   * @throws {@link ShapeError} when the last group of a row is partly padding
+   */
+  toCodes(): Int4Codes {
+    const { qdata, scaleAndZero, blockSize, shape, dtype } = this
+    const groupSize = blockSize.at(-1) as number
+    const [n, k] = shape.slice(-2) as [number, number]
+    if (k % groupSize !== 0) throw partialGroup(k, groupSize)
+    const cut = (tensor: Tensor, rows: number, columns: number): DenseTensor =>
+      asDense(tensor).narrow(-2, 0, rows).narrow(-1, 0, columns).contiguous()
+    const qparam = (at: number): DenseTensor => cut(scaleAndZero.select(-1, at), k / groupSize, n)
+    return {
+      codes: cut(unpackInt4Tiles(qdata), n, k),
+      scale: qparam(0),
+      zeroPoint: { domain: 'FLOAT', values: qparam(1) },
+      groupSize,
+      dtype,
+    }
+  }
+
+  /** The weight as tinygemm's kernels see it, without padding. */
+  override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    const { qdata, scaleAndZero, shape } = this
+    return asDense(dequantizeInt4Tiles([qdata, scaleAndZero], shape, dtype))
+  }
+}
+
+/** The value of code 8 in each group, which is what this format stores. */
+function middleValues(scale: Tensor, zeroPoint: Int4Codes['zeroPoint']): Tensor {
+  if (!zeroPoint) return zeros(scale.shape, scale.dtype, scale.device)
+  return zeroPoint.domain === 'INT' ? valueOfMiddleCode(zeroPoint.values, scale) : zeroPoint.values
+}
+
+function partialGroup(k: number, groupSize: number): ShapeError {
+  return new ShapeError({
+    package: PACKAGE,
+    expected: `groups of ${groupSize} that divide K`,
+    got: String(k),
+    cure: 'Call dequantize(), and quantize that.',
+  })
+}
+
+/** A row of the op table for an op whose result is a weight of other fields. */
+function onFields<Args extends readonly unknown[]>(
+  op: Op<[tensor: Tensor, ...Args], Tensor>,
+  change: (fields: Int4TilePackedTo4dFields, ...args: Args) => Int4TilePackedTo4dFields,
+): OpImplementation {
+  return implement(op, (tensor, ...args) => {
+    const weight = asTiled(tensor)
+    return new (weight.constructor as typeof Int4TilePackedTo4dTensor)(change(weight, ...args))
+  })
+}
+
+function asTiled(tensor: Tensor): Int4TilePackedTo4dTensor {
+  if (tensor instanceof Int4TilePackedTo4dTensor) return tensor
+  throw new DTypeError({
+    package: PACKAGE,
+    expected: 'an Int4TilePackedTo4dTensor as the weight, and no other quantized tensor beside it',
+    got: String(tensor).slice(0, 80),
+    cure: 'Call dequantize() on the other one.',
+  })
+}

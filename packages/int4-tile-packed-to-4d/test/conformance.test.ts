@@ -1,0 +1,40 @@
+import * as base from '@ao/base-tensor'
+import type { Int4FromHpOptions } from '@ao/quant-primitives'
+import { testFormat } from '@ao/test-kit'
+import { Int4TilePackedTo4dTensor } from '../src/index.ts'
+
+const by = (options: Int4FromHpOptions) => (weight: base.Tensor) =>
+  Int4TilePackedTo4dTensor.fromHp(weight, options)
+
+const dtypes = ['bfloat16'] as const
+const sliceSteps = [8, 1024] as const
+
+testFormat(base, Int4TilePackedTo4dTensor, [
+  {
+    name: 'groups of 32',
+    fromHp: by({ blockSize: [1, 32] }),
+    shape: [16, 2048],
+    sliceSteps,
+    weightSqnr: 21,
+    linearSqnr: 20,
+    dtypes,
+  },
+  {
+    name: 'padded on both sides',
+    fromHp: by({ blockSize: [1, 64], ntileSize: 16 }),
+    shape: [20, 200],
+    sliceSteps,
+    weightSqnr: 20,
+    linearSqnr: 19,
+    dtypes,
+  },
+  {
+    name: 'HQQ',
+    fromHp: by({ blockSize: [1, 256], chooseQparamsAlgorithm: 'HQQ' }),
+    shape: [16, 1024],
+    sliceSteps,
+    weightSqnr: 18,
+    linearSqnr: 17,
+    dtypes,
+  },
+])
