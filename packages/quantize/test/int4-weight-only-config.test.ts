@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { DenseTensor, meta, TensorSubclass, zeros, type Json, type Tensor } from '@ao/base-tensor'
+import {
+  meta,
+  TensorSubclass,
+  zeros,
+  type DenseTensor,
+  type Json,
+  type Tensor,
+} from '@ao/base-tensor'
 import type { Int4ChooseQparamsAlgorithm, Int4FromHpOptions } from '@ao/quant-primitives'
 import { goldenPath } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
