@@ -43,7 +43,7 @@ export const INT4_CENTER = 8
 export function readInt4Codes({ codes, scale, zeroPoint, groupSize }: Int4Codes): Groups {
   const [n, k] = checkCodes(codes, 'uint8', groupSize)
   const shape = [k / groupSize, n]
-  checkScale(scale, shape)
+  const rows = transposed(readScale(scale, shape), k / groupSize, n)
   const array = hostArray(codes) as Uint8Array
   if (array.some((code) => code > INT4_RANGE.max)) {
     throw new ValueError({
@@ -52,43 +52,43 @@ export function readInt4Codes({ codes, scale, zeroPoint, groupSize }: Int4Codes)
       got: String(array.find((code) => code > INT4_RANGE.max)),
     })
   }
-  const scales = transposed(hostFloat32(scale), k / groupSize, n)
-  const center = new Float64Array(scales.length).fill(INT4_CENTER)
-  const groups = { n, k, groupSize, codes: array, scale: scales, zeroPoint: center }
+  const center = new Float64Array(rows.length).fill(INT4_CENTER)
+  const groups = { n, k, groupSize, codes: array, scale: rows, zeroPoint: center }
   if (!zeroPoint) return groups
-  checkShape('the zero point', zeroPoint.values, shape)
-  const values = transposed(hostFloat32(zeroPoint.values), k / groupSize, n)
-  if (zeroPoint.domain === 'INT') return { ...groups, zeroPoint: Float64Array.from(values) }
-  return { ...groups, zeroPoint: inCodes(values, scales) }
+  const values = transposed(readFinite('zero points', zeroPoint.values, shape), k / groupSize, n)
+  const inCodes = zeroPoint.domain === 'INT' ? Float64Array.from(values) : toCodes(values, rows)
+  return { ...groups, zeroPoint: inCodes }
 }
 
 /** Floating zero points, the value of code 8, as the code of value 0. */
-function inCodes(values: Float32Array, scale: Float32Array): Float64Array {
+function toCodes(values: Float32Array, scale: Float32Array): Float64Array {
   return Float64Array.from(values, (value, i) => {
-    const code = value === 0 ? INT4_CENTER : INT4_CENTER - value / (scale[i] as number)
-    if (Number.isFinite(code)) return code
+    const divisor = scale[i] as number
+    if (divisor !== 0 || value === 0)
+      return value === 0 ? INT4_CENTER : INT4_CENTER - value / divisor
     throw new ValueError({
       package: PACKAGE,
-      expected: 'finite zero points, and scales other than 0 beside those other than 0',
-      got: `zero point ${value} with scale ${scale[i]}`,
+      expected: 'scales other than 0 where zero points are not 0',
+      got: `zero point ${value} with scale 0`,
     })
   })
 }
 
-/** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
+/** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
 export function readInt8Codes({ codes, scale, zeroPoint, groupSize }: Int8Codes): Groups {
   const [n, k] = checkCodes(codes, 'int8', groupSize)
   const shape = [n, k / groupSize]
-  checkScale(scale, shape)
-  if (zeroPoint) checkShape('the zero point', zeroPoint, shape)
-  return {
-    ...{ n, k, groupSize },
-    codes: hostArray(codes) as Int8Array,
-    scale: hostFloat32(scale).slice(),
-    zeroPoint: zeroPoint
-      ? Float64Array.from(hostFloat32(zeroPoint))
-      : new Float64Array(n * (k / groupSize)),
+  const scales = readScale(scale, shape).slice()
+  const groups = { n, k, groupSize, codes: hostArray(codes) as Int8Array, scale: scales }
+  if (!zeroPoint) return { ...groups, zeroPoint: new Float64Array(scales.length) }
+  if (zeroPoint.dtype !== 'int8') {
+    throw new DTypeError({
+      package: PACKAGE,
+      expected: 'zero points of int8',
+      got: zeroPoint.dtype,
+    })
   }
+  return { ...groups, zeroPoint: Float64Array.from(readFinite('zero points', zeroPoint, shape)) }
 }
 
 /** What int4 codes in groups become: their zero points as whole numbers, or none when all are 8. */
@@ -161,22 +161,22 @@ function checkCodes(codes: Tensor, dtype: StoredDType, groupSize: number): [numb
   })
 }
 
-function checkScale(scale: Tensor, shape: readonly number[]): void {
-  checkShape('the scale', scale, shape)
-  if (!isFloatDType(scale.dtype)) {
-    throw new DTypeError({ package: PACKAGE, expected: 'a floating scale', got: scale.dtype })
-  }
-  const bad = hostFloat32(scale).find((value) => !Number.isFinite(value))
-  if (bad !== undefined) {
-    throw new ValueError({ package: PACKAGE, expected: 'finite scales', got: String(bad) })
-  }
+function readScale(scale: Tensor, shape: readonly number[]): Float32Array {
+  if (isFloatDType(scale.dtype)) return readFinite('scales', scale, shape)
+  throw new DTypeError({ package: PACKAGE, expected: 'floating scales', got: scale.dtype })
 }
 
-function checkShape(what: string, tensor: Tensor, shape: readonly number[]): void {
-  if (tensor.shape.join() === shape.join()) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `${what} of shape [${shape.join(', ')}], one element a group`,
-    got: `[${tensor.shape.join(', ')}]`,
-  })
+/** The elements of a tensor that has one for each group. */
+function readFinite(what: string, tensor: Tensor, shape: readonly number[]): Float32Array {
+  if (tensor.shape.join() !== shape.join()) {
+    throw new ShapeError({
+      package: PACKAGE,
+      expected: `${what} of shape [${shape.join(', ')}], one a group`,
+      got: `[${tensor.shape.join(', ')}]`,
+    })
+  }
+  const values = hostFloat32(tensor)
+  const bad = values.find((value) => !Number.isFinite(value))
+  if (bad === undefined) return values
+  throw new ValueError({ package: PACKAGE, expected: `finite ${what}`, got: String(bad) })
 }

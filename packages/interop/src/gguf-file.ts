@@ -10,7 +10,7 @@
  * count, uint64, and they.
  */
 
-import { ValueError } from '@ao/base-tensor'
+import { numelOf, ValueError } from '@ao/base-tensor'
 import { bytesOf, concat } from './bytes.ts'
 import { PACKAGE } from './errors.ts'
 import type { GgufTensor } from './gguf-blocks.ts'
@@ -42,11 +42,17 @@ export interface GgufFile {
 
 const VERSION = 3
 const ALIGNMENT = 32
-const MAX_NAME_BYTES = 64
+const MAX_NAME_BYTES = 63 // llama.cpp ends names with a 0 in 64 bytes
 const MAX_RANK = 4
 
-/** ggml's numbers of tensor types. */
-const TENSOR_TYPES = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 8, BF16: 30 }
+/** ggml's numbers of tensor types, and the bytes that hold 32 elements. */
+const TENSOR_TYPES = {
+  F32: { id: 0, bytes: 128 },
+  F16: { id: 1, bytes: 64 },
+  Q4_0: { id: 2, bytes: 18 },
+  Q8_0: { id: 8, bytes: 34 },
+  BF16: { id: 30, bytes: 64 },
+}
 
 /** GGUF's numbers of value types. */
 const NUMBER_TYPES: Readonly<Record<GgufNumberType, number>> = {
@@ -88,19 +94,24 @@ export function writeGguf({ metadata, tensors }: GgufFile): Uint8Array {
   return concat(parts)
 }
 
-function tensorInfo(name: string, { type, shape }: GgufTensor, offset: number): Uint8Array[] {
+function tensorInfo(name: string, { type, shape, data }: GgufTensor, offset: number): Uint8Array[] {
   const nameBytes = string(name)
+  const { id, bytes } = TENSOR_TYPES[type]
   if (nameBytes.length - 8 > MAX_NAME_BYTES || shape.length > MAX_RANK) {
     throw refusal(
       `tensors with names of at most ${MAX_NAME_BYTES} bytes and at most ${MAX_RANK} dimensions`,
       `${name} [${shape.join(', ')}]`,
     )
   }
+  const size = (numelOf(shape) / 32) * bytes
+  if (data.length !== size) {
+    throw refusal(`${size} bytes for ${name}, ${type} [${shape.join(', ')}]`, String(data.length))
+  }
   return [
     nameBytes,
     numbers('uint32', [shape.length]),
     numbers('uint64', shape.toReversed()),
-    numbers('uint32', [TENSOR_TYPES[type]]),
+    numbers('uint32', [id]),
     numbers('uint64', [offset]),
   ]
 }

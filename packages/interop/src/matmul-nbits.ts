@@ -70,8 +70,8 @@ export interface MatMulNBitsOptions extends RoundingOptions {
 
 export interface Int4MatMulNBitsOptions extends MatMulNBitsOptions {
   /**
-   * `packed`: whole numbers, for all of ONNX Runtime's devices. `float`: any, for its CPU alone. Unless given,
-   * packed where that is exact.
+   * `packed`: whole numbers, which all of ONNX Runtime's devices take. `float`: any, for its CPU, which is slower with
+   * them. Unless given, packed where that is exact.
    */
   readonly zeroPoints?: 'packed' | 'float' | undefined
 }
@@ -84,11 +84,12 @@ const SMALLEST_BLOCK = 16
  * A 4-bit weight (N, K) for `MatMulNBits`.
  *
  * @remarks Exact for symmetric codes and for integer zero points. Floating zero points are written as
- * `8 - zeroPoint / scale`, rounded to float32 (about 150 dB, which needs no leave) or float16. With
- * `zeroPoints: 'packed'` they are rounded to whole codes: half a scale at most.
+ * `8 - zeroPoint / scale`, rounded to float32 (about 145 dB, never refused) or float16. With
+ * `zeroPoints: 'packed'` they are rounded to whole codes, half a scale at most; groups whose range of codes
+ * leaves out 0 are quantized anew.
  *
- * @throws {@link ValueError} when something is rounded otherwise without `allowRounding`, and for block sizes
- * that the operator does not take
+ * @throws {@link ValueError} for all other rounding without `allowRounding`, and for block sizes that the
+ * operator does not take
  */
 export function toMatMulNBits(
   codes: Int4Codes,

@@ -245,8 +245,11 @@ describe('writeGguf', () => {
     expect(write({ metadata: { a: { type: 'int32', value: 0.5 } } })).toThrow(
       'int32 holds, got 0.5',
     )
-    expect(write({ tensors: { ['a'.repeat(65)]: norm } })).toThrow(
-      'Expected tensors with names of at most 64 bytes and at most 4 dimensions, got aaa',
+    expect(write({ tensors: { ['a'.repeat(64)]: norm } })).toThrow(
+      'Expected tensors with names of at most 63 bytes and at most 4 dimensions, got aaa',
+    )
+    expect(write({ tensors: { a: { ...q4, shape: [3, 64] } } })).toThrow(
+      '[@ao/interop] Expected 108 bytes for a, Q4_0 [3, 64], got 72.',
     )
     expect(() => toGgufFloat(tensor([1], { dtype: 'int8' }))).toThrow(
       '[@ao/interop] Expected a floating tensor, got int8.',

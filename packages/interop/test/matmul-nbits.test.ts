@@ -158,7 +158,7 @@ describe('toMatMulNBits', () => {
         'got uint8 [2, 1, 32]. Convert experts one by one: weight.select(0, e).',
     )
     expect(() => toMatMulNBits({ ...small, scale: zeros([1, 2]) })).toThrow(
-      '[@ao/interop] Expected the scale of shape [2, 1], one element a group, got [1, 2].',
+      '[@ao/interop] Expected scales of shape [2, 1], one a group, got [1, 2].',
     )
     expect(() => toMatMulNBits(int4Codes([1, 16], ramp(16).fill(16), [1]))).toThrow(
       '[@ao/interop] Expected codes of 0 to 15, got 16.',
@@ -168,8 +168,7 @@ describe('toMatMulNBits', () => {
     )
     const flat = int4Codes([1, 16], ramp(16), [0], { domain: 'FLOAT', values: [2] })
     expect(() => toMatMulNBits(flat)).toThrow(
-      '[@ao/interop] Expected finite zero points, and scales other than 0 beside those other than 0, ' +
-        'got zero point 2 with scale 0.',
+      '[@ao/interop] Expected scales other than 0 where zero points are not 0, got zero point 2 with scale 0.',
     )
   })
 })
@@ -227,6 +226,12 @@ describe('toMatMulNBits8', () => {
     expect(toMatMulNBits8(weight, { dtype: 'float16', allowRounding: true }).sqnr).toBeCloseTo(
       72,
       0,
+    )
+    expect(() => toMatMulNBits8({ ...weight, zeroPoint: zeros([1, 1], 'int32') })).toThrow(
+      '[@ao/interop] Expected zero points of int8, got int32.',
+    )
+    expect(() => toMatMulNBits8({ ...weight, scale: zeros([1, 1], 'int8') })).toThrow(
+      '[@ao/interop] Expected floating scales, got int8.',
     )
     expect(() => toMatMulNBits8(weight, { dtype: 'float16' })).toThrow(
       '[@ao/interop] Expected float16 scales, got a weight that would keep 72.2 dB. ' +
