@@ -21,16 +21,16 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { bandsOf, PACKAGE, TILE_ROWS } from './layout.ts'
+import { BAND_ROWS, bandsOf, PACKAGE } from './layout.ts'
 
 /** (..., G, N) as (..., bands, G, 4). */
 export function toBands(groups: Tensor): DenseTensor {
   const [count, n] = groups.shape.slice(-2) as [number, number]
   const lead = groups.shape.slice(0, -2)
-  const padded = zeros([...lead, count, bandsOf(n) * TILE_ROWS], groups.dtype, groups.device)
+  const padded = zeros([...lead, count, bandsOf(n) * BAND_ROWS], groups.dtype, groups.device)
   padded.narrow(-1, 0, n).copy_(groups)
   return padded
-    .view([...lead, count, bandsOf(n), TILE_ROWS])
+    .view([...lead, count, bandsOf(n), BAND_ROWS])
     .transpose(-3, -2)
     .contiguous()
 }
@@ -40,7 +40,7 @@ export function fromBands(groups: DenseTensor, n: number): DenseTensor {
   const [bands, count] = groups.shape.slice(-3) as [number, number]
   const padded = groups.transpose(-3, -2).contiguous()
   return padded
-    .view([...groups.shape.slice(0, -3), count, bands * TILE_ROWS])
+    .view([...groups.shape.slice(0, -3), count, bands * BAND_ROWS])
     .narrow(-1, 0, n)
     .contiguous()
 }

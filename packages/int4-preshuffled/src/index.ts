@@ -1,9 +1,6 @@
 export {
+  BAND_ROWS,
   LANE_CODES,
-  LANE_WORDS,
-  pieceAt,
-  TILE_LANES,
-  TILE_ROWS,
   type Int4ActivationDType,
   type Int4PreshuffledFields,
 } from './layout.ts'

@@ -2,7 +2,7 @@
  * @file What a preshuffled int4 weight is made of.
  *
  * A decode step multiplies one input row with the whole weight, so its time is that of reading the
- * weight. The order of the codes is made for that: each lane (one thread of a GPU's subgroup) reads 16
+ * weight. The order of the parts is made for that: each lane (one thread of a GPU's subgroup) reads 16
  * bytes that it multiplies next, and neighbouring lanes read neighbouring 16 bytes.
  *
  *     piece   32 codes of one row, k = 32 c .. 32 c + 31: what a lane loads at once, as vec4<u32>.
@@ -13,22 +13,16 @@
  *
  *             so that (word >> 4 j) & 0x000f000f are the neighbours k = 2 j (low) and 2 j + 1 (high), and
  *             with | 0x64006400, as vec2<f16>, they are 1024 + code without a conversion.
- *     tile    pieces of 4 rows x 8 lanes: row by row, 128 bytes each. A lane keeps its 32 inputs for all
- *             four rows; or 32 lanes read the tile's 512 bytes at once.
- *     band    the tiles of 4 rows, along K. The last one has fewer lanes where K / 32 is no multiple of 8.
- *
- *     qdata (bands, K / 8, 4)             band 0                                       | band 1 ...
- *     pieces     tile 0                                           | tile 1 ...         |
- *          row 0, lanes 0-7 | row 1 | row 2 | row 3               | row 0, lanes 8-15  |
+ *     row     its pieces in order, so that lanes along K read on where the lane before them ends
+ *     band    four rows, for which a lane loads its 32 inputs once
  *
  *     value = (code - 8) * groupScale + groupZero
  *     value = (code - 8) * groupScale * rowScale      for inputs that are rounded to float8
  *
- * `groupScale` and `groupZero`, (bands, K / g, 4), have those of a band's four rows side by side: a lane
- * reads four with one load, and lanes of neighbouring groups read on from there.
- *
- * Rows fill bands: N is padded to a multiple of 4 with zeros, whose scale of 0 makes them 0. K is never
- * padded: groups are of 32 codes, or a multiple.
+ * `qdata` (4 bands, K / 8) has whole bands: N is padded to a multiple of 4. `groupScale` and `groupZero`,
+ * (bands, K / g, 4), have those of a band's four rows side by side: a lane reads four with one load, and
+ * lanes of neighbouring groups read on from there. Padding is zeros throughout, and a scale of 0 makes
+ * these rows 0. K is never padded: groups are of 32 codes, or a multiple.
  */
 
 import {
@@ -45,27 +39,21 @@ import type { Int4Codes } from '@ao/quant-primitives'
 
 export const PACKAGE = '@ao/int4-preshuffled'
 
-/** Rows of a tile, and of a band: those that share a lane's inputs. */
-export const TILE_ROWS = 4
-
-/** Lanes of a tile, along K. */
-export const TILE_LANES = 8
+/** Rows that share a lane's inputs. */
+export const BAND_ROWS = 4
 
 /** Codes that a lane loads at once: 16 bytes. */
 export const LANE_CODES = 32
 
-/** Words of 8 codes in those 16 bytes. */
-export const LANE_WORDS = 4
-
-/** Codes of a row in a full tile: where slices along K may begin. */
-export const TILE_CODES: number = TILE_LANES * LANE_CODES
+/** Codes in one of the four words of those. */
+export const WORD_CODES = 8
 
 /** What an input of `linear` is quantized to first: bfloat16 stands for not at all. */
 export type Int4ActivationDType = 'bfloat16' | 'float8_e4m3fn'
 
 /** The inner tensors and attributes of an `Int4PreshuffledTensor`. */
 export interface Int4PreshuffledFields {
-  /** int32 words of 8 codes 0..15: (bands, K / 8, 4), of experts (E, bands, K / 8, 4). */
+  /** int32 words of 8 codes 0..15: (4 bands, K / 8), of experts (E, 4 bands, K / 8). */
   readonly qdata: DenseTensor
   /** (bands, K / g, 4), in `dtype`; of float8_e4m3fn where there is a rowScale. */
   readonly groupScale: DenseTensor
@@ -83,21 +71,7 @@ export interface Int4PreshuffledFields {
 
 /** Bands of `n` rows. */
 export function bandsOf(n: number): number {
-  return Math.ceil(n / TILE_ROWS)
-}
-
-/**
- * Where a piece lies in its band, counted in pieces.
- *
- * @param row - 0..3, in the band
- * @param chunk - which 32 codes of the row
- * @param chunks - of a row: K / 32
- */
-export function pieceAt(row: number, chunk: number, chunks: number): number {
-  const lane = chunk % TILE_LANES
-  const tileStart = chunk - lane
-  const lanes = Math.min(TILE_LANES, chunks - tileStart)
-  return tileStart * TILE_ROWS + row * lanes + lane
+  return Math.ceil(n / BAND_ROWS)
 }
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
@@ -106,13 +80,8 @@ export function checkLayout(fields: Int4PreshuffledFields): void {
   checkBlockSize(blockSize, shape)
   const [n, k] = shape.slice(-2) as [number, number]
   const lead = shape.slice(0, -2)
-  const groups = [...lead, bandsOf(n), k / (blockSize.at(-1) as number), TILE_ROWS]
-  checkPart('qdata', qdata, 'int32', [
-    ...lead,
-    bandsOf(n),
-    (k * TILE_ROWS) / LANE_CODES,
-    LANE_WORDS,
-  ])
+  const groups = [...lead, bandsOf(n), k / (blockSize.at(-1) as number), BAND_ROWS]
+  checkPart('qdata', qdata, 'int32', [...lead, bandsOf(n) * BAND_ROWS, k / WORD_CODES])
   if (rowScale) checkPart('groupScale', groupScale, 'float8_e4m3fn', groups)
   else checkPart('groupScale (without rowScale)', groupScale, dtype, groups)
   if (groupZero && rowScale) {
@@ -124,7 +93,7 @@ export function checkLayout(fields: Int4PreshuffledFields): void {
     })
   }
   if (groupZero) checkPart('groupZero', groupZero, dtype, groups)
-  if (rowScale) checkPart('rowScale', rowScale, 'float32', [...lead, bandsOf(n), TILE_ROWS])
+  if (rowScale) checkPart('rowScale', rowScale, 'float32', [...lead, bandsOf(n), BAND_ROWS])
 }
 
 /** @throws {@link ValueError} unless `blockSize` is ones and a multiple of 32 that divides K */

@@ -25,7 +25,8 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { LANE_CODES, LANE_WORDS, PACKAGE, pieceAt, TILE_ROWS } from './layout.ts'
+import { BAND_ROWS, bandsOf, PACKAGE, WORD_CODES } from './layout.ts'
+import { unpackedShape } from './shuffle.ts'
 
 /** The stored parts of a weight: see `Int4PreshuffledFields`. */
 export type Int4PreshuffledParts = readonly [
@@ -42,13 +43,13 @@ export const dequantizeInt4Preshuffled: Op<
 > = /* @__PURE__ */ defineOp({
   name: 'int4_preshuffled.dequantize',
   reference: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor => {
-    const shape = weightShape(weight, n)
+    const shape = unpackedShape(weight[0], n)
     const values = new Float32Array(numelOf(shape))
     dequantizeRows(weight, n)(values, 0, numelOf(shape.slice(0, -1)))
     return fromFloat32(values, shape, dtype)
   },
   meta: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor =>
-    zeros(weightShape(weight, n), dtype, weight[0].device),
+    zeros(unpackedShape(weight[0], n), dtype, weight[0].device),
 })
 
 type LinearArgs = [x: Tensor, weight: Int4PreshuffledParts, n: number, bias: Tensor | undefined]
@@ -104,18 +105,13 @@ function emptyProduct(x: Tensor, weight: Int4PreshuffledParts, n: number): Tenso
 }
 
 function productShape(x: Tensor, weight: Int4PreshuffledParts, n: number): number[] {
-  const k = weightShape(weight, n).at(-1) as number
+  const k = unpackedShape(weight[0], n).at(-1) as number
   if (x.shape.at(-1) === k) return x.shape.with(-1, n)
   throw new ShapeError({
     package: PACKAGE,
     expected: `an input of shape [..., ${k}] for an int4 weight of shape [${n}, ${k}]`,
     got: `[${x.shape.join(', ')}]`,
   })
-}
-
-function weightShape([qdata]: Int4PreshuffledParts, n: number): number[] {
-  const pieces = qdata.shape.at(-2) as number
-  return [...qdata.shape.slice(0, -3), n, (pieces / TILE_ROWS) * LANE_CODES]
 }
 
 /** Fills tiles with dequantized rows, of K numbers each; those of experts follow each other. */
@@ -125,44 +121,40 @@ function dequantizeRows(weight: Int4PreshuffledParts, n: number): FillRows {
   const scales = hostFloat32(groupScale)
   const zeroPoints = groupZero ? hostFloat32(groupZero) : new Float32Array(scales.length)
   const rowScales = rowScale && hostFloat32(rowScale)
-  const [bands, pieces] = qdata.shape.slice(-3) as [number, number]
-  const chunks = pieces / TILE_ROWS
+  const rowWords = qdata.shape.at(-1) as number
   const groups = groupScale.shape.at(-2) as number
-  const chunksPerGroup = chunks / groups
+  const groupWords = rowWords / groups
+  const padding = bandsOf(n) * BAND_ROWS - n
   return (tile, first, count) => {
     let to = 0
-    for (let line = first; line < first + count; line++) {
-      const expert = Math.floor(line / n)
-      const row = (line % n) % TILE_ROWS
-      const band = expert * bands + Math.floor((line % n) / TILE_ROWS)
-      const rowFactor = rowScales ? (rowScales[band * TILE_ROWS + row] as number) : 1
-      for (let chunk = 0; chunk < chunks; chunk++, to += LANE_CODES) {
-        const group = Math.floor(chunk / chunksPerGroup)
-        const at = (band * groups + group) * TILE_ROWS + row
+    for (let i = first; i < first + count; i++) {
+      const row = i + Math.floor(i / n) * padding
+      const band = Math.floor(row / BAND_ROWS)
+      const rowFactor = rowScales ? (rowScales[row] as number) : 1
+      let from = row * rowWords
+      for (let group = 0; group < groups; group++) {
+        const at = (band * groups + group) * BAND_ROWS + (row % BAND_ROWS)
         const scale = Math.fround((scales[at] as number) * rowFactor)
-        const piece = band * pieces + pieceAt(row, chunk, chunks)
-        dequantizePiece(words, piece * LANE_WORDS, scale, zeroPoints[at] as number, tile, to)
+        const zeroPoint = zeroPoints[at] as number
+        for (const end = from + groupWords; from < end; from++, to += WORD_CODES) {
+          dequantizeWord(words[from] as number, scale, zeroPoint, tile, to)
+        }
       }
     }
   }
 }
 
-function dequantizePiece(
-  words: Int32Array,
-  from: number,
+function dequantizeWord(
+  word: number,
   scale: number,
   zeroPoint: number,
   tile: Float32Array,
   to: number,
 ): void {
-  for (let i = 0; i < LANE_WORDS; i++) {
-    const word = words[from + i] as number
-    for (let j = 0; j < 4; j++) {
-      const pair = word >> (4 * j)
-      const at = to + 8 * i + 2 * j
-      tile[at] = Math.fround(((pair & 15) - 8) * scale) + zeroPoint
-      tile[at + 1] = Math.fround((((pair >> 16) & 15) - 8) * scale) + zeroPoint
-    }
+  for (let j = 0; j < 4; j++) {
+    const pair = word >> (4 * j)
+    tile[to + 2 * j] = Math.fround(((pair & 15) - 8) * scale) + zeroPoint
+    tile[to + 2 * j + 1] = Math.fround((((pair >> 16) & 15) - 8) * scale) + zeroPoint
   }
 }
 

@@ -1,4 +1,4 @@
-/** @file Codes to pieces and back: the order that `layout.ts` describes. */
+/** @file Codes to words and back: the order that `layout.ts` describes. */
 
 import {
   defineOp,
@@ -9,17 +9,17 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { bandsOf, LANE_CODES, LANE_WORDS, pieceAt, TILE_ROWS } from './layout.ts'
+import { BAND_ROWS, bandsOf, WORD_CODES } from './layout.ts'
 
-/** Codes 0..15, uint8 (..., N, K), as int32 words (..., bands, K / 8, 4); K is a multiple of 32. */
+/** Codes 0..15, uint8 (..., N, K), as int32 words (..., 4 bands, K / 8); K is a multiple of 8. */
 export const packInt4Preshuffled: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4_preshuffled.pack',
   reference: (codes: Tensor): Tensor => {
     const shape = packedShape(codes.shape)
     const words = new Int32Array(numelOf(shape))
     const source = hostArray(codes) as Uint8Array
-    forEachPiece(codes.shape, (from, to) => {
-      for (let i = 0; i < LANE_WORDS; i++) words[to + i] = packWord(source, from + 8 * i)
+    forEachRow(codes.shape, (from, to, length) => {
+      for (let i = 0; i < length; i++) words[to + i] = packWord(source, from + WORD_CODES * i)
     })
     return fromArray(words, shape, 'int32')
   },
@@ -31,31 +31,32 @@ export const unpackInt4Preshuffled: Op<[qdata: Tensor, n: number], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'int4_preshuffled.unpack',
     reference: (qdata: Tensor, n: number): Tensor => {
-      const shape = unpackedShape(qdata.shape, n)
+      const shape = unpackedShape(qdata, n)
       const codes = new Uint8Array(numelOf(shape))
       const words = hostArray(qdata) as Int32Array
-      forEachPiece(shape, (to, from) => {
-        for (let i = 0; i < LANE_WORDS; i++)
-          unpackWord(words[from + i] as number, codes, to + 8 * i)
+      forEachRow(shape, (to, from, length) => {
+        for (let i = 0; i < length; i++) {
+          unpackWord(words[from + i] as number, codes, to + WORD_CODES * i)
+        }
       })
       return fromArray(codes, shape, 'uint8')
     },
     meta: (qdata: Tensor, n: number): Tensor =>
-      zeros(unpackedShape(qdata.shape, n), 'uint8', qdata.device),
+      zeros(unpackedShape(qdata, n), 'uint8', qdata.device),
   })
 
-/** Calls `visit` with the index of the first code of each piece, and that of its first word. */
-function forEachPiece(shape: readonly number[], visit: (code: number, word: number) => void): void {
+/** Calls `visit` with the index of each row's first code, that of its first word, and its words. */
+function forEachRow(
+  shape: readonly number[],
+  visit: (code: number, word: number, length: number) => void,
+): void {
   const [n, k] = shape.slice(-2) as [number, number]
-  const chunks = k / LANE_CODES
+  const padding = bandsOf(n) * BAND_ROWS - n
   const rows = numelOf(shape.slice(0, -1))
+  const words = k / WORD_CODES
   for (let row = 0; row < rows; row++) {
-    const inExpert = row % n
-    const band = ((row - inExpert) / n) * bandsOf(n) + Math.floor(inExpert / TILE_ROWS)
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const piece = band * TILE_ROWS * chunks + pieceAt(inExpert % TILE_ROWS, chunk, chunks)
-      visit(row * k + chunk * LANE_CODES, piece * LANE_WORDS)
-    }
+    const expert = Math.floor(row / n)
+    visit(row * k, (row + expert * padding) * words, words)
   }
 }
 
@@ -79,10 +80,10 @@ function unpackWord(word: number, codes: Uint8Array, at: number): void {
 
 function packedShape(shape: readonly number[]): number[] {
   const [n, k] = shape.slice(-2) as [number, number]
-  return [...shape.slice(0, -2), bandsOf(n), (k * TILE_ROWS) / LANE_CODES, LANE_WORDS]
+  return [...shape.slice(0, -2), bandsOf(n) * BAND_ROWS, k / WORD_CODES]
 }
 
-function unpackedShape(shape: readonly number[], n: number): number[] {
-  const pieces = shape.at(-2) as number
-  return [...shape.slice(0, -3), n, (pieces / TILE_ROWS) * LANE_CODES]
+/** (..., n, K) of words (..., 4 bands, K / 8). */
+export function unpackedShape({ shape }: Tensor, n: number): number[] {
+  return [...shape.slice(0, -2), n, (shape.at(-1) as number) * WORD_CODES]
 }

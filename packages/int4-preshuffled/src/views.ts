@@ -2,17 +2,17 @@
  * @file Slices of a preshuffled weight, and its experts.
  *
  * Views share storage with the weight, so a loader can copy into them, and keep the law
- * `dequantize(view(weight)) = view(dequantize(weight))`. They consist of whole tiles; what would cut one
- * is refused.
+ * `dequantize(view(weight)) = view(dequantize(weight))`. They consist of whole bands and groups; what
+ * would cut one is refused.
  */
 
 import { normalizeDim, ShapeError, UnsupportedOpError, type DenseTensor } from '@ao/base-tensor'
-import { LANE_CODES, PACKAGE, TILE_CODES, TILE_ROWS, type Int4PreshuffledFields } from './layout.ts'
+import { BAND_ROWS, PACKAGE, WORD_CODES, type Int4PreshuffledFields } from './layout.ts'
 
-/** What happens to a part, by how many of its dimensions follow that of bands. */
+/** What a view does to each part of a weight. */
 interface Change {
   readonly shape: readonly number[]
-  readonly blockSize?: readonly number[]
+  readonly blockSize: readonly number[]
   readonly qdata: (qdata: DenseTensor) => DenseTensor
   readonly groups: (qparam: DenseTensor) => DenseTensor
   readonly rows: (rowScale: DenseTensor) => DenseTensor
@@ -22,7 +22,7 @@ function changed(fields: Int4PreshuffledFields, change: Change): Int4Preshuffled
   const { groupZero, rowScale } = fields
   return {
     shape: change.shape,
-    blockSize: change.blockSize ?? fields.blockSize,
+    blockSize: change.blockSize,
     dtype: fields.dtype,
     qdata: change.qdata(fields.qdata),
     groupScale: change.groups(fields.groupScale),
@@ -32,7 +32,7 @@ function changed(fields: Int4PreshuffledFields, change: Change): Int4Preshuffled
 }
 
 /**
- * Elements `start` to `end` of `dim`: experts, rows of whole bands, or columns of whole tiles and groups.
+ * Elements `start` to `end` of `dim`: experts, rows of whole bands, or columns of whole groups.
  *
  * @throws {@link ShapeError} unless it begins and ends between them; the weight's own end will do
  * @throws {@link UnsupportedOpError} for steps
@@ -50,26 +50,25 @@ export function sliceInt4Preshuffled(
   const size = shape[d] as number
   const from = clampIndex(start, size)
   const to = Math.max(from, clampIndex(end, size))
-  const groupSize = blockSize.at(-1) as number
-  const unit = [leastCommonMultiple(TILE_CODES, groupSize), TILE_ROWS, 1][shape.length - 1 - d] ?? 1
+  const isRows = d === shape.length - 2
+  const unit = isRows ? BAND_ROWS : (blockSize[d] as number)
   if (from % unit !== 0 || (to % unit !== 0 && to !== size)) throw cut(d, from, to, size, unit)
-  const sliced =
-    (each: number) =>
-    (part: DenseTensor): DenseTensor =>
-      part.slice(d, from / each, Math.ceil(to / each))
-  const whole = { shape: shape.with(d, to - from) }
-  if (d === shape.length - 1) {
-    const qdata = sliced(LANE_CODES / TILE_ROWS)
-    return changed(fields, { ...whole, qdata, groups: sliced(groupSize), rows: (rows) => rows })
-  }
-  const slice = sliced(d === shape.length - 2 ? TILE_ROWS : 1)
-  return changed(fields, { ...whole, qdata: slice, groups: slice, rows: slice })
+  const units = (part: DenseTensor): DenseTensor => part.slice(d, from / unit, Math.ceil(to / unit))
+  const isColumns = d === shape.length - 1
+  const perUnit = isRows ? BAND_ROWS : isColumns ? unit / WORD_CODES : 1
+  return changed(fields, {
+    shape: shape.with(d, to - from),
+    blockSize,
+    qdata: (qdata) => qdata.slice(d, (from / unit) * perUnit, Math.ceil(to / unit) * perUnit),
+    groups: units,
+    rows: isColumns ? (rows) => rows : units,
+  })
 }
 
 /**
  * One expert.
  *
- * @throws {@link UnsupportedOpError} for other dimensions: rows and columns share tiles
+ * @throws {@link UnsupportedOpError} for other dimensions: rows share bands, and columns words
  */
 export function selectInt4Preshuffled(
   fields: Int4PreshuffledFields,
@@ -96,16 +95,10 @@ function clampIndex(index: number, size: number): number {
   return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
 }
 
-function leastCommonMultiple(a: number, b: number): number {
-  let multiple = a
-  while (multiple % b !== 0) multiple += a
-  return multiple
-}
-
 function cut(d: number, from: number, to: number, size: number, unit: number): ShapeError {
   return new ShapeError({
     package: PACKAGE,
-    expected: `a slice of dimension ${d} (size ${size}) in whole tiles and groups`,
+    expected: `a slice of dimension ${d} (size ${size}) in whole ${unit === BAND_ROWS ? 'bands' : 'groups'} of ${unit}`,
     got: `${from} to ${to}`,
     cure: `Slice at multiples of ${unit}, or dequantize() first.`,
   })

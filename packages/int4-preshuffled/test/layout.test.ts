@@ -11,13 +11,10 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  BAND_ROWS,
   Int4PreshuffledTensor,
   LANE_CODES,
-  LANE_WORDS,
   packInt4Preshuffled,
-  pieceAt,
-  TILE_LANES,
-  TILE_ROWS,
   unpackInt4Preshuffled,
 } from '../src/index.ts'
 import { elements, randn } from './support.ts'
@@ -42,7 +39,7 @@ describe('a piece', () => {
     // k = 0..15 hold their own number; k = 16..31 hold 15 - (k - 16).
     const codes = codesOf([1, 32], (k) => (k < 16 ? k : 31 - k))
     const qdata = packInt4Preshuffled(codes)
-    expect(qdata.shape).toEqual([1, 4, 4])
+    expect(qdata.shape).toEqual([4, 4])
     expect(words(qdata).slice(0, 4)).toEqual([0x75316420, 0xfdb9eca8, 0x8ace9bdf, 0x02461357])
   })
 
@@ -54,25 +51,12 @@ describe('a piece', () => {
       expect(halves).toEqual([1024 + ((14 * j) % 16), 1024 + ((14 * j + 7) % 16)])
     }
   })
-
-  it('follows that of the lane before it, row by row within a tile', () => {
-    // 9 lanes along K: a full tile of 4 x 8 pieces, and one of 4 x 1.
-    const order = Array.from({ length: 4 }, (_, row) =>
-      Array.from({ length: 9 }, (_, chunk) => pieceAt(row, chunk, 9)),
-    )
-    expect(order).toEqual([
-      [0, 1, 2, 3, 4, 5, 6, 7, 32],
-      [8, 9, 10, 11, 12, 13, 14, 15, 33],
-      [16, 17, 18, 19, 20, 21, 22, 23, 34],
-      [24, 25, 26, 27, 28, 29, 30, 31, 35],
-    ])
-  })
 })
 
 describe('packing', () => {
   it('gives each place four bits of its own', () => {
     const shape = [5, 288]
-    const taken = new Int32Array(2 * 36 * 4)
+    const taken = new Int32Array(8 * 36)
     for (let at = 0; at < numelOf(shape); at++) {
       const qdata = hostArray(packInt4Preshuffled(codesOf(shape, (i) => (i === at ? 15 : 0))))
       const index = (qdata as Int32Array).findIndex((word) => word !== 0)
@@ -102,8 +86,7 @@ describe('packing', () => {
         const shape = [experts, n, count * LANE_CODES]
         const codes = codesOf(shape, (i) => ((i * 2654435761 + seed) >>> 7) & 15)
         const qdata = packInt4Preshuffled(codes)
-        const bands = Math.ceil(n / TILE_ROWS)
-        expect(qdata.shape).toEqual([experts, bands, count * TILE_ROWS, LANE_WORDS])
+        expect(qdata.shape).toEqual([experts, Math.ceil(n / BAND_ROWS) * 4, count * 4])
         expect(same(unpackInt4Preshuffled(qdata, n), codes)).toBe(true)
         const planned = packInt4Preshuffled(zeros(shape, 'uint8', meta))
         expect([planned.shape, planned.dtype]).toEqual([qdata.shape, 'int32'])
@@ -115,12 +98,10 @@ describe('packing', () => {
     const weight = Int4PreshuffledTensor.fromHp(randn([5, 2816], { dtype: 'bfloat16' }), {
       blockSize: [1, 128],
     })
-    expect(weight.qdata.shape).toEqual([2, 352, 4])
+    expect(weight.qdata.shape).toEqual([8, 352])
     expect(weight.groupScale.shape).toEqual([2, 22, 4])
-    for (let piece = 0; piece < 352; piece++) {
-      const row = Math.floor((piece % 32) / 8) // 2816 = 11 full tiles
-      const last = elements(weight.qdata.select(0, 1).select(0, piece))
-      expect(last.some((word) => word !== 0)).toBe(row === 0)
+    for (let row = 0; row < 8; row++) {
+      expect(elements(weight.qdata.select(0, row)).some((word) => word !== 0)).toBe(row < 5)
     }
     const scales = elements(weight.groupScale.select(0, 1))
     expect(scales.every((scale, i) => (scale === 0) === i % 4 > 0)).toBe(true)
@@ -151,9 +132,7 @@ function decode(
         const load: number[] = []
         for (let lane = 0; lane < active; lane++) {
           const chunk = first + lane
-          const tile = Math.floor(chunk / 8)
-          const width = Math.min(8, chunks - 8 * tile)
-          const piece = band * chunks * 4 + tile * 32 + row * width + (chunk % 8)
+          const piece = (band * 4 + row) * chunks + chunk
           load.push(piece * 16)
           let sum = 0
           let inputs = 0
@@ -188,19 +167,13 @@ describe('the order of a decode kernel', () => {
     // Whole numbers and powers of two keep all sums exact: the results must be equal.
     const codes = codesOf([n, k], (i) => (i * 2654435761) >>> 28)
     const groups = [k / groupSize, n]
-    const power = (i: number): number => 2 ** ((i * 7) % 5)
-    const scale = tensor(
-      Float32Array.from({ length: numelOf(groups) }, (_, i) => power(i)),
-      {
-        shape: groups,
-      },
-    )
-    const values = tensor(
-      Float32Array.from({ length: numelOf(groups) }, (_, i) => (i % 9) - 4),
-      {
-        shape: groups,
-      },
-    )
+    const filled = (value: (i: number) => number): Tensor =>
+      tensor(
+        Float32Array.from({ length: numelOf(groups) }, (_, i) => value(i)),
+        { shape: groups },
+      )
+    const scale = filled((i) => 2 ** ((i * 7) % 5))
+    const values = filled((i) => (i % 9) - 4)
     const zeroPoint = { domain: 'FLOAT', values } as const
     const weight = Int4PreshuffledTensor.fromCodes({
       ...{ codes, scale, zeroPoint, groupSize },
@@ -214,10 +187,7 @@ describe('the order of a decode kernel', () => {
       expect(y[row]).toBe(x.reduce((sum, value, i) => sum + value * dense[row * k + i]!, 0))
     }
     for (const load of loads) {
-      // Runs of 8 lanes read 128 bytes that follow each other, from a multiple of 128 in full tiles.
-      for (let lane = 0; lane < load.length; lane++) {
-        if (lane % TILE_LANES > 0) expect(load[lane]).toBe(load[lane - 1]! + 16)
-      }
+      load.forEach((at, lane) => expect(at).toBe(load[0]! + 16 * lane))
     }
     const all = loads.flat()
     expect(new Set(all).size).toBe(weight.qdata.nbytes / 16)
