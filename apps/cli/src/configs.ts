@@ -1,10 +1,20 @@
-/** @file From `--config` and `--granularity` to a quantization config. */
+/** @file From `--config` and the options that go with it to a quantization config. */
 
 import { FormatError, type Json, type QuantizationConfig } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
+import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
 import { configFromJson } from '@ao/quantize'
+import { Option, type Command } from 'commander'
 import { usageError } from './errors.ts'
-import { CONFIGS, FORMATS, NAMED_CONFIGS, type NamedConfig } from './formats.ts'
+import {
+  CONFIGS,
+  FORMATS,
+  INT4_FORMATS,
+  NAMED_CONFIGS,
+  type NamedConfig,
+  type NamedConfigOptions,
+} from './formats.ts'
+import { integerFrom } from './options.ts'
 import { readTextFile } from './read-file.ts'
 import { nearest } from './suggest.ts'
 
@@ -15,29 +25,96 @@ export const CONFIG_HELP: string = [
   `  ${'<file>.json'.padEnd(26)}what torchao's config_to_dict gives, FqnToConfig included`,
 ].join('\n')
 
-/**
- * The config that a name or a JSON file stands for.
- *
- * @param granularity - `row`, `tensor` or `group:<n>`; for names only
- */
+/** The options that {@link addConfigOptions} adds, as they were given. */
+export interface ConfigArguments {
+  readonly granularity?: string
+  readonly groupSize?: number
+  readonly format?: string
+  readonly algorithm?: string
+}
+
+/** The option that gives each value, for messages. */
+const FLAGS: Readonly<Record<keyof NamedConfigOptions, string>> = {
+  granularity: '--granularity',
+  groupSize: '--group-size',
+  packingFormat: '--format',
+  chooseQparamsAlgorithm: '--algorithm',
+}
+
+const FORMAT_NAMES = INT4_FORMATS.map(({ packingFormat }) => packingFormat.toLowerCase())
+
+/** Adds the options that refine a named config. */
+export function addConfigOptions(command: Command): Command {
+  return command
+    .option('--granularity <g>', 'of int8: row, tensor or group:<n>')
+    .option('--group-size <n>', 'of int4: 32, 64, 128 or 256', integerFrom(1))
+    .addOption(new Option('--format <name>', 'packing format of int4').choices(FORMAT_NAMES))
+    .addOption(
+      new Option('--algorithm <name>', 'how int4 scales are chosen').choices(['tinygemm', 'hqq']),
+    )
+}
+
+/** The config that a name, with its options, or a JSON file stands for. */
 export async function readConfig(
   nameOrFile: string,
-  granularity: string | undefined,
+  args: ConfigArguments,
 ): Promise<QuantizationConfig> {
-  if (!nameOrFile.endsWith('.json')) {
-    return named(nameOrFile).create(
-      granularity === undefined ? {} : { granularity: parseGranularity(granularity) },
-    )
-  }
-  if (granularity !== undefined) {
+  const [config] = await readConfigs([nameOrFile], args)
+  return config as QuantizationConfig
+}
+
+/** {@link readConfig} for several; each option goes to those that take it, and one of them must. */
+export async function readConfigs(
+  namesOrFiles: readonly string[],
+  args: ConfigArguments,
+): Promise<QuantizationConfig[]> {
+  const options = parseOptions(args)
+  const taken = new Set(namesOrFiles.filter(isName).flatMap((name) => named(name).takes))
+  const other = (Object.keys(options) as (keyof NamedConfigOptions)[]).find((o) => !taken.has(o))
+  if (other !== undefined) {
     throw usageError(
-      '--granularity with a config name',
-      `--config ${nameOrFile}`,
-      'Write the granularity into the file.',
+      `a --config that takes ${FLAGS[other]}`,
+      namesOrFiles.join(', ') || 'none',
+      namesOrFiles.every(isName) ? 'Leave it out.' : 'Write it into the file.',
     )
   }
-  const json = await readJson(nameOrFile)
-  return configFromJson(json, { configs: CONFIGS, formats: FORMATS }, nameOrFile)
+  return Promise.all(
+    namesOrFiles.map((name) => (isName(name) ? createNamed(name, options) : readFileConfig(name))),
+  )
+}
+
+function isName(nameOrFile: string): boolean {
+  return !nameOrFile.endsWith('.json')
+}
+
+function createNamed(name: string, options: NamedConfigOptions): QuantizationConfig {
+  const config = named(name)
+  const own = Object.entries(options).filter(([option]) =>
+    config.takes.includes(option as keyof NamedConfigOptions),
+  )
+  return config.create(Object.fromEntries(own))
+}
+
+async function readFileConfig(path: string): Promise<QuantizationConfig> {
+  const json = await readJson(path)
+  return configFromJson(json, { configs: CONFIGS, formats: FORMATS }, path)
+}
+
+function parseOptions(args: ConfigArguments): NamedConfigOptions {
+  const { granularity, groupSize, format, algorithm } = args
+  return {
+    ...(granularity !== undefined && { granularity: parseGranularity(granularity) }),
+    ...(groupSize !== undefined && { groupSize }),
+    ...(format !== undefined && { packingFormat: formatOf(format) }),
+    ...(algorithm !== undefined && {
+      chooseQparamsAlgorithm: algorithm.toUpperCase() as Int4ChooseQparamsAlgorithm,
+    }),
+  }
+}
+
+function formatOf(name: string): Int4PackingFormat {
+  const found = INT4_FORMATS.find(({ packingFormat }) => packingFormat.toLowerCase() === name)
+  return found ?? INT4_FORMATS[0]
 }
 
 function named(name: string): NamedConfig {

@@ -6,46 +6,84 @@ import type {
   TensorSubclassType,
 } from '@ao/base-tensor'
 import type { Granularity } from '@ao/granularity'
+import { Int4Tensor } from '@ao/int4'
+import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
+import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
+import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
 import {
   Int8DynamicActivationInt8WeightConfig,
   Int8StaticActivationInt8WeightConfig,
   Int8Tensor,
   Int8WeightOnlyConfig,
 } from '@ao/int8'
+import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
+import { Int4WeightOnlyConfig } from '@ao/quantize'
+
+/** Packing formats that `--format` may name; the first is the default. */
+export const INT4_FORMATS: readonly [Int4PackingFormat, ...Int4PackingFormat[]] = [
+  Int4Tensor,
+  Int4PlainInt32Tensor,
+  Int4TilePackedTo4dTensor,
+  Int4PreshuffledTensor,
+]
 
 /** Tensor classes that files may hold. */
-export const FORMATS: readonly TensorSubclassType[] = [Int8Tensor]
+export const FORMATS: readonly TensorSubclassType[] = [Int8Tensor, ...INT4_FORMATS]
 
 /** Config classes that config JSON may name; FqnToConfig always may. */
 export const CONFIGS: readonly QuantizationConfigType[] = [
   Int8WeightOnlyConfig,
   Int8DynamicActivationInt8WeightConfig,
   Int8StaticActivationInt8WeightConfig,
+  Int4WeightOnlyConfig,
 ]
+
+/** What the command line says about a named config; what it does not say is missing. */
+export interface NamedConfigOptions {
+  readonly granularity?: Granularity
+  readonly groupSize?: number
+  readonly packingFormat?: Int4PackingFormat
+  readonly chooseQparamsAlgorithm?: Int4ChooseQparamsAlgorithm
+}
 
 /** A config that has a short name on the command line. */
 export interface NamedConfig {
   readonly names: readonly string[]
   readonly summary: string
-  /** @param options - `granularity` is there where `--granularity` is given */
-  create(options: { readonly granularity?: Granularity }): QuantizationConfig
+  /** The options that mean something to it. */
+  readonly takes: readonly (keyof NamedConfigOptions)[]
+  create(options: NamedConfigOptions): QuantizationConfig
 }
 
 export const NAMED_CONFIGS: readonly NamedConfig[] = [
   {
     names: ['int8', 'int8-weight-only'],
     summary: 'int8 weights, activations as they are',
-    create: (options) => new Int8WeightOnlyConfig(options),
+    takes: ['granularity'],
+    create: ({ granularity }) => new Int8WeightOnlyConfig(granularity && { granularity }),
   },
   {
     names: ['int8-dynamic'],
     summary: 'int8 weights, activations to int8 as they come',
-    create: (options) => new Int8DynamicActivationInt8WeightConfig(options),
+    takes: ['granularity'],
+    create: ({ granularity }) =>
+      new Int8DynamicActivationInt8WeightConfig(granularity && { granularity }),
   },
   {
     names: ['int8-dynamic-asym'],
     summary: 'the same, activations with a zero point',
-    create: (options) =>
-      new Int8DynamicActivationInt8WeightConfig({ ...options, actMappingType: 'ASYMMETRIC' }),
+    takes: ['granularity'],
+    create: ({ granularity }) =>
+      new Int8DynamicActivationInt8WeightConfig({
+        actMappingType: 'ASYMMETRIC',
+        ...(granularity && { granularity }),
+      }),
+  },
+  {
+    names: ['int4', 'int4-weight-only'],
+    summary: 'int4 weights in groups of 128 or --group-size, packed by --format',
+    takes: ['groupSize', 'packingFormat', 'chooseQparamsAlgorithm'],
+    create: ({ packingFormat = INT4_FORMATS[0], ...options }) =>
+      new Int4WeightOnlyConfig({ ...options, packingFormat }),
   },
 ]

@@ -4,6 +4,7 @@ import { goldenPath } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { main } from '../src/cli.ts'
 import { reportError } from '../src/errors.ts'
+import { FORMATS } from '../src/formats.ts'
 import { bfloat16, MODEL, writeRaw } from './checkpoints.ts'
 import { ao, temporaryFolder } from './run-cli.ts'
 
@@ -65,7 +66,8 @@ describe('--config', () => {
   it('lists the names it knows, and guesses', async () => {
     expect(await failure(2, ...quantize('--config', 'int8dynamic'))).toBe(
       '[@ao/cli] Expected the name of a config, or a .json file, got int8dynamic. ' +
-        'Did you mean int8-dynamic? Known: int8, int8-weight-only, int8-dynamic, int8-dynamic-asym.',
+        'Did you mean int8-dynamic? Known: int8, int8-weight-only, int8-dynamic, int8-dynamic-asym, ' +
+        'int4, int4-weight-only.',
     )
   })
 
@@ -75,7 +77,19 @@ describe('--config', () => {
     )
     const file = goldenPath('checkpoints/int8wo/config.json')
     expect(await failure(2, ...quantize('--config', file, '--granularity', 'row'))).toContain(
-      'Write the granularity into the file.',
+      'Write it into the file.',
+    )
+  })
+
+  it('refuses options that none of the configs takes', async () => {
+    expect(await failure(2, ...quantize('--config', 'int8', '--group-size', '32'))).toBe(
+      '[@ao/cli] Expected a --config that takes --group-size, got int8. Leave it out.',
+    )
+    expect(await failure(1, ...quantize('--config', 'int4', '--group-size', '48'))).toContain(
+      'a group size of 32, 64, 128, 256, got 48',
+    )
+    expect(await failure(1, ...quantize('--config', 'int4', '--algorithm', 'hqq'))).toContain(
+      'an algorithm that Int4Tensor takes: TINYGEMM, got HQQ',
     )
   })
 
@@ -165,7 +179,7 @@ describe('input', () => {
     ]) {
       expect(await failure(1, ...argv)).toBe(
         '[@ao/cli] Expected up.weight in model.safetensors to be of a class that ao knows, ' +
-          'got Float8Tensor. It knows Int8Tensor; ao inspect lists others, too.',
+          `got Float8Tensor. It knows ${FORMATS.map(({ formatName }) => formatName).join(', ')}; ao inspect lists others, too.`,
       )
     }
     const { stdout } = await ao(['inspect', path])

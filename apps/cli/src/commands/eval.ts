@@ -3,7 +3,7 @@
 import { cat, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
-import { CONFIG_HELP, readConfig } from '../configs.ts'
+import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { loadModel, modelBytes, quantizeModel, type WeightError } from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
@@ -13,12 +13,11 @@ import { createProgress } from '../progress.ts'
 import { readTextFile } from '../read-file.ts'
 import { sqnr } from '../sqnr.ts'
 
-interface EvalArguments {
+interface EvalArguments extends ConfigArguments {
   readonly text: string
   readonly window: number
   readonly maxTokensTotal?: number
   readonly config?: readonly string[]
-  readonly granularity?: string
   readonly dtype?: FloatDType
 }
 
@@ -36,7 +35,7 @@ Examples:
 const KEPT_LOGITS = 2 ** 24
 
 export function addEval(program: Command, run: Run): void {
-  program
+  const command = program
     .command('eval')
     .description('Measure the perplexity of a Llama model on a text')
     .argument('<model>', 'folder or http(s) URL of a model in Hugging Face layout')
@@ -49,7 +48,7 @@ export function addEval(program: Command, run: Run): void {
       collect,
       [],
     )
-    .option('--granularity <g>', 'row, tensor or group:<n>; for --config names')
+  addConfigOptions(command)
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
     .action((model: string, args: EvalArguments) =>
@@ -76,7 +75,7 @@ async function evaluate(
   context: CommandContext,
 ): Promise<Report> {
   const titles = args.config ?? []
-  const configs = await Promise.all(titles.map((name) => readConfig(name, args.granularity)))
+  const configs = await readConfigs(titles, args)
   const folder = await openModelFolder(source)
   const tokenizer = await loadTokenizer(folder)
   // Line ends count as one token each on every system, as where Python reads a text.

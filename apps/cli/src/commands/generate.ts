@@ -3,13 +3,13 @@
 import type { FloatDType } from '@ao/base-tensor'
 import { loadTokenizer, type GenerateOptions, type Tokenizer } from '@ao/llama'
 import { Option, type Command } from 'commander'
-import { CONFIG_HELP, readConfig } from '../configs.ts'
+import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { loadModel, quantizeModel } from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
 import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
 
-interface GenerateArguments {
+interface GenerateArguments extends ConfigArguments {
   readonly prompt: string
   readonly maxTokens: number
   readonly temperature: number
@@ -17,7 +17,6 @@ interface GenerateArguments {
   readonly topP?: number
   readonly seed: number
   readonly config?: string
-  readonly granularity?: string
   readonly dtype?: FloatDType
 }
 
@@ -28,7 +27,7 @@ Examples:
   ao generate ./stories-4m --prompt "Lily" --config int8-dynamic --json`
 
 export function addGenerate(program: Command, run: Run): void {
-  program
+  const command = program
     .command('generate')
     .description('Continue a text with a Llama model, quantized or not')
     .argument('<model>', 'folder or http(s) URL of a model in Hugging Face layout')
@@ -44,7 +43,7 @@ export function addGenerate(program: Command, run: Run): void {
     .option('--top-p <p>', 'choose among tokens of this probability', numberBetween(0, 1))
     .option('--seed <n>', 'seed of the choice', integerFrom(0), 0)
     .option('--config <name|file>', 'quantize after loading')
-    .option('--granularity <g>', 'row, tensor or group:<n>; for --config names')
+  addConfigOptions(command)
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
     .action((model: string, args: GenerateArguments) =>
@@ -59,8 +58,7 @@ async function generate(
 ): Promise<Report> {
   const folder = await openModelFolder(source)
   const tokenizer = await loadTokenizer(folder)
-  const config =
-    args.config === undefined ? undefined : await readConfig(args.config, args.granularity)
+  const config = args.config === undefined ? undefined : await readConfig(args.config, args)
   const model = await loadModel(folder, args.dtype, context)
   if (config) await quantizeModel(model, config, context)
   const promptIds = tokenizer.encode(args.prompt)

@@ -4,7 +4,7 @@ import type { FloatDType, Json } from '@ao/base-tensor'
 import { transformCheckpoint, type Checkpoint } from '@ao/safetensors'
 import { directory } from '@ao/safetensors/node'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { CONFIG_HELP, readConfig } from '../configs.ts'
+import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
@@ -22,9 +22,8 @@ interface Shard {
   readonly count: number
 }
 
-interface QuantizeArguments {
+interface QuantizeArguments extends ConfigArguments {
   readonly config: string
-  readonly granularity?: string
   readonly out?: string
   readonly include?: readonly string[]
   readonly exclude?: readonly string[]
@@ -42,18 +41,19 @@ matches the whole of it; both options may be given several times.
 Examples:
   ao quantize ./stories-4m --config int8 --out ./stories-4m-int8
   ao quantize ./stories-4m --config int8 --granularity group:32 --exclude 're:.*down_proj' --out ./out
+  ao quantize ./stories-4m --config int4 --group-size 64 --format plain_int32 --out ./out
   ao quantize ./stories-4m --config int8-dynamic --dry-run
   ao quantize https://models.example.com/llama-3 --config int8 --out ./model-int8
   ao quantize ./large --config int8 --out ./out --shard 1/2    # on one machine
   ao quantize ./large --config int8 --out ./out --shard 2/2    # on another; then: ao merge ./out`
 
 export function addQuantize(program: Command, run: Run): void {
-  program
+  const command = program
     .command('quantize')
     .description('Quantize a checkpoint, one tensor in memory at a time')
     .argument('<model>', 'folder in Hugging Face layout, .safetensors file or http(s) URL')
     .requiredOption('--config <name|file>', 'how to quantize')
-    .option('--granularity <g>', 'row, tensor or group:<n>; for --config names')
+  addConfigOptions(command)
     .option('--out <dir>', 'folder to write')
     .option('--include <pattern>', 'quantize these modules only', collect)
     .option('--exclude <pattern>', 'leave these modules alone', collect)
@@ -85,7 +85,7 @@ async function quantize(
     throw usageError('--out <dir>', 'none', 'Add it, or --dry-run to write nothing.')
   }
   const options: WeightOptions = {
-    config: await readConfig(args.config, args.granularity),
+    config: await readConfig(args.config, args),
     include: args.include ?? [],
     exclude: args.exclude ?? [],
     lmHead: args.lmHead ?? false,
