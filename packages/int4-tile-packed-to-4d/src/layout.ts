@@ -67,7 +67,7 @@ export function checkBlockSize(shape: readonly number[], blockSize: readonly num
   if (blockSize.length === shape.length && hasOnes && hasGroup) return
   throw new ValueError({
     package: PACKAGE,
-    expected: `a block size of ones and a group of ${GROUP_SIZES.join(', ')}, for shape [${shape.join(', ')}]`,
+    expected: `a block size of ones and a group of 32, 64, 128 or 256, for shape [${shape.join(', ')}]`,
     got: `[${blockSize.join(', ')}]`,
   })
 }

@@ -117,11 +117,12 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
     { codes, scale, zeroPoint, groupSize }: Int4Codes,
     { allowRounding = false }: Int4TilePackedFromCodesOptions = {},
   ): Int4TilePackedTo4dTensor {
-    if (!allowRounding && (scale.dtype !== 'bfloat16' || zeroPoint?.domain === 'INT')) {
+    const isInteger = zeroPoint?.domain === 'INT'
+    if (!allowRounding && (isInteger || scale.dtype !== 'bfloat16')) {
       throw new ValueError({
         package: PACKAGE,
-        expected: 'codes with scales of bfloat16 and a floating zero point, or none',
-        got: `${scale.dtype} and ${zeroPoint?.domain === 'INT' ? 'an integer one' : 'a floating one'}`,
+        expected: 'codes with scales of bfloat16, and a floating zero point or none',
+        got: isInteger ? 'an integer zero point' : `scales of ${scale.dtype}`,
         cure: 'Quantize the float weight with fromHp, or pass { allowRounding: true }.',
       })
     }

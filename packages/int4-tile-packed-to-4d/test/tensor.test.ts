@@ -8,9 +8,7 @@ import {
   meta,
   mul,
   numelOf,
-  roundToFloat16,
   tensor,
-  toBfloat16Bits,
   zeros,
   type DenseTensor,
   type Tensor,
@@ -26,7 +24,6 @@ import {
   unpackInt4Tiles,
   type Int4TilePackedTo4dFields,
 } from '../src/index.ts'
-import { fusedMultiplyAdd, roundToHalf } from '../src/rounding.ts'
 import { elements, randn } from './support.ts'
 
 const group32 = { blockSize: [1, 32] }
@@ -48,59 +45,6 @@ function withParts(weight: Int4TilePackedTo4dTensor, parts: Partial<Int4TilePack
 function values(weight: Tensor): number[] {
   return elements((weight as Int4TilePackedTo4dTensor).dequantize('float32'))
 }
-
-describe('rounding', () => {
-  // A finite bfloat16 number is a whole multiple of 2^-133.
-  const exact = (x: number): bigint => {
-    const exponent = x === 0 ? 0 : Math.max(Math.floor(Math.log2(Math.abs(x))) - 10, -133)
-    return BigInt(x / 2 ** exponent) << BigInt(exponent + 133)
-  }
-
-  it('of a fused product and sum is to the nearest bfloat16, ties to even', () => {
-    const codes = fc.integer({ min: -8, max: 7 })
-    const number = fc
-      .tuple(fc.integer({ min: 0x80, max: 0xff }), fc.integer({ min: -40, max: 20 }), fc.boolean())
-      .map(([mantissa, exponent, negative]) => (negative ? -1 : 1) * mantissa * 2 ** exponent)
-    fc.assert(
-      fc.property(codes, number, number, (code, scale, zero) => {
-        const got = fusedMultiplyAdd(code, scale, zero)
-        const sum = BigInt(code) * exact(scale) + exact(zero)
-        const distance = (x: number): bigint => {
-          const d = exact(x) - sum
-          return d < 0n ? -d : d
-        }
-        const bits = toBfloat16Bits(got)
-        for (const neighbour of [bits - 1, bits + 1]) {
-          if ((neighbour & 0x7fff) >= 0x7f80 || bits === 0) continue
-          const other = distance(fromBfloat16Bits(neighbour))
-          expect(distance(got) <= other).toBe(true)
-          if (distance(got) === other) expect(bits & 1).toBe(0)
-        }
-      }),
-      { numRuns: 3000 },
-    )
-  })
-
-  it('happens once: a tie of the product is broken by the smallest sum', () => {
-    const scale = 1 + 2 ** -7 // times 3: halfway between two bfloat16 numbers
-    const [down, up] = [3 + 2 ** -6, 3 + 2 ** -5]
-    expect(fusedMultiplyAdd(3, scale, 0)).toBe(up)
-    expect(fusedMultiplyAdd(3, scale, 2 ** -60)).toBe(up)
-    expect(fusedMultiplyAdd(3, scale, -(2 ** -60))).toBe(down)
-    expect(fusedMultiplyAdd(-3, scale, 2 ** -60)).toBe(-down)
-  })
-
-  it('to float16 is that of base-tensor', () => {
-    const check = (x: number): void => {
-      // The sign of a zero does not matter here.
-      expect(roundToHalf(x) + 0).toBe(roundToFloat16(x) + 0)
-    }
-    fc.assert(fc.property(fc.float(), check))
-    fc.assert(fc.property(fc.float({ min: -2, max: 2, noNaN: true }), check))
-    fc.assert(fc.property(fc.float({ min: -6.103515625e-5, max: 6.103515625e-5 }), check))
-    for (const x of [65519, 65520, -65520, 2 ** -24, 2 ** -25, 2 ** -14, Infinity]) check(x)
-  })
-})
 
 describe('tiles', () => {
   it('bring back every code from every place', () => {
@@ -213,10 +157,10 @@ describe('fromHp', () => {
       `[DTypeError: [@ao/int4-tile-packed-to-4d] Expected a weight of bfloat16, got float32. Use cast(weight, 'bfloat16') first.]`,
     )
     expect(quantize({ blockSize: [1, 48] })).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected a block size of ones and a group of 32, 64, 128, 256, for shape [8, 64], got [1, 48].]`,
+      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected a block size of ones and a group of 32, 64, 128 or 256, for shape [8, 64], got [1, 48].]`,
     )
     expect(quantize({ blockSize: [32, 1] })).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected a block size of ones and a group of 32, 64, 128, 256, for shape [8, 64], got [32, 1].]`,
+      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected a block size of ones and a group of 32, 64, 128 or 256, for shape [8, 64], got [32, 1].]`,
     )
     expect(quantize({ ntileSize: 32 })).toThrowErrorMatchingInlineSnapshot(
       `[ValueError: [@ao/int4-tile-packed-to-4d] Expected an ntileSize of 8 or 16, got 32.]`,
@@ -429,7 +373,7 @@ describe('codes', () => {
     const plain = Int4PlainInt32Tensor.fromHp(bf16([8, 64]), group32)
     const codes = plain.toCodes()
     expect(() => Int4TilePackedTo4dTensor.fromCodes(codes)).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected codes with scales of bfloat16 and a floating zero point, or none, got bfloat16 and an integer one. Quantize the float weight with fromHp, or pass { allowRounding: true }.]`,
+      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected codes with scales of bfloat16, and a floating zero point or none, got an integer zero point. Quantize the float weight with fromHp, or pass { allowRounding: true }.]`,
     )
     const rounded = Int4TilePackedTo4dTensor.fromCodes(codes, { allowRounding: true })
     const error = sqnr(hostFloat32(plain.dequantize('float32')), values(rounded))
