@@ -8,19 +8,32 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readFloat32, type FloatDType, type QuantizationConfig } from '@ao/base-tensor'
+import { Int4Tensor } from '@ao/int4'
+import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
+import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
 import { Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig } from '@ao/int8'
 import { LlamaForCausalLM, loadTokenizer, perplexity, type Tokenizer } from '@ao/llama'
-import { quantize_ } from '@ao/quantize'
+import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
+import { Int4WeightOnlyConfig, quantize_ } from '@ao/quantize'
 import { openSafetensors } from '@ao/safetensors'
 import { directory, fileSource } from '@ao/safetensors/node'
 import { maxAbsoluteDifference, sharedPath } from '@ao/test-kit'
 
-/** A configuration of `reference.json`, and how far its perplexity may be off. */
+/** A configuration, and how far its perplexity may be off. */
 interface Case {
+  /** As in `reference.json`, or a name of our own for what torchao gave no number for. */
   readonly name: string
   readonly config: QuantizationConfig | undefined
   readonly dtype: FloatDType
+  /** From torchao's; where that is missing, how far above torchao's float32, as a share of it. */
   readonly tolerance: number
+}
+
+function int4(
+  packingFormat: Int4PackingFormat,
+  chooseQparamsAlgorithm: Int4ChooseQparamsAlgorithm = 'TINYGEMM',
+): QuantizationConfig {
+  return new Int4WeightOnlyConfig({ groupSize: 32, packingFormat, chooseQparamsAlgorithm })
 }
 
 const CASES: readonly Case[] = [
@@ -42,6 +55,25 @@ const CASES: readonly Case[] = [
     config: new Int8DynamicActivationInt8WeightConfig({ actMappingType: 'ASYMMETRIC' }),
     dtype: 'float32',
     tolerance: 0.02,
+  },
+  {
+    name: 'int4_tile_packed_g32',
+    config: int4(Int4TilePackedTo4dTensor),
+    dtype: 'bfloat16',
+    tolerance: 0.05,
+  },
+  {
+    name: 'int4_tile_packed_hqq_g32',
+    config: int4(Int4TilePackedTo4dTensor, 'HQQ'),
+    dtype: 'bfloat16',
+    tolerance: 0.05,
+  },
+  { name: 'int4 plain', config: int4(Int4Tensor), dtype: 'bfloat16', tolerance: 0.015 },
+  {
+    name: 'int4 plain_int32',
+    config: int4(Int4PlainInt32Tensor),
+    dtype: 'bfloat16',
+    tolerance: 0.015,
   },
 ]
 
@@ -87,14 +119,24 @@ async function verify(path: string, textFile: string): Promise<void> {
     const start = performance.now()
     const result = await perplexity(model, ids)
     const seconds = (performance.now() - start) / 1000
-    const expected = reference.perplexity[name] as number
-    const off = Math.abs(result.perplexity - expected)
-    verdict(
-      off <= tolerance,
-      `${name.padEnd(18)} perplexity ${result.perplexity.toFixed(4)}, torchao ${expected.toFixed(4)}, ` +
-        `off by ${off.toFixed(4)} of ${tolerance} (${(result.tokens / seconds).toFixed(0)} tokens/s)`,
-    )
+    const rate = `(${(result.tokens / seconds).toFixed(0)} tokens/s)`
+    report(name, result.perplexity, reference.perplexity, tolerance, rate)
   }
+}
+
+function report(
+  name: string,
+  found: number,
+  reference: Reference['perplexity'],
+  tolerance: number,
+  rate: string,
+): void {
+  const expected = reference[name]
+  const float = reference['float32'] as number
+  const off = expected === undefined ? found / float - 1 : Math.abs(found - expected)
+  const than = expected === undefined ? `float32 ${float.toFixed(4)}` : expected.toFixed(4)
+  const text = `perplexity ${found.toFixed(4)}, torchao ${than}, off by ${off.toFixed(4)} of ${tolerance}`
+  verdict(off <= tolerance, `${name.padEnd(24)} ${text} ${rate}`)
 }
 
 function verifyTokenizer(tokenizer: Tokenizer, { tokenizer_samples: samples }: Reference): void {
