@@ -10,6 +10,8 @@ import {
   transformCheckpoint,
   unflattenTensorStateDict,
 } from '@ao/safetensors'
+import { goldenPath } from '@ao/test-kit'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Int4PreshuffledTensor } from '../src/index.ts'
 import { elements, randn } from './support.ts'
@@ -53,6 +55,29 @@ describe('a file with a preshuffled weight', () => {
     expect(activationDtype).toBe(weight.activationDtype)
     const again = Int4PreshuffledTensor.fromCodes(plain.toCodes(), { activationDtype })
     expect(bits(again)).toEqual(bits(weight))
+  })
+
+  it("may be torchao's own, and is written again to the byte", async () => {
+    const file = new Uint8Array(
+      readFileSync(goldenPath('checkpoints/int4_plain/model.safetensors')),
+    )
+    const checkpoint = await openCheckpointFile(bytesSource(file, 'model.safetensors'))
+    const state: [string, Tensor][] = []
+    for await (const entry of checkpoint.entries({ formats })) state.push(entry)
+    const weights = state.filter(([, tensor]) => tensor instanceof Int4PreshuffledTensor)
+    expect(weights.map(([name]) => name)).toEqual(['up.weight', 'down.weight', 'head.weight'])
+    const { tensors, metadata } = flattenTensorStateDict(state)
+    const bytes = serializeSafetensors(tensors, metadata)
+    const again = await openCheckpointFile(bytesSource(bytes, 'again.safetensors'))
+    expect(JSON.parse(again.metadata.get('up.weight')!)).toEqual(
+      JSON.parse(checkpoint.metadata.get('up.weight')!),
+    )
+    for (const { parts } of checkpoint.names.map((name) => checkpoint.info(name))) {
+      for (const { key } of parts) {
+        const stored = await [...checkpoint.files.values()][0]!.read(key)
+        expect(elements(tensors.get(key)!), key).toEqual(elements(stored))
+      }
+    }
   })
 
   it('holds experts', async () => {

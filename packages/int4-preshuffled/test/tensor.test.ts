@@ -14,6 +14,7 @@ import {
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
   type Int4Codes,
+  type Int4PackingFormat,
 } from '@ao/quant-primitives'
 import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
@@ -318,6 +319,15 @@ describe('views', () => {
 })
 
 describe('fromHp and the constructor', () => {
+  it('are what an int4 config asks of a packing format', () => {
+    const format: Int4PackingFormat = Int4PreshuffledTensor
+    expect([format.packingFormat, format.chooseQparamsAlgorithms]).toEqual([
+      'PRESHUFFLED',
+      ['TINYGEMM'],
+    ])
+    expect(format.fromHp(randn([4, 64]), group32)).toBeInstanceOf(Int4PreshuffledTensor)
+  })
+
   it('count bytes as they plan to', () => {
     const planned = Int4PreshuffledTensor.fromHp(zeros([6, 576], 'bfloat16', meta), group32)
     expect(planned.nbytes).toBe(8 * (576 / 2 + 2 * 2 * 18))
