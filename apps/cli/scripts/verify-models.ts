@@ -17,7 +17,7 @@ import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-pr
 import { Int4WeightOnlyConfig, quantize_ } from '@ao/quantize'
 import { openSafetensors } from '@ao/safetensors'
 import { directory, fileSource } from '@ao/safetensors/node'
-import { maxAbsoluteDifference, sharedPath } from '@ao/test-kit'
+import { maxAbsoluteDifference, maxRelativeToPeak, sharedPath } from '@ao/test-kit'
 
 /** A configuration, and how far its perplexity may be off. */
 interface Case {
@@ -77,8 +77,8 @@ const CASES: readonly Case[] = [
   },
 ]
 
-// The reference's float32 logits are themselves this far from those computed in float64.
-const LOGITS_TOLERANCE = 4e-3
+/** Of the largest logit. */
+const LOGITS_TOLERANCE = 1e-3
 
 interface Reference {
   readonly perplexity: Readonly<Record<string, number>>
@@ -153,10 +153,12 @@ async function verifyFloat(path: string, reference: Reference): Promise<void> {
   const expected = await readFloat32(await file.read('logits/float32'))
   await file.close()
   const logits = await readFloat32(model.forward(reference.prompt_ids))
-  const difference = maxAbsoluteDifference(expected, logits)
+  const difference = maxRelativeToPeak(expected, logits)
+  // The reference was made on a GPU in reduced precision: float64 arithmetic is as far from it.
+  const absolute = maxAbsoluteDifference(expected, logits).toExponential(1)
   verdict(
     difference <= LOGITS_TOLERANCE,
-    `float32 logits within ${difference.toExponential(1)} of ${LOGITS_TOLERANCE}`,
+    `float32 logits within ${difference.toExponential(1)} of the largest (${absolute} absolute)`,
   )
   const greedy = reference.greedy['float32'] as readonly number[]
   const ids = [...reference.prompt_ids]
