@@ -3,10 +3,11 @@
 import {
   asDense,
   hostArray,
+  isFloatDType,
   ValueError,
+  type FloatDType,
   type QuantizationConfig,
   type Skipped,
-  type StoredDType,
   type Tensor,
   type TypedArray,
 } from '@ao/base-tensor'
@@ -54,6 +55,7 @@ export function checkFiniteHost(weight: Tensor, name: string): void {
 }
 
 function checkFiniteElements(elements: TypedArray, weight: Tensor, name: string): void {
+  if (!isFloatDType(weight.dtype)) return
   const { count, first } = countNonFinite(elements, weight.dtype)
   if (count === 0) return
   throw new ValueError({
@@ -64,23 +66,48 @@ function checkFiniteElements(elements: TypedArray, weight: Tensor, name: string)
   })
 }
 
-// NaN and infinities are the numbers whose exponent bits are all set.
+/** The exponent bits of each floating dtype; they are all set in NaN and infinities alone. */
+const EXPONENTS: Readonly<Record<FloatDType, number>> = {
+  float32: 0x7f800000,
+  bfloat16: 0x7f80,
+  float16: 0x7c00,
+}
+
 function countNonFinite(
   elements: TypedArray,
-  dtype: StoredDType,
+  dtype: FloatDType,
 ): { readonly count: number; readonly first: number } {
-  const isFloat32 = dtype === 'float32'
-  const bits = isFloat32
-    ? new Uint32Array(elements.buffer, elements.byteOffset, elements.length)
-    : (elements as Uint16Array)
-  const exponent = isFloat32 ? 0x7f800000 : dtype === 'bfloat16' ? 0x7f80 : 0x7c00
+  const exponent = EXPONENTS[dtype]
   let count = 0
   let first = -1
-  for (let i = 0; i < bits.length; i++) {
-    if (((bits[i] as number) & exponent) !== exponent) continue
-    if (count++ === 0) first = i
+  if (mayHaveNonFinite(elements, dtype)) {
+    const bits = dtype === 'float32' ? words(elements) : (elements as Uint16Array)
+    for (let i = 0; i < bits.length; i++) {
+      if (((bits[i] as number) & exponent) !== exponent) continue
+      if (count++ === 0) first = i
+    }
   }
   return { count, first }
+}
+
+/**
+ * A quick look that reads elements of 16 bits in pairs: adding one to an exponent's last bit carries into
+ * the sign's place when all its bits are set. True also where a pair cannot be read.
+ */
+function mayHaveNonFinite(elements: TypedArray, dtype: FloatDType): boolean {
+  const isPaired = elements.byteOffset % 4 === 0 && elements.byteLength % 4 === 0
+  if (dtype === 'float32' || !isPaired) return true
+  const pairs = words(elements)
+  const exponents = EXPONENTS[dtype] * 0x10001
+  const one = exponents & -exponents & 0xffff
+  const ones = one * 0x10001
+  let carries = 0
+  for (let i = 0; i < pairs.length; i++) carries |= ((pairs[i] as number) & exponents) + ones
+  return (carries & 0x80008000) !== 0
+}
+
+function words(elements: TypedArray): Int32Array {
+  return new Int32Array(elements.buffer, elements.byteOffset, elements.byteLength / 4)
 }
 
 function unravel(flat: number, shape: readonly number[]): number[] {

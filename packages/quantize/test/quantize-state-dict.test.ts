@@ -116,6 +116,28 @@ describe('weightTransform', () => {
     ])
   })
 
+  it.each(['float32', 'bfloat16', 'float16'] as const)(
+    'finds the one bad element of %s',
+    (dtype) => {
+      const largest = dtype === 'float16' ? 65504 : 3.3895313892515355e38
+      for (const size of [7, 8]) {
+        const row = (at: number, value: number): number[] =>
+          Array.from({ length: size }, (_, i) => (i === at ? value : i % 2 ? -largest : largest))
+        const transform = weightTransform(new StepConfig(1))
+        expect(() => transform('fine', tensor([row(-1, 0)], { dtype }))).not.toThrow()
+        for (let at = 0; at < size; at++) {
+          for (const value of [NaN, Infinity, -Infinity]) {
+            const weight = tensor([row(at, value)], { dtype })
+            const bad = weightTransform(new StepConfig(1))
+            expect(() => bad('up.weight', weight)).toThrow(
+              `got 1 that is NaN or infinite, the first at [0, ${at}]`,
+            )
+          }
+        }
+      }
+    },
+  )
+
   it('refuses numbers that are not finite once it sees them', () => {
     const transform = weightTransform(new StepConfig())
     transform('up.weight', zeros([1, 2], 'float32', meta))
