@@ -14,6 +14,7 @@ import {
   normalizeIndex,
   numelOf,
   resolveShape,
+  sliceRange,
   viewStrides,
 } from './strided.ts'
 import type { Tensor } from './tensor.ts'
@@ -75,8 +76,7 @@ export class DenseTensor implements Tensor {
       })
     }
     const size = this.shape[d] as number
-    const from = clampIndex(start, size)
-    const to = Math.max(from, clampIndex(end, size))
+    const [from, to] = sliceRange(start, end, size)
     const stride = this.strides[d] as number
     return this.#window(
       this.shape.with(d, Math.ceil((to - from) / step)),
@@ -328,12 +328,4 @@ function narrowError(size: number, start: number, length: number): ShapeError {
     expected: `start and length within a dimension of ${size}`,
     got: `start ${start}, length ${length}`,
   })
-}
-
-// Indices beyond the ends are allowed, infinite ones too; fractions and NaN are not.
-function clampIndex(index: number, size: number): number {
-  if (Number.isNaN(index) || (Number.isFinite(index) && !Number.isInteger(index))) {
-    throw new ShapeError({ package: PACKAGE, expected: 'integer slice ends', got: String(index) })
-  }
-  return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
 }

@@ -9,6 +9,7 @@ export {
   toFloat32Array,
   type NestedNumbers,
 } from './cast.ts'
+export { checkDType, checkShape } from './check-part.ts'
 export { cpu, meta, type CpuStorage, type Device, type Storage } from './device.ts'
 export { asDense, DenseTensor, fromArray, hostArray, isDenseTensor, zeros } from './dense-tensor.ts'
 export {
@@ -43,6 +44,7 @@ export {
   ValueError,
   type AoErrorParts,
 } from './errors.ts'
+export { bmmByExperts, checkBias, roundThenAddBias } from './format-linear.ts'
 export {
   fromBfloat16Bits,
   fromFloat16Bits,
@@ -101,6 +103,7 @@ export {
   type Op,
   type OpDefinition,
 } from './op.ts'
+export { expectFormat, implementOnFields } from './op-table.ts'
 export {
   isSkipped,
   skip,
@@ -111,7 +114,7 @@ export {
   type QuantizeContext,
   type Skipped,
 } from './quantization-config.ts'
-export { contiguousStrides, normalizeDim, numelOf, resolveShape } from './strided.ts'
+export { contiguousStrides, normalizeDim, numelOf, resolveShape, sliceRange } from './strided.ts'
 export type { Tensor } from './tensor.ts'
 export {
   implement,

@@ -29,12 +29,22 @@ export function promote(a: StoredDType, b: StoredDType): StoredDType {
   })
 }
 
-/** The output shape of a linear layer: `input.shape` with the last size replaced by `outFeatures`. */
-export function linearShape(input: Tensor, weight: Tensor): number[] {
+/**
+ * The output shape of a linear layer: `input.shape` with the last size replaced by `outFeatures`.
+ *
+ * @param weight - of shape (out, in), or what has that of one
+ * @param packageName - who asks, for the message
+ * @throws {@link ShapeError} unless the last size of `input` is that of `weight`
+ */
+export function linearShape(
+  input: Tensor,
+  weight: Pick<Tensor, 'shape'>,
+  packageName: string = PACKAGE,
+): number[] {
   const [outFeatures, inFeatures] = weight.shape
-  if (weight.ndim !== 2 || input.ndim < 1 || input.shape.at(-1) !== inFeatures) {
+  if (weight.shape.length !== 2 || input.ndim < 1 || input.shape.at(-1) !== inFeatures) {
     throw new ShapeError({
-      package: PACKAGE,
+      package: packageName,
       expected: `an input of shape [..., ${inFeatures}] for a weight of shape (out, in) = [${weight.shape.join(', ')}]`,
       got: `[${input.shape.join(', ')}]`,
     })

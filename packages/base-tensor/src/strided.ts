@@ -60,6 +60,24 @@ export function normalizeIndex(index: number, size: number, what: string = 'an i
   return normalized
 }
 
+/**
+ * Where a slice from `start` to `end` of a dimension begins and ends, counted from the front. Ends beyond
+ * those of the dimension are allowed, infinite ones too.
+ *
+ * @throws {@link ShapeError} for fractions and NaN
+ */
+export function sliceRange(start: number, end: number, size: number): [from: number, to: number] {
+  const from = clampIndex(start, size)
+  return [from, Math.max(from, clampIndex(end, size))]
+}
+
+function clampIndex(index: number, size: number): number {
+  if (Number.isNaN(index) || (Number.isFinite(index) && !Number.isInteger(index))) {
+    throw new ShapeError({ package: PACKAGE, expected: 'integer slice ends', got: String(index) })
+  }
+  return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
+}
+
 /** Resolves one -1 in `shape` against `numel` elements. */
 export function resolveShape(shape: readonly number[], numel: number): number[] {
   const unknown = shape.indexOf(-1)

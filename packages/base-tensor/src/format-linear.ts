@@ -1,0 +1,64 @@
+/** @file What `linear` and `bmm` of quantized weights share, whatever the format. */
+
+import { fromFloat32, hostFloat32 } from './cast.ts'
+import type { StoredDType } from './dtype.ts'
+import { ShapeError } from './errors.ts'
+import { addBias } from './math-ops.ts'
+import type { Tensor } from './tensor.ts'
+import { cat, select, unsqueeze } from './view-ops.ts'
+
+/** @throws {@link ShapeError} unless a bias, if there is one, has `n` elements */
+export function checkBias(bias: Tensor | undefined, n: number, packageName: string): void {
+  if (!bias || bias.numel === n) return
+  throw new ShapeError({
+    package: packageName,
+    expected: `a bias of ${n} elements`,
+    got: `shape [${bias.shape.join(', ')}]`,
+  })
+}
+
+/**
+ * Products (..., N) as a tensor: rounded to `dtype`, and once more after the bias (N) is added, as
+ * kernels do that add it to a finished product.
+ *
+ * @param products - may be written into
+ * @throws {@link ShapeError} unless `bias` has N elements
+ */
+export function roundThenAddBias(
+  products: Float32Array,
+  shape: readonly number[],
+  dtype: StoredDType,
+  bias: Tensor | undefined,
+): Tensor {
+  const rounded = fromFloat32(products, shape, dtype)
+  if (!bias) return rounded
+  const sums = hostFloat32(rounded)
+  addBias(sums, hostFloat32(bias), shape.at(-1) as number)
+  return fromFloat32(sums, shape, dtype)
+}
+
+/**
+ * The product with each expert's weight: `x` (E, M, K), `experts` (E, N, K) -> (E, M, N).
+ *
+ * @param multiply - the format's `x @ weight^T` of one expert: (M, K), (N, K) -> (M, N)
+ * @throws {@link ShapeError} unless there are experts, and inputs for each of them
+ */
+export function bmmByExperts<Weight extends Tensor>(
+  x: Tensor,
+  experts: Weight,
+  multiply: (x: Tensor, expert: Weight) => Tensor,
+  packageName: string,
+): Tensor {
+  const [count, , k] = experts.shape
+  if (experts.ndim !== 3 || x.ndim !== 3 || x.shape[0] !== count || x.shape[2] !== k) {
+    throw new ShapeError({
+      package: packageName,
+      expected: 'an input (E, M, K) and experts (E, N, K) for bmm',
+      got: `[${x.shape.join(', ')}] and [${experts.shape.join(', ')}]`,
+    })
+  }
+  const outputs = Array.from({ length: count as number }, (_, e) =>
+    unsqueeze(multiply(select(x, 0, e), select(experts, 0, e) as Weight), 0),
+  )
+  return cat(outputs, 0)
+}
