@@ -63,18 +63,42 @@ export {
   unpackTinygemmScalesAndZeros,
 } from './helpers/tinygemm-scales.ts'
 export { dequantizeAffineTinygemm, quantizeAffineTinygemm } from './tinygemm.ts'
-export type { Int4Codes, Int4ZeroPoint } from './int4-codes.ts'
+export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
+export {
+  catGroups,
+  selectGroups,
+  sliceGroups,
+  squeezeGroups,
+  transposeGroups,
+  unsqueezeGroups,
+  viewGroups,
+} from './int4/grouped-views.ts'
+export {
+  checkGroupedShapes,
+  checkGroups,
+  dtypeOfScale,
+  groupBlockSize,
+  groupedBmm,
+  groupedLinearInput,
+  packedDim,
+  type Int4GroupedFields,
+} from './int4/grouped-weight.ts'
 export {
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
   type Int4Groups,
-} from './int4-groupwise.ts'
-export { packNibbles, unpackNibbles } from './nibbles.ts'
-export type {
-  Int4ChooseQparamsAlgorithm,
-  Int4FromHpOptions,
-  Int4PackingFormat,
-} from './int4-packing-format.ts'
+} from './int4/groupwise.ts'
+export { packNibbles, unpackNibbles } from './int4/nibbles.ts'
+export { packInt4, unpackInt4 } from './int4/pack.ts'
+export {
+  checkTinygemm,
+  isInt4ActivationDType,
+  type Int4ActivationDType,
+  type Int4ChooseQparamsAlgorithm,
+  type Int4FromHpOptions,
+  type Int4PackingFormat,
+} from './int4/packing-format.ts'
+export { fakeQuantizeFp8Row } from './float8-row.ts'
 export {
   chooseScaleFloat8,
   dequantizeAffineFloat8,

@@ -12,6 +12,7 @@ import {
 import {
   chooseScaleFloat8,
   dequantizeAffineFloat8,
+  fakeQuantizeFp8Row,
   maybeExpandScaleToTensorShape,
   quantizeAffineFloat8,
 } from '@ao/quant-primitives'
@@ -183,3 +184,25 @@ function messageOf(run: () => unknown): string {
   }
   throw new Error('nothing was thrown')
 }
+
+describe('rows of inputs', () => {
+  it('are what float8 makes of them, with a scale for each row', () => {
+    const x = tensor([448, 17, -3.3, 0, 1e-3, -224, 0.5, 2], { shape: [2, 4] })
+    const scale = tensor([1, 0.5], { shape: [2, 1] })
+    const codes = quantizeAffineFloat8(x, scale, 'float8_e4m3fn')
+    const expected = dequantizeAffineFloat8(codes, scale)
+    expect(fakeQuantizeFp8Row(hostFloat32(x), 4)).toEqual(hostFloat32(expected))
+  })
+
+  it('that are nearly zero have the scale of a peak of 1 / 512', () => {
+    const scale = Math.fround(1 / 512 / 448)
+    const rounded = fakeQuantizeFp8Row(Float32Array.of(0, 1e-9, scale * 17), 3)
+    expect([...rounded]).toEqual([0, 0, scale * 16])
+  })
+
+  it('leave the input as it was', () => {
+    const values = Float32Array.of(1, 17.3)
+    fakeQuantizeFp8Row(values, 2)
+    expect([...values]).toEqual([1, Math.fround(17.3)])
+  })
+})

@@ -1,6 +1,12 @@
 /** @file What an int4 config asks of a packing format, whichever it is. */
 
-import type { Tensor, TensorSubclass, TensorSubclassType } from '@ao/base-tensor'
+import {
+  ValueError,
+  type DType,
+  type Tensor,
+  type TensorSubclass,
+  type TensorSubclassType,
+} from '@ao/base-tensor'
 
 /** How scales and zero points are chosen; torchao's `Int4ChooseQParamsAlgorithm`. */
 export type Int4ChooseQparamsAlgorithm = 'TINYGEMM' | 'HQQ'
@@ -21,4 +27,26 @@ export interface Int4PackingFormat extends TensorSubclassType {
   readonly packingFormat: string
   readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[]
   fromHp(weight: Tensor, options: Int4FromHpOptions): TensorSubclass
+}
+
+/** @throws {@link ValueError} for an algorithm other than TINYGEMM, which formats have that know but one */
+export function checkTinygemm(
+  algorithm: Int4ChooseQparamsAlgorithm | undefined,
+  packageName: string,
+): void {
+  if (algorithm === undefined || algorithm === 'TINYGEMM') return
+  throw new ValueError({
+    package: packageName,
+    expected: 'the algorithm TINYGEMM',
+    got: algorithm,
+    cure: 'HQQ goes with the tile-packed format.',
+  })
+}
+
+/** What an input of `linear` is quantized to first: bfloat16 stands for not at all. */
+export type Int4ActivationDType = 'bfloat16' | 'float8_e4m3fn'
+
+/** Whether `dtype` is an {@link Int4ActivationDType}. */
+export function isInt4ActivationDType(dtype: DType): dtype is Int4ActivationDType {
+  return dtype === 'bfloat16' || dtype === 'float8_e4m3fn'
 }

@@ -13,9 +13,9 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { floatDTypeOf } from './arithmetic.ts'
-import { blockLayout } from './blocks.ts'
-import { forEachRow } from './rows.ts'
+import { floatDTypeOf } from '../arithmetic.ts'
+import { blockLayout } from '../blocks.ts'
+import { forEachRow } from '../rows.ts'
 
 /** Codes with a scale, and a zero point, for each group. */
 export interface Int4Groups {
