@@ -12,8 +12,9 @@ import {
   fromFloat32,
   hostArray,
   hostFloat32,
+  linearShape,
   numelOf,
-  ShapeError,
+  roundThenAddBias,
   tiledMatmulNT,
   zeros,
   type FillRows,
@@ -66,24 +67,16 @@ export const int4PlainInt32Linear: Op<
     const k = x.shape.at(-1) as number
     const m = numelOf(shape.slice(0, -1))
     const out = tiledMatmulNT(hostFloat32(x), m, n, k, dequantizeRows(weight, k))
-    if (!bias) return fromFloat32(out, shape, x.dtype)
-    const isRoundedFirst = variantOf(weight[2]) === 'xpu'
-    const sums = isRoundedFirst ? hostFloat32(fromFloat32(out, shape, x.dtype)) : out
-    addBias(sums, hostFloat32(bias), n)
-    return fromFloat32(sums, shape, x.dtype)
+    if (!bias || variantOf(weight[2]) === 'xpu') return roundThenAddBias(out, shape, x.dtype, bias)
+    addBias(out, hostFloat32(bias), n)
+    return fromFloat32(out, shape, x.dtype)
   },
   meta: (x: Tensor, weight: Int4PlainInt32Weight): Tensor =>
     zeros(productShape(x, weight), x.dtype, x.device),
 })
 
-function productShape(x: Tensor, weight: Int4PlainInt32Weight): number[] {
-  const [n = 0, k = 0] = unpackedShape(weight[0])
-  if (x.shape.at(-1) === k) return x.shape.with(-1, n)
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `an input of shape [..., ${k}] for an int4 weight of shape [${n}, ${k}]`,
-    got: `[${x.shape.join(', ')}]`,
-  })
+function productShape(x: Tensor, [qdata]: Int4PlainInt32Weight): number[] {
+  return linearShape(x, { shape: unpackedShape(qdata) }, PACKAGE)
 }
 
 /** Fills tiles with dequantized rows; those of experts follow each other. */

@@ -5,8 +5,9 @@ import {
   bmm,
   cast,
   cat,
-  DTypeError,
+  expectFormat,
   implement,
+  implementOnFields,
   integerCodec,
   linear,
   listCodec,
@@ -22,17 +23,29 @@ import {
   type DenseTensor,
   type FloatDType,
   type JsonCodec,
-  type Op,
   type OpImplementation,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Int4ChooseQparamsAlgorithm, Int4Codes, Int4FromHpOptions } from '@ao/quant-primitives'
+import {
+  catGroups,
+  checkTinygemm,
+  dtypeOfScale,
+  groupBlockSize,
+  packedDim,
+  selectGroups,
+  sliceGroups,
+  squeezeGroups,
+  transposeGroups,
+  unsqueezeGroups,
+  viewGroups,
+  type Int4ChooseQparamsAlgorithm,
+  type Int4Codes,
+  type Int4FromHpOptions,
+} from '@ao/quant-primitives'
 import {
   checkLayout,
-  packedDim,
   PACKAGE,
   variantOf,
-  weightDType,
   type Int4PlainInt32Fields,
   type Int4PlainInt32Variant,
 } from './layout.ts'
@@ -40,15 +53,6 @@ import { bmmOfPlainInt32, linearOfPlainInt32 } from './linear.ts'
 import { dequantizeInt4PlainInt32 } from './linear-ops.ts'
 import { moveZeroPoint, packInt4PlainInt32, unpackInt4PlainInt32 } from './pack.ts'
 import { quantizeInt4PlainInt32 } from './quantize.ts'
-import {
-  catPlainInt32,
-  selectPlainInt32,
-  slicePlainInt32,
-  squeezePlainInt32,
-  transposePlainInt32,
-  unsqueezePlainInt32,
-  viewPlainInt32,
-} from './views.ts'
 
 /** How {@link Int4PlainInt32Tensor.fromHp} quantizes. */
 export interface Int4PlainInt32FromHpOptions extends Int4FromHpOptions {
@@ -74,15 +78,16 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
   static override readonly ops: readonly OpImplementation[] = [
     implement(linear, (x, weight, bias) => linearOfPlainInt32(x, asPlainInt32(weight), bias)),
     implement(bmm, (x, weight) => bmmOfPlainInt32(x, asPlainInt32(weight))),
-    onFields(slice, slicePlainInt32),
-    onFields(select, selectPlainInt32),
-    onFields(transpose, transposePlainInt32),
-    onFields(view, viewPlainInt32),
-    onFields(unsqueeze, unsqueezePlainInt32),
-    onFields(squeeze, squeezePlainInt32),
+    implementOnFields(slice, sliceGroups(PACKAGE)),
+    implementOnFields(select, selectGroups(PACKAGE)),
+    implementOnFields(transpose, transposeGroups),
+    implementOnFields(view, viewGroups(PACKAGE)),
+    implementOnFields(unsqueeze, unsqueezeGroups),
+    implementOnFields(squeeze, squeezeGroups),
     implement(
       cat,
-      (tensors, dim = 0) => new Int4PlainInt32Tensor(catPlainInt32(tensors.map(asPlainInt32), dim)),
+      (tensors, dim = 0) =>
+        new Int4PlainInt32Tensor(catGroups(tensors.map(asPlainInt32), dim, attributesOf, PACKAGE)),
     ),
   ]
 
@@ -97,7 +102,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
   constructor(fields: Int4PlainInt32Fields) {
     checkLayout(fields)
     const blockSize = Object.freeze([...fields.blockSize])
-    super({ ...fields, blockSize }, fields.shape, weightDType(fields))
+    super({ ...fields, blockSize }, fields.shape, dtypeOfScale(fields.scale, PACKAGE))
   }
 
   /**
@@ -109,7 +114,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
    */
   static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions): Int4PlainInt32Tensor {
     const { blockSize, variant = 'xpu', chooseQparamsAlgorithm } = options
-    checkAlgorithm(chooseQparamsAlgorithm)
+    checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     const [qdata, scale, zeroPoint] = quantizeInt4PlainInt32(weight, blockSize, variant)
     return new Int4PlainInt32Tensor({
       qdata: asDense(qdata),
@@ -142,7 +147,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
       qdata: asDense(packInt4PlainInt32(codes, variant)),
       scale: asDense(scale),
       zeroPoint: asDense(variant === 'npu' ? moveZeroPoint(values, -8) : cast(values, 'int8')),
-      blockSize: codes.shape.map((_, d) => (d === codes.ndim - 1 ? groupSize : 1)),
+      blockSize: groupBlockSize(codes.ndim, groupSize),
       shape: codes.shape,
     })
   }
@@ -167,39 +172,17 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
     }
     const packed = packedDim(this.blockSize)
     const last = this.ndim - 1
-    const { qdata, scale, zeroPoint } = transposePlainInt32(this, packed, last)
+    const { qdata, scale, zeroPoint } = transposeGroups(this, packed, last)
     const weight = asDense(dequantizeInt4PlainInt32([qdata, scale, zeroPoint], dtype))
     return weight.transpose(packed, last)
   }
 }
 
-function checkAlgorithm(algorithm: Int4ChooseQparamsAlgorithm | undefined): void {
-  if (algorithm === undefined || algorithm === 'TINYGEMM') return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: 'the algorithm TINYGEMM',
-    got: algorithm,
-    cure: 'HQQ goes with the tile-packed format.',
-  })
-}
-
-/** A row of the op table for an op whose result is a weight of other fields. */
-function onFields<Args extends readonly unknown[]>(
-  op: Op<[tensor: Tensor, ...Args], Tensor>,
-  change: (fields: Int4PlainInt32Fields, ...args: Args) => Int4PlainInt32Fields,
-): OpImplementation {
-  return implement(op, (tensor, ...args) => {
-    const weight = asPlainInt32(tensor)
-    return new (weight.constructor as typeof Int4PlainInt32Tensor)(change(weight, ...args))
-  })
+/** What weights that `cat` joins have in common, besides groups and dtype. */
+function attributesOf({ zeroPoint }: Int4PlainInt32Fields): object {
+  return { variant: variantOf(zeroPoint) }
 }
 
 function asPlainInt32(tensor: Tensor): Int4PlainInt32Tensor {
-  if (tensor instanceof Int4PlainInt32Tensor) return tensor
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an Int4PlainInt32Tensor as the weight, and no other quantized tensor beside it',
-    got: String(tensor).slice(0, 80),
-    cure: 'Call dequantize() on the other one.',
-  })
+  return expectFormat(tensor, Int4PlainInt32Tensor, PACKAGE)
 }

@@ -203,7 +203,7 @@ describe('linear', () => {
   it('refuses inputs, biases and weights that do not fit', () => {
     const weight = Int4PlainInt32Tensor.fromHp(randn([8, 64]), group32)
     expect(() => linear(randn([2, 32]), weight)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected an input of shape [..., 64] for an int4 weight of shape [8, 64], got [2, 32].]`,
+      `[ShapeError: [@ao/int4-plain-int32] Expected an input of shape [..., 64] for a weight of shape (out, in) = [8, 64], got [2, 32].]`,
     )
     const short = randn([4])
     expect(() => linear(randn([2, 64]), weight, short)).toThrowErrorMatchingInlineSnapshot(
@@ -214,7 +214,7 @@ describe('linear', () => {
       `[UnsupportedOpError: [@ao/int4-plain-int32] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [64, 8] with blocks of [32, 1]. Transpose it back, or call dequantize().]`,
     )
     expect(() => linear(weight, randn([8, 64]))).toThrowErrorMatchingInlineSnapshot(
-      `[DTypeError: [@ao/int4-plain-int32] Expected an Int4PlainInt32Tensor as the weight, and no other quantized tensor beside it, got tensor([8, 64], dtype=float32). Call dequantize() on the other one.]`,
+      `[DTypeError: [@ao/int4-plain-int32] Expected a weight of the format Int4PlainInt32Tensor, and no other quantized tensor beside it, got tensor([8, 64], dtype=float32). Call dequantize() on the other one.]`,
     )
   })
 })
@@ -238,7 +238,7 @@ describe('experts', () => {
     expect(sqnr(hostFloat32(exact), hostFloat32(y))).toBeGreaterThan(120)
     expect(elements(bmm(x, make().transpose(1, 2)))).toEqual(elements(y))
     expect(() => bmm(randn([2, 3, 32]), make())).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected an input of shape [2, M, 64] for experts of shape [2, 8, 64], got [2, 3, 32].]`,
+      `[ShapeError: [@ao/int4-plain-int32] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [2, 3, 32] and [2, 8, 64].]`,
     )
   })
 
@@ -260,7 +260,7 @@ describe('experts', () => {
       expect(values(joined)).toEqual(elements(dense))
     }
     expect(() => cat([make('npu'), other])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected weights of equal variant and groups for cat, as the first: {"blockSize":[1,1,32],"dtype":"float32","variant":"npu"}, got {"blockSize":[1,1,32],"dtype":"float32","variant":"xpu"}.]`,
+      `[ShapeError: [@ao/int4-plain-int32] Expected weights of equal attributes for cat, as the first: {"blockSize":[1,1,32],"dtype":"float32","variant":"npu"}, got {"blockSize":[1,1,32],"dtype":"float32","variant":"xpu"}.]`,
     )
     const scaled = withPreScale(other, randn([64]))
     expect(() => cat([scaled, other])).toThrowErrorMatchingInlineSnapshot(

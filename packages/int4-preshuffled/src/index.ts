@@ -1,9 +1,4 @@
-export {
-  BAND_ROWS,
-  LANE_CODES,
-  type Int4ActivationDType,
-  type Int4PreshuffledFields,
-} from './layout.ts'
+export { BAND_ROWS, LANE_CODES, type Int4PreshuffledFields } from './layout.ts'
 export {
   dequantizeInt4Preshuffled,
   int4PreshuffledFloat8Linear,
@@ -19,3 +14,4 @@ export {
 
 // What goes with it: this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
+export type { Int4ActivationDType } from '@ao/quant-primitives'

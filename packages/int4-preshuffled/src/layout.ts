@@ -26,16 +26,17 @@
  */
 
 import {
+  checkDType,
+  checkShape,
   DTypeError,
   isFloatDType,
-  ShapeError,
   ValueError,
   type DenseTensor,
   type FloatDType,
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Int4Codes } from '@ao/quant-primitives'
+import { groupBlockSize, type Int4Codes } from '@ao/quant-primitives'
 
 export const PACKAGE = '@ao/int4-preshuffled'
 
@@ -47,9 +48,6 @@ export const LANE_CODES = 32
 
 /** Codes in one of the four words of those. */
 export const WORD_CODES = 8
-
-/** What an input of `linear` is quantized to first: bfloat16 stands for not at all. */
-export type Int4ActivationDType = 'bfloat16' | 'float8_e4m3fn'
 
 /** The inner tensors and attributes of an `Int4PreshuffledTensor`. */
 export interface Int4PreshuffledFields {
@@ -117,7 +115,7 @@ export function checkBlockSize(blockSize: readonly number[], shape: readonly num
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
 export function checkCodes({ codes, scale, zeroPoint, groupSize, dtype }: Int4Codes): void {
-  checkBlockSize(blockSizeOf(codes.ndim, groupSize), codes.shape)
+  checkBlockSize(groupBlockSize(codes.ndim, groupSize), codes.shape)
   checkPart('codes', codes, 'uint8', codes.shape)
   if (!isFloatDType(dtype)) {
     throw new DTypeError({
@@ -140,11 +138,6 @@ export function checkCodes({ codes, scale, zeroPoint, groupSize, dtype }: Int4Co
   if (zeroPoint) checkPart('zeroPoint', zeroPoint.values, dtype, groups)
 }
 
-/** Ones, and `groupSize`. */
-export function blockSizeOf(ndim: number, groupSize: number): number[] {
-  return new Array<number>(ndim).fill(1).with(-1, groupSize)
-}
-
 /** @throws {@link DTypeError} or {@link ShapeError} unless `tensor` is of that dtype and shape */
 export function checkPart(
   name: string,
@@ -152,14 +145,6 @@ export function checkPart(
   dtype: StoredDType,
   shape: readonly number[],
 ): void {
-  if (tensor.dtype !== dtype) {
-    throw new DTypeError({ package: PACKAGE, expected: `${name} of ${dtype}`, got: tensor.dtype })
-  }
-  if (tensor.shape.join() !== shape.join()) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `${name} of shape [${shape.join(', ')}]`,
-      got: `[${tensor.shape.join(', ')}]`,
-    })
-  }
+  checkDType(name, tensor, dtype, PACKAGE)
+  checkShape(name, tensor, shape, PACKAGE)
 }

@@ -8,23 +8,21 @@
  */
 
 import {
-  addBias,
   defineOp,
-  finfo,
   fromFloat32,
-  fromFloat8E4m3Bits,
   hostArray,
   hostFloat32,
+  linearShape,
   numelOf,
-  ShapeError,
+  roundThenAddBias,
   tiledMatmulNT,
-  toFloat8E4m3Bits,
   zeros,
   type FillRows,
   type FloatDType,
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fakeQuantizeFp8Row } from '@ao/quant-primitives'
 import { BAND_ROWS, bandsOf, PACKAGE, WORD_CODES } from './layout.ts'
 import { unpackedShape } from './shuffle.ts'
 
@@ -75,10 +73,8 @@ export const int4PreshuffledFloat8Linear: Op<LinearArgs, Tensor> = /* @__PURE__ 
   name: 'int4_preshuffled.float8Linear',
   budget: { nmse: 1e-6 },
   reference: (...[x, weight, n, bias]: LinearArgs): Tensor => {
-    const values = hostFloat32(x).slice()
-    const k = x.shape.at(-1) as number
-    for (let row = 0; row < values.length; row += k) roundToFloat8(values.subarray(row, row + k))
-    return product(x, values, weight, n, bias)
+    const rounded = fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number)
+    return product(x, rounded, weight, n, bias)
   },
   meta: emptyProduct,
 })
@@ -93,25 +89,15 @@ function product(
   const shape = productShape(x, weight, n)
   const k = x.shape.at(-1) as number
   const out = tiledMatmulNT(values, values.length / k, n, k, dequantizeRows(weight, n))
-  const y = fromFloat32(out, shape, x.dtype)
-  if (!bias) return y
-  const sums = hostFloat32(y).slice()
-  addBias(sums, hostFloat32(bias), n)
-  return fromFloat32(sums, shape, x.dtype)
+  return roundThenAddBias(out, shape, x.dtype, bias)
 }
 
 function emptyProduct(x: Tensor, weight: Int4PreshuffledParts, n: number): Tensor {
   return zeros(productShape(x, weight, n), x.dtype, x.device)
 }
 
-function productShape(x: Tensor, weight: Int4PreshuffledParts, n: number): number[] {
-  const k = unpackedShape(weight[0], n).at(-1) as number
-  if (x.shape.at(-1) === k) return x.shape.with(-1, n)
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `an input of shape [..., ${k}] for an int4 weight of shape [${n}, ${k}]`,
-    got: `[${x.shape.join(', ')}]`,
-  })
+function productShape(x: Tensor, [qdata]: Int4PreshuffledParts, n: number): number[] {
+  return linearShape(x, { shape: unpackedShape(qdata, n) }, PACKAGE)
 }
 
 /** Fills tiles with dequantized rows, of K numbers each; those of experts follow each other. */
@@ -155,17 +141,5 @@ function dequantizeWord(
     const pair = word >> (4 * j)
     tile[to + 2 * j] = Math.fround(((pair & 15) - 8) * scale) + zeroPoint
     tile[to + 2 * j + 1] = Math.fround((((pair >> 16) & 15) - 8) * scale) + zeroPoint
-  }
-}
-
-/** Replaces a row by what float8 makes of it, in place. */
-function roundToFloat8(row: Float32Array): void {
-  const { max } = finfo('float8_e4m3fn')
-  let peak = 1 / 512
-  for (let i = 0; i < row.length; i++) peak = Math.max(peak, Math.abs(row[i] as number))
-  const scale = Math.fround(peak / max)
-  for (let i = 0; i < row.length; i++) {
-    const value = Math.min(Math.max(Math.fround((row[i] as number) / scale), -max), max)
-    row[i] = fromFloat8E4m3Bits(toFloat8E4m3Bits(value)) * scale
   }
 }

@@ -1,20 +1,15 @@
 /** @file linear and bmm of a preshuffled weight: which op multiplies, and with what. */
 
-import {
-  cat,
-  select,
-  ShapeError,
-  unsqueeze,
-  UnsupportedOpError,
-  type Tensor,
-} from '@ao/base-tensor'
+import { bmmByExperts, checkBias, UnsupportedOpError, type Tensor } from '@ao/base-tensor'
 import { PACKAGE, type Int4PreshuffledFields } from './layout.ts'
 import {
   int4PreshuffledFloat8Linear,
   int4PreshuffledLinear,
   type Int4PreshuffledParts,
 } from './linear-ops.ts'
-import { selectInt4Preshuffled } from './views.ts'
+
+/** A tensor that is made of the fields of this format. */
+export type Int4PreshuffledLike = Tensor & Int4PreshuffledFields
 
 /** The parts that ops take. */
 export function partsOf(fields: Int4PreshuffledFields): Int4PreshuffledParts {
@@ -30,11 +25,11 @@ export function partsOf(fields: Int4PreshuffledFields): Int4PreshuffledParts {
  */
 export function linearOfInt4Preshuffled(
   x: Tensor,
-  weight: Int4PreshuffledFields,
+  weight: Int4PreshuffledLike,
   bias?: Tensor,
 ): Tensor {
-  const [n, k] = weight.shape
-  if (weight.shape.length !== 2) {
+  const [n = 0] = weight.shape
+  if (weight.ndim !== 2) {
     throw new UnsupportedOpError({
       package: PACKAGE,
       expected: 'a weight (N, K) for linear',
@@ -42,30 +37,12 @@ export function linearOfInt4Preshuffled(
       cure: 'Use bmm for experts, or select one.',
     })
   }
-  if (bias && bias.numel !== n) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a bias of ${n} elements for a weight of shape [${n}, ${k}]`,
-      got: `shape [${bias.shape.join(', ')}]`,
-    })
-  }
+  checkBias(bias, n, PACKAGE)
   const product = weight.rowScale ? int4PreshuffledFloat8Linear : int4PreshuffledLinear
-  return product(x, partsOf(weight), n as number, bias)
+  return product(x, partsOf(weight), n, bias)
 }
 
 /** The product with each expert's weight: `x` (E, M, K), `weight` (E, N, K) -> (E, M, N). */
-export function bmmOfInt4Preshuffled(x: Tensor, weight: Int4PreshuffledFields): Tensor {
-  const [experts, , k] = weight.shape
-  const isBatch = weight.shape.length === 3
-  if (!isBatch || x.ndim !== 3 || x.shape[0] !== experts || x.shape[2] !== k) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'an input (E, M, K) and experts (E, N, K) for bmm',
-      got: `[${x.shape.join(', ')}] and [${weight.shape.join(', ')}]`,
-    })
-  }
-  const outputs = Array.from({ length: experts as number }, (_, e) =>
-    unsqueeze(linearOfInt4Preshuffled(select(x, 0, e), selectInt4Preshuffled(weight, 0, e)), 0),
-  )
-  return cat(outputs, 0)
+export function bmmOfInt4Preshuffled(x: Tensor, weight: Int4PreshuffledLike): Tensor {
+  return bmmByExperts(x, weight, linearOfInt4Preshuffled, PACKAGE)
 }

@@ -9,9 +9,6 @@
 
 import {
   asDense,
-  defineOp,
-  fromArray,
-  hostArray,
   integerCodec,
   listCodec,
   narrowDTypeCodec,
@@ -19,46 +16,19 @@ import {
   UnsupportedOpError,
   zeros,
   type DenseTensor,
-  type DType,
   type FlattenedTensor,
   type FloatDType,
-  type Op,
   type StoredForm,
   type SubclassFields,
-  type Tensor,
 } from '@ao/base-tensor'
-import { packNibbles, unpackNibbles, type Int4Codes } from '@ao/quant-primitives'
-import { checkBlockSize, checkPart, PACKAGE, type Int4ActivationDType } from './layout.ts'
-
-/** Codes 0..15, uint8 (..., K), as signed codes in bytes: int8 (..., K / 2). */
-const packPlain: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4_preshuffled.packPlain',
-  reference: (codes: Tensor): Tensor => {
-    const bytes = packNibbles(hostArray(codes) as Uint8Array)
-    for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) ^ 0x88 // 8 less, twice
-    return fromArray(new Int8Array(bytes.buffer), plainShape(codes.shape), 'int8')
-  },
-  meta: (codes: Tensor): Tensor => zeros(plainShape(codes.shape), 'int8', codes.device),
-})
-
-/** The codes 0..15, uint8 (..., K), of what {@link packPlain} made. */
-const unpackPlain: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4_preshuffled.unpackPlain',
-  reference: (qdata: Tensor): Tensor => {
-    const codes = unpackNibbles(hostArray(qdata) as Int8Array)
-    for (let i = 0; i < codes.length; i++) codes[i] = (codes[i] as number) ^ 8
-    return fromArray(codes, codesShape(qdata.shape), 'uint8')
-  },
-  meta: (qdata: Tensor): Tensor => zeros(codesShape(qdata.shape), 'uint8', qdata.device),
-})
-
-function plainShape(shape: readonly number[]): number[] {
-  return shape.with(-1, (shape.at(-1) as number) / 2)
-}
-
-function codesShape(shape: readonly number[]): number[] {
-  return shape.with(-1, 2 * (shape.at(-1) as number))
-}
+import {
+  isInt4ActivationDType,
+  packInt4,
+  unpackInt4,
+  type Int4ActivationDType,
+  type Int4Codes,
+} from '@ao/quant-primitives'
+import { checkBlockSize, checkPart, PACKAGE } from './layout.ts'
 
 /** The plain form of a format that gives and takes codes. */
 /* @__NO_SIDE_EFFECTS__ */
@@ -72,14 +42,10 @@ export function plainForm(methods: Pick<StoredForm, 'flatten' | 'unflatten'>): S
     attributeCodecs: {
       blockSize: listCodec(integerCodec),
       shape: listCodec(integerCodec),
-      activationDtype: optionalCodec(narrowDTypeCodec(isActivationDType)),
+      activationDtype: optionalCodec(narrowDTypeCodec(isInt4ActivationDType)),
     },
     ...methods,
   }
-}
-
-function isActivationDType(dtype: DType): dtype is Int4ActivationDType {
-  return dtype === 'bfloat16' || dtype === 'float8_e4m3fn'
 }
 
 /** Codes as parts of the plain form; codes without zero points get zeros. */
@@ -92,7 +58,7 @@ export function toPlainParts(
   const zeroPoints = zeroPoint?.values ?? zeros(scale.shape, scale.dtype, scale.device)
   return {
     tensors: {
-      qdata: asDense(packPlain(codes.codes)),
+      qdata: asDense(packInt4(codes.codes)),
       scale: asDense(scale),
       zeroPoint: asDense(zeroPoints),
     },
@@ -132,9 +98,9 @@ export function fromPlainParts(fields: SubclassFields): {
     })
   }
   checkBlockSize(blockSize, shape)
-  checkPart('qdata', qdata, 'int8', plainShape(shape))
+  checkPart('qdata', qdata, 'int8', shape.with(-1, (shape.at(-1) as number) / 2))
   const codes: Int4Codes = {
-    codes: unpackPlain(qdata),
+    codes: unpackInt4(qdata),
     scale,
     zeroPoint: { domain: 'FLOAT', values: zeroPoint },
     groupSize: blockSize.at(-1) as number,

@@ -3,8 +3,9 @@
 import {
   asDense,
   bmm,
-  DTypeError,
+  expectFormat,
   implement,
+  implementOnFields,
   integerCodec,
   isFloatDType,
   linear,
@@ -13,30 +14,29 @@ import {
   select,
   slice,
   TensorSubclass,
-  ValueError,
   type DenseTensor,
   type FloatDType,
   type JsonCodec,
-  type Op,
   type OpImplementation,
   type StoredForm,
   type Tensor,
 } from '@ao/base-tensor'
 import {
+  checkTinygemm,
+  groupBlockSize,
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
+  type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quant-primitives'
 import { float8Scales, fromBands, joinScales, toBands } from './group-order.ts'
 import {
-  blockSizeOf,
   checkBlockSize,
   checkCodes,
   checkLayout,
   PACKAGE,
-  type Int4ActivationDType,
   type Int4PreshuffledFields,
 } from './layout.ts'
 import { bmmOfInt4Preshuffled, linearOfInt4Preshuffled, partsOf } from './linear.ts'
@@ -88,8 +88,8 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   static override readonly ops: readonly OpImplementation[] = [
     implement(linear, (x, weight, bias) => linearOfInt4Preshuffled(x, asPreshuffled(weight), bias)),
     implement(bmm, (x, weight) => bmmOfInt4Preshuffled(x, asPreshuffled(weight))),
-    onFields(slice, sliceInt4Preshuffled),
-    onFields(select, selectInt4Preshuffled),
+    implementOnFields(slice, sliceInt4Preshuffled),
+    implementOnFields(select, selectInt4Preshuffled),
   ]
 
   declare readonly dtype: FloatDType
@@ -114,7 +114,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
    */
   static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions): Int4PreshuffledTensor {
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
-    checkAlgorithm(chooseQparamsAlgorithm)
+    checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     checkBlockSize(blockSize, weight.shape)
     const groupSize = blockSize.at(-1) as number
     const isFloat8 = activationDtype === 'float8_e4m3fn'
@@ -138,7 +138,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
     const { scale, zeroPoint, groupSize, dtype } = codes
     const { shape, ndim } = codes.codes
     const qdata = asDense(packInt4Preshuffled(codes.codes))
-    const own = { qdata, blockSize: blockSizeOf(ndim, groupSize), shape, dtype }
+    const own = { qdata, blockSize: groupBlockSize(ndim, groupSize), shape, dtype }
     if (options.activationDtype !== 'float8_e4m3fn') {
       const groupZero = zeroPoint && toBands(zeroPoint.values)
       return new Int4PreshuffledTensor({ ...own, groupScale: toBands(scale), groupZero })
@@ -175,33 +175,6 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   }
 }
 
-function checkAlgorithm(algorithm: Int4ChooseQparamsAlgorithm | undefined): void {
-  if (algorithm === undefined || algorithm === 'TINYGEMM') return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: 'the algorithm TINYGEMM',
-    got: algorithm,
-    cure: 'HQQ goes with the tile-packed format.',
-  })
-}
-
-/** A row of the op table for an op whose result is a weight of other fields. */
-function onFields<Args extends readonly unknown[]>(
-  op: Op<[tensor: Tensor, ...Args], Tensor>,
-  change: (fields: Int4PreshuffledFields, ...args: Args) => Int4PreshuffledFields,
-): OpImplementation {
-  return implement(op, (tensor, ...args) => {
-    const weight = asPreshuffled(tensor)
-    return new (weight.constructor as typeof Int4PreshuffledTensor)(change(weight, ...args))
-  })
-}
-
 function asPreshuffled(tensor: Tensor): Int4PreshuffledTensor {
-  if (tensor instanceof Int4PreshuffledTensor) return tensor
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an Int4PreshuffledTensor as the weight, and no other quantized tensor beside it',
-    got: String(tensor).slice(0, 80),
-    cure: 'Call dequantize() on the other one.',
-  })
+  return expectFormat(tensor, Int4PreshuffledTensor, PACKAGE)
 }

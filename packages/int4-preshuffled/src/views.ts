@@ -6,7 +6,13 @@
  * would cut one is refused.
  */
 
-import { normalizeDim, ShapeError, UnsupportedOpError, type DenseTensor } from '@ao/base-tensor'
+import {
+  normalizeDim,
+  ShapeError,
+  sliceRange,
+  UnsupportedOpError,
+  type DenseTensor,
+} from '@ao/base-tensor'
 import { BAND_ROWS, PACKAGE, WORD_CODES, type Int4PreshuffledFields } from './layout.ts'
 
 /** What a view does to each part of a weight. */
@@ -48,8 +54,7 @@ export function sliceInt4Preshuffled(
   const { shape, blockSize } = fields
   const d = normalizeDim(dim, shape.length)
   const size = shape[d] as number
-  const from = clampIndex(start, size)
-  const to = Math.max(from, clampIndex(end, size))
+  const [from, to] = sliceRange(start, end, size)
   const isRows = d === shape.length - 2
   const unit = isRows ? BAND_ROWS : (blockSize[d] as number)
   if (from % unit !== 0 || (to % unit !== 0 && to !== size)) throw cut(d, from, to, size, unit)
@@ -89,10 +94,6 @@ export function selectInt4Preshuffled(
     groups: select,
     rows: select,
   })
-}
-
-function clampIndex(index: number, size: number): number {
-  return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
 }
 
 function cut(d: number, from: number, to: number, size: number, unit: number): ShapeError {

@@ -220,10 +220,10 @@ describe('linear and bmm', () => {
   it('refuses what does not fit', () => {
     const weight = Int4PreshuffledTensor.fromHp(randn([8, 64]), group32)
     expect(() => linear(randn([2, 32]), weight)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-preshuffled] Expected an input of shape [..., 64] for an int4 weight of shape [8, 64], got [2, 32].]`,
+      `[ShapeError: [@ao/int4-preshuffled] Expected an input of shape [..., 64] for a weight of shape (out, in) = [8, 64], got [2, 32].]`,
     )
     expect(() => linear(randn([2, 64]), weight, randn([4]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-preshuffled] Expected a bias of 8 elements for a weight of shape [8, 64], got shape [4].]`,
+      `[ShapeError: [@ao/int4-preshuffled] Expected a bias of 8 elements, got shape [4].]`,
     )
     const two = experts([randn([4, 64]), randn([4, 64])])
     expect(() => linear(randn([2, 64]), two)).toThrowErrorMatchingInlineSnapshot(

@@ -20,13 +20,7 @@
  * Experts (E, N, K) are padded and tiled one by one: both tensors then have E in front.
  */
 
-import {
-  DTypeError,
-  ShapeError,
-  ValueError,
-  type DenseTensor,
-  type StoredDType,
-} from '@ao/base-tensor'
+import { checkDType, checkShape, ShapeError, ValueError, type DenseTensor } from '@ao/base-tensor'
 
 export const PACKAGE = '@ao/int4-tile-packed-to-4d'
 
@@ -75,8 +69,8 @@ export function checkBlockSize(shape: readonly number[], blockSize: readonly num
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
 export function checkLayout(fields: Int4TilePackedTo4dFields): void {
   const { qdata, scaleAndZero, blockSize, shape } = fields
-  checkDType('qdata', qdata, 'int32')
-  checkDType('scaleAndZero', scaleAndZero, 'bfloat16')
+  checkDType('qdata', qdata, 'int32', PACKAGE)
+  checkDType('scaleAndZero', scaleAndZero, 'bfloat16', PACKAGE)
   checkRank(shape)
   checkBlockSize(shape, blockSize)
   const [n, k] = shape.slice(-2) as [number, number]
@@ -86,9 +80,9 @@ export function checkLayout(fields: Int4TilePackedTo4dFields): void {
   const isEven = qdata.shape.at(-4) === evenTiles
   const rowTiles = isEven ? evenTiles : Math.ceil(n / TILE_ROWS)
   const columns = roundUp(k, K_MULTIPLE)
-  checkShape('qdata', qdata, [...experts, rowTiles, columns / TILE_COLUMNS, ...TILE_WORDS])
+  checkShape('qdata', qdata, [...experts, rowTiles, columns / TILE_COLUMNS, ...TILE_WORDS], PACKAGE)
   const groups = columns / (blockSize.at(-1) as number)
-  checkShape('scaleAndZero', scaleAndZero, [...experts, groups, rowTiles * TILE_ROWS, 2])
+  checkShape('scaleAndZero', scaleAndZero, [...experts, groups, rowTiles * TILE_ROWS, 2], PACKAGE)
 }
 
 /** @throws {@link ShapeError} unless `shape` is (N, K) or (E, N, K) */
@@ -98,19 +92,5 @@ export function checkRank(shape: readonly number[]): void {
     package: PACKAGE,
     expected: 'a weight (N, K) or (E, N, K)',
     got: `[${shape.join(', ')}]`,
-  })
-}
-
-function checkDType(name: string, tensor: DenseTensor, dtype: StoredDType): void {
-  if (tensor.dtype === dtype) return
-  throw new DTypeError({ package: PACKAGE, expected: `${name} of ${dtype}`, got: tensor.dtype })
-}
-
-function checkShape(name: string, tensor: DenseTensor, shape: readonly number[]): void {
-  if (tensor.shape.join() === shape.join()) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `${name} of shape [${shape.join(', ')}]`,
-    got: `[${tensor.shape.join(', ')}]`,
   })
 }

@@ -6,17 +6,15 @@
  */
 
 import {
-  addBias,
   cast,
-  castArray,
   defineOp,
   fromFloat32,
   hostArray,
   hostFloat32,
+  linearShape,
   numelOf,
-  ShapeError,
+  roundThenAddBias,
   tiledMatmulNT,
-  toFloat32Array,
   zeros,
   type FillRows,
   type FloatDType,
@@ -76,34 +74,21 @@ export const int4TiledLinear: Op<
     shape: readonly number[],
     bias: Tensor | undefined,
   ): Tensor => {
-    const outShape = productShape(x, shape)
+    const outShape = linearShape(x, { shape }, PACKAGE)
     const [n, k] = shape as [number, number]
     const m = numelOf(outShape.slice(0, -1))
     const columns = roundUp(k, TILE_COLUMNS)
     const input = paddedRows(asBfloat16(x), k, columns)
     const out = tiledMatmulNT(input, m, n, columns, dequantizeRows(weight, columns))
-    const y = fromFloat32(out, outShape, 'bfloat16')
-    if (!bias) return cast(y, x.dtype)
-    const sums = hostFloat32(y)
-    addBias(sums, asBfloat16(bias), n)
-    return cast(fromFloat32(sums, outShape, 'bfloat16'), x.dtype)
+    const sums = roundThenAddBias(out, outShape, 'bfloat16', bias && cast(bias, 'bfloat16'))
+    return cast(sums, x.dtype)
   },
-  meta: (x, _weight, shape): Tensor => zeros(productShape(x, shape), x.dtype, x.device),
+  meta: (x, _weight, shape): Tensor => zeros(linearShape(x, { shape }, PACKAGE), x.dtype, x.device),
 })
-
-function productShape(x: Tensor, shape: readonly number[]): number[] {
-  const [n = 0, k = 0] = shape
-  if (x.shape.at(-1) === k) return x.shape.with(-1, n)
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `an input of shape [..., ${k}] for an int4 weight of shape [${n}, ${k}]`,
-    got: `[${x.shape.join(', ')}]`,
-  })
-}
 
 /** The numbers of `tensor`, rounded to bfloat16. */
 function asBfloat16(tensor: Tensor): Float32Array {
-  return toFloat32Array(castArray(hostArray(tensor), tensor.dtype, 'bfloat16'), 'bfloat16')
+  return hostFloat32(cast(tensor, 'bfloat16'))
 }
 
 /** Rows of length `k` with zeros after them; `values` itself where there are none to add. */

@@ -1,12 +1,10 @@
 /** @file linear and bmm of a weight: which op multiplies, and with what. */
 
 import {
+  bmmByExperts,
   cast,
-  cat,
+  checkBias,
   mul,
-  select,
-  ShapeError,
-  unsqueeze,
   UnsupportedOpError,
   type Tensor,
 } from '@ao/base-tensor'
@@ -26,13 +24,7 @@ export type TiledLike = Tensor & Int4TilePackedTo4dFields
 export function linearOfTiled(x: Tensor, weight: TiledLike, bias?: Tensor): Tensor {
   const { qdata, scaleAndZero, shape, actPreScale } = weight
   if (shape.length !== 2) throw wrongRank('a weight (N, K) for linear', shape)
-  if (bias && bias.numel !== shape[0]) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a bias of ${shape[0]} elements`,
-      got: `shape [${bias.shape.join(', ')}]`,
-    })
-  }
+  checkBias(bias, shape[0] as number, PACKAGE)
   const input = actPreScale ? cast(mul(x, actPreScale), x.dtype) : x
   return int4TiledLinear(input, [qdata, scaleAndZero], shape, bias)
 }
@@ -44,19 +36,7 @@ export function linearOfTiled(x: Tensor, weight: TiledLike, bias?: Tensor): Tens
  */
 export function bmmOfTiled(x: Tensor, weight: TiledLike): Tensor {
   if (weight.ndim !== 3) throw wrongRank('experts (E, N, K) for bmm', weight.shape)
-  const [experts, , k] = weight.shape
-  if (x.ndim !== 3 || x.shape[0] !== experts || x.shape[2] !== k) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `an input of shape [${experts}, M, ${k}] for experts of shape [${weight.shape.join(', ')}]`,
-      got: `[${x.shape.join(', ')}]`,
-    })
-  }
-  const outputs = Array.from({ length: experts as number }, (_, e) => {
-    const expert = select(weight, 0, e) as TiledLike
-    return unsqueeze(linearOfTiled(select(x, 0, e), expert), 0)
-  })
-  return cat(outputs, 0)
+  return bmmByExperts(x, weight, linearOfTiled, PACKAGE)
 }
 
 function wrongRank(expected: string, shape: readonly number[]): UnsupportedOpError {

@@ -4,8 +4,9 @@ import {
   asDense,
   bmm,
   cast,
-  DTypeError,
+  expectFormat,
   implement,
+  implementOnFields,
   integerCodec,
   linear,
   listCodec,
@@ -18,11 +19,11 @@ import {
   type DenseTensor,
   type FloatDType,
   type JsonCodec,
-  type Op,
   type OpImplementation,
   type Tensor,
 } from '@ao/base-tensor'
 import {
+  groupBlockSize,
   packTinygemmScalesAndZeros,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
@@ -68,8 +69,8 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
   static override readonly ops: readonly OpImplementation[] = [
     implement(linear, (x, weight, bias) => linearOfTiled(x, asTiled(weight), bias)),
     implement(bmm, (x, weight) => bmmOfTiled(x, asTiled(weight))),
-    onFields(slice, sliceTiled),
-    onFields(select, selectTiled),
+    implementOnFields(slice, sliceTiled),
+    implementOnFields(select, selectTiled),
   ]
 
   declare readonly dtype: 'bfloat16'
@@ -136,7 +137,7 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
     return new Int4TilePackedTo4dTensor({
       qdata: asDense(packInt4Tiles(padded(asDense(codes), [rows, columns]))),
       scaleAndZero: asDense(packTinygemmScalesAndZeros(asRows(scale), asRows(values))),
-      blockSize: codes.shape.map((_, d) => (d === codes.ndim - 1 ? groupSize : 1)),
+      blockSize: groupBlockSize(codes.ndim, groupSize),
       shape: codes.shape,
     })
   }
@@ -185,23 +186,6 @@ function partialGroup(k: number, groupSize: number): ShapeError {
   })
 }
 
-/** A row of the op table for an op whose result is a weight of other fields. */
-function onFields<Args extends readonly unknown[]>(
-  op: Op<[tensor: Tensor, ...Args], Tensor>,
-  change: (fields: Int4TilePackedTo4dFields, ...args: Args) => Int4TilePackedTo4dFields,
-): OpImplementation {
-  return implement(op, (tensor, ...args) => {
-    const weight = asTiled(tensor)
-    return new (weight.constructor as typeof Int4TilePackedTo4dTensor)(change(weight, ...args))
-  })
-}
-
 function asTiled(tensor: Tensor): Int4TilePackedTo4dTensor {
-  if (tensor instanceof Int4TilePackedTo4dTensor) return tensor
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an Int4TilePackedTo4dTensor as the weight, and no other quantized tensor beside it',
-    got: String(tensor).slice(0, 80),
-    cure: 'Call dequantize() on the other one.',
-  })
+  return expectFormat(tensor, Int4TilePackedTo4dTensor, PACKAGE)
 }

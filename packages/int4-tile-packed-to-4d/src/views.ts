@@ -5,7 +5,7 @@
  * `dequantize(view(weight)) = view(dequantize(weight))`. Only whole tiles can be shared.
  */
 
-import { normalizeDim, ShapeError, UnsupportedOpError } from '@ao/base-tensor'
+import { normalizeDim, ShapeError, sliceRange, UnsupportedOpError } from '@ao/base-tensor'
 import {
   K_MULTIPLE,
   PACKAGE,
@@ -35,8 +35,7 @@ export function sliceTiled(
   if (shape.length !== 2) throw unsupported('a weight (N, K) to slice', `[${shape.join(', ')}]`)
   const d = normalizeDim(dim, 2)
   const size = shape[d] as number
-  const from = clampIndex(start, size)
-  const to = Math.max(from, clampIndex(end, size))
+  const [from, to] = sliceRange(start, end, size)
   if (from === 0 && to === size) return fields
   const multiple = d === 0 ? TILE_ROWS : K_MULTIPLE
   const isWhole = [from, to].every((end) => end % multiple === 0 || end === size)
@@ -104,10 +103,6 @@ export function selectTiled(
 
 function selection(shape: readonly number[], dim: number): string {
   return `dimension ${dim} of [${shape.join(', ')}]`
-}
-
-function clampIndex(index: number, size: number): number {
-  return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
 }
 
 function misaligned(

@@ -235,7 +235,7 @@ describe('linear', () => {
   it('refuses inputs, biases and weights that do not fit', () => {
     const weight = make([8, 64])
     expect(() => linear(bf16([2, 32]), weight)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected an input of shape [..., 64] for an int4 weight of shape [8, 64], got [2, 32].]`,
+      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected an input of shape [..., 64] for a weight of shape (out, in) = [8, 64], got [2, 32].]`,
     )
     expect(() => linear(bf16([2, 64]), weight, bf16([4]))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a bias of 8 elements, got shape [4].]`,
@@ -244,7 +244,7 @@ describe('linear', () => {
       `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a weight (N, K) for linear, got [2, 8, 64].]`,
     )
     expect(() => linear(weight, bf16([8, 64]))).toThrowErrorMatchingInlineSnapshot(
-      `[DTypeError: [@ao/int4-tile-packed-to-4d] Expected an Int4TilePackedTo4dTensor as the weight, and no other quantized tensor beside it, got tensor([8, 64], dtype=bfloat16). Call dequantize() on the other one.]`,
+      `[DTypeError: [@ao/int4-tile-packed-to-4d] Expected a weight of the format Int4TilePackedTo4dTensor, and no other quantized tensor beside it, got tensor([8, 64], dtype=bfloat16). Call dequantize() on the other one.]`,
     )
   })
 })
@@ -258,7 +258,7 @@ describe('experts', () => {
     const exact = bmm(cast(x, 'float32'), weight.dequantize('float32').transpose(1, 2))
     expect(elements(y)).toEqual(elements(cast(exact, 'bfloat16')))
     expect(() => bmm(bf16([2, 3, 64]), weight)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected an input of shape [2, M, 96] for experts of shape [2, 12, 96], got [2, 3, 64].]`,
+      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [2, 3, 64] and [2, 12, 96].]`,
     )
     expect(() => bmm(x, make([12, 96]))).toThrowErrorMatchingInlineSnapshot(
       `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected experts (E, N, K) for bmm, got [12, 96].]`,

@@ -7,55 +7,25 @@
  */
 
 import {
-  addBias,
   defineOp,
-  finfo,
-  fromArray,
   fromFloat32,
-  fromFloat8E4m3Bits,
   hostArray,
   hostFloat32,
+  linearShape,
   numelOf,
-  ShapeError,
+  roundThenAddBias,
   tiledMatmulNT,
-  toFloat8E4m3Bits,
   zeros,
   type FillRows,
   type FloatDType,
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
+import { fakeQuantizeFp8Row } from '@ao/quant-primitives'
 import { PACKAGE } from './layout.ts'
 
 /** The stored parts of a weight (N, K): `qdata` (N, K / 2), `scale` and `zeroPoint` (K / g, N). */
 export type Int4Weight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor]
-
-/** Codes 0..15, uint8 (..., K), as signed codes in bytes: int8 (..., K / 2). */
-export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4.pack',
-  reference: (codes: Tensor): Tensor => {
-    const bytes = packNibbles(hostArray(codes) as Uint8Array)
-    for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) ^ 0x88 // 8 less, in both halves
-    return fromArray(new Int8Array(bytes.buffer), packedShape(codes), 'int8')
-  },
-  meta: (codes: Tensor): Tensor => zeros(packedShape(codes), 'int8', codes.device),
-})
-
-/** The codes 0..15, uint8 (..., K), of what {@link packInt4} made. */
-export const unpackInt4: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4.unpack',
-  reference: (qdata: Tensor): Tensor => {
-    const codes = unpackNibbles(hostArray(qdata) as Int8Array)
-    for (let i = 0; i < codes.length; i++) codes[i] = (codes[i] as number) ^ 8
-    return fromArray(codes, unpackedShape(qdata), 'uint8')
-  },
-  meta: (qdata: Tensor): Tensor => zeros(unpackedShape(qdata), 'uint8', qdata.device),
-})
-
-function packedShape({ shape }: Tensor): number[] {
-  return shape.with(-1, (shape.at(-1) as number) / 2)
-}
 
 function unpackedShape({ shape }: Tensor): number[] {
   return shape.with(-1, 2 * (shape.at(-1) as number))
@@ -103,10 +73,8 @@ export const int4Float8Linear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp
   name: 'int4.float8Linear',
   budget: { nmse: 1e-6 },
   reference: (x: Tensor, weight: Int4Weight, bias: Tensor | undefined): Tensor => {
-    const values = hostFloat32(x).slice()
-    const k = x.shape.at(-1) as number
-    for (let row = 0; row < values.length; row += k) roundToFloat8(values.subarray(row, row + k))
-    return product(x, values, weight, bias)
+    const rounded = fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number)
+    return product(x, rounded, weight, bias)
   },
   meta: emptyProduct,
 })
@@ -121,25 +89,15 @@ function product(
   const n = shape.at(-1) as number
   const k = x.shape.at(-1) as number
   const out = tiledMatmulNT(values, numelOf(shape) / n, n, k, dequantizeRows(weight, k))
-  const y = fromFloat32(out, shape, x.dtype)
-  if (!bias) return y
-  const sums = hostFloat32(y).slice()
-  addBias(sums, hostFloat32(bias), n)
-  return fromFloat32(sums, shape, x.dtype)
+  return roundThenAddBias(out, shape, x.dtype, bias)
 }
 
 function emptyProduct(x: Tensor, weight: Int4Weight): Tensor {
   return zeros(productShape(x, weight), x.dtype, x.device)
 }
 
-function productShape(x: Tensor, weight: Int4Weight): number[] {
-  const [n = 0, k = 0] = unpackedShape(weight[0])
-  if (x.shape.at(-1) === k) return x.shape.with(-1, n)
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `an input of shape [..., ${k}] for an int4 weight of shape [${n}, ${k}]`,
-    got: `[${x.shape.join(', ')}]`,
-  })
+function productShape(x: Tensor, [qdata]: Int4Weight): number[] {
+  return linearShape(x, { shape: unpackedShape(qdata) }, PACKAGE)
 }
 
 /** Fills tiles with dequantized rows; those of experts follow each other. */
@@ -165,17 +123,5 @@ function dequantizeRows([qdata, scale, zeroPoint]: Int4Weight, k: number): FillR
         }
       }
     }
-  }
-}
-
-/** Replaces a row by what float8 makes of it, in place. */
-function roundToFloat8(row: Float32Array): void {
-  const { max } = finfo('float8_e4m3fn')
-  let peak = 1 / 512
-  for (let i = 0; i < row.length; i++) peak = Math.max(peak, Math.abs(row[i] as number))
-  const scale = Math.fround(peak / max)
-  for (let i = 0; i < row.length; i++) {
-    const value = Math.min(Math.max(Math.fround((row[i] as number) / scale), -max), max)
-    row[i] = fromFloat8E4m3Bits(toFloat8E4m3Bits(value)) * scale
   }
 }

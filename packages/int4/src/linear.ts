@@ -1,17 +1,8 @@
 /** @file linear and bmm of an int4 weight: which op multiplies, and with what. */
 
-import {
-  cat,
-  cast,
-  mul,
-  select,
-  ShapeError,
-  transpose,
-  unsqueeze,
-  UnsupportedOpError,
-  type Tensor,
-} from '@ao/base-tensor'
-import { packedDim, PACKAGE, type Int4Fields } from './layout.ts'
+import type { Tensor } from '@ao/base-tensor'
+import { groupedBmm, groupedLinearInput } from '@ao/quant-primitives'
+import { PACKAGE, type Int4Fields } from './layout.ts'
 import { int4Float8Linear, int4Linear, type Int4Weight } from './linear-ops.ts'
 
 /** A tensor that is made of int4 fields. */
@@ -25,52 +16,13 @@ export type Int4Like = Tensor & Int4Fields
  * @throws {@link UnsupportedOpError} for a weight that is not (N, K) with its groups along K
  */
 export function linearOfInt4(x: Tensor, weight: Int4Like, bias?: Tensor): Tensor {
-  if (weight.ndim !== 2 || packedDim(weight.blockSize) !== 1) throw notStored(weight)
-  checkBias(weight, bias)
-  const input = weight.actPreScale ? cast(mul(x, weight.actPreScale), x.dtype) : x
+  const input = groupedLinearInput(x, weight, bias, PACKAGE)
   const stored: Int4Weight = [weight.qdata, weight.scale, weight.zeroPoint]
   const product = weight.activationDtype === 'float8_e4m3fn' ? int4Float8Linear : int4Linear
   return product(input, stored, bias)
 }
 
-/**
- * The product with each expert's weight: `x` (E, M, K) -> (E, M, N).
- *
- * The sum runs along the groups. A stored weight (E, N, K) gives `x[e] @ weight[e]^T`, as torchao's `bmm`
- * of quantized experts does, and its transpose (E, K, N) gives the same: `x[e] @ weight[e]`.
- */
+/** The product with each expert's weight, as stored or transposed: `x` (E, M, K) -> (E, M, N). */
 export function bmmOfInt4(x: Tensor, weight: Int4Like): Tensor {
-  if (weight.ndim !== 3 || packedDim(weight.blockSize) === 0) throw notStored(weight)
-  const stored = packedDim(weight.blockSize) === 2 ? weight : transpose(weight, 1, 2)
-  const [experts, , k] = stored.shape
-  if (x.ndim !== 3 || x.shape[0] !== experts || x.shape[2] !== k) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `an input of shape [${experts}, M, ${k}] for experts of shape [${weight.shape.join(', ')}]`,
-      got: `[${x.shape.join(', ')}]`,
-    })
-  }
-  const outputs = Array.from({ length: experts as number }, (_, e) => {
-    const expert = select(stored, 0, e) as Int4Like
-    return unsqueeze(linearOfInt4(select(x, 0, e), expert), 0)
-  })
-  return cat(outputs, 0)
-}
-
-function checkBias({ shape }: Int4Like, bias: Tensor | undefined): void {
-  if (!bias || bias.numel === shape[0]) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `a bias of ${shape[0]} elements`,
-    got: `shape [${bias.shape.join(', ')}]`,
-  })
-}
-
-function notStored({ shape, blockSize }: Int4Like): UnsupportedOpError {
-  return new UnsupportedOpError({
-    package: PACKAGE,
-    expected: 'a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm',
-    got: `shape [${shape.join(', ')}] with blocks of [${blockSize.join(', ')}]`,
-    cure: 'Transpose it back, or call dequantize().',
-  })
+  return groupedBmm(x, weight, linearOfInt4, PACKAGE)
 }

@@ -4,8 +4,9 @@ import {
   asDense,
   bmm,
   cat,
-  DTypeError,
+  expectFormat,
   implement,
+  implementOnFields,
   integerCodec,
   linear,
   listCodec,
@@ -21,39 +22,36 @@ import {
   view,
   zeros,
   type DenseTensor,
-  type DType,
   type FloatDType,
   type JsonCodec,
-  type Op,
   type OpImplementation,
   type Tensor,
 } from '@ao/base-tensor'
 import {
+  catGroups,
+  checkTinygemm,
+  dtypeOfScale,
+  groupBlockSize,
+  isInt4ActivationDType,
+  packedDim,
+  packInt4,
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
+  selectGroups,
+  sliceGroups,
+  squeezeGroups,
+  transposeGroups,
+  unpackInt4,
+  unsqueezeGroups,
+  viewGroups,
+  type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quant-primitives'
-import {
-  checkLayout,
-  packedDim,
-  PACKAGE,
-  weightDType,
-  type Int4ActivationDType,
-  type Int4Fields,
-} from './layout.ts'
+import { checkLayout, PACKAGE, type Int4Fields } from './layout.ts'
 import { bmmOfInt4, linearOfInt4 } from './linear.ts'
-import { dequantizeInt4, packInt4, unpackInt4 } from './linear-ops.ts'
-import {
-  catInt4,
-  selectInt4,
-  sliceInt4,
-  squeezeInt4,
-  transposeInt4,
-  unsqueezeInt4,
-  viewInt4,
-} from './views.ts'
+import { dequantizeInt4 } from './linear-ops.ts'
 
 /** How {@link Int4Tensor.fromHp} quantizes. */
 export interface Int4TensorFromHpOptions extends Int4FromHpOptions {
@@ -72,7 +70,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
     blockSize: /* @__PURE__ */ listCodec(integerCodec),
     shape: /* @__PURE__ */ listCodec(integerCodec),
     activationDtype: /* @__PURE__ */ optionalCodec(
-      /* @__PURE__ */ narrowDTypeCodec(isActivationDType),
+      /* @__PURE__ */ narrowDTypeCodec(isInt4ActivationDType),
     ),
   }
 
@@ -83,13 +81,17 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
   static override readonly ops: readonly OpImplementation[] = [
     implement(linear, (x, weight, bias) => linearOfInt4(x, asInt4(weight), bias)),
     implement(bmm, (x, weight) => bmmOfInt4(x, asInt4(weight))),
-    onFields(slice, sliceInt4),
-    onFields(select, selectInt4),
-    onFields(transpose, transposeInt4),
-    onFields(view, viewInt4),
-    onFields(unsqueeze, unsqueezeInt4),
-    onFields(squeeze, squeezeInt4),
-    implement(cat, (tensors, dim = 0) => new Int4Tensor(catInt4(tensors.map(asInt4), dim))),
+    implementOnFields(slice, sliceGroups(PACKAGE)),
+    implementOnFields(select, selectGroups(PACKAGE)),
+    implementOnFields(transpose, transposeGroups),
+    implementOnFields(view, viewGroups(PACKAGE)),
+    implementOnFields(unsqueeze, unsqueezeGroups),
+    implementOnFields(squeeze, squeezeGroups),
+    implement(
+      cat,
+      (tensors, dim = 0) =>
+        new Int4Tensor(catGroups(tensors.map(asInt4), dim, attributesOf, PACKAGE)),
+    ),
   ]
 
   declare readonly dtype: FloatDType
@@ -105,7 +107,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
     checkLayout(fields)
     const { blockSize, activationDtype = 'bfloat16' } = fields
     const own = { ...fields, blockSize: Object.freeze([...blockSize]), activationDtype }
-    super(own, fields.shape, weightDType(fields))
+    super(own, fields.shape, dtypeOfScale(fields.scale, PACKAGE))
   }
 
   /**
@@ -116,7 +118,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
    */
   static fromHp(weight: Tensor, options: Int4TensorFromHpOptions): Int4Tensor {
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
-    checkAlgorithm(chooseQparamsAlgorithm)
+    checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     if (blockSize.length !== weight.ndim || packedDim(blockSize) !== weight.ndim - 1) {
       throw new ValueError({
         package: PACKAGE,
@@ -156,7 +158,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
       qdata: asDense(packInt4(codes.codes)),
       scale: asDense(scale),
       zeroPoint: asDense(zeroPoint?.values ?? zeros(scale.shape, scale.dtype, scale.device)),
-      blockSize: codes.codes.shape.map((_, d) => (d === codes.codes.ndim - 1 ? groupSize : 1)),
+      blockSize: groupBlockSize(codes.codes.ndim, groupSize),
       shape: codes.codes.shape,
     })
   }
@@ -173,43 +175,17 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
     if (this.ndim === 1) return (this.unsqueeze(0) as Int4Tensor).dequantize(dtype).select(0, 0)
     const packed = packedDim(this.blockSize)
     const last = this.ndim - 1
-    const { qdata, scale, zeroPoint } = transposeInt4(this, packed, last)
+    const { qdata, scale, zeroPoint } = transposeGroups(this, packed, last)
     const weight = asDense(dequantizeInt4([qdata, scale, zeroPoint], dtype))
     return weight.transpose(packed, last)
   }
 }
 
-function isActivationDType(dtype: DType): dtype is Int4ActivationDType {
-  return dtype === 'bfloat16' || dtype === 'float8_e4m3fn'
-}
-
-function checkAlgorithm(algorithm: Int4ChooseQparamsAlgorithm | undefined): void {
-  if (algorithm === undefined || algorithm === 'TINYGEMM') return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: 'the algorithm TINYGEMM',
-    got: algorithm,
-    cure: 'HQQ goes with the tile-packed format.',
-  })
-}
-
-/** A row of the op table for an op whose result is a weight of other fields. */
-function onFields<Args extends readonly unknown[]>(
-  op: Op<[tensor: Tensor, ...Args], Tensor>,
-  change: (fields: Int4Fields, ...args: Args) => Int4Fields,
-): OpImplementation {
-  return implement(op, (tensor, ...args) => {
-    const weight = asInt4(tensor)
-    return new (weight.constructor as typeof Int4Tensor)(change(weight, ...args))
-  })
+/** What weights that `cat` joins have in common, besides groups and dtype. */
+function attributesOf({ activationDtype }: Int4Fields): object {
+  return { activationDtype }
 }
 
 function asInt4(tensor: Tensor): Int4Tensor {
-  if (tensor instanceof Int4Tensor) return tensor
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an Int4Tensor as the weight, and no other quantized tensor beside it',
-    got: String(tensor).slice(0, 80),
-    cure: 'Call dequantize() on the other one.',
-  })
+  return expectFormat(tensor, Int4Tensor, PACKAGE)
 }

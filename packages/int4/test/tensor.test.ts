@@ -116,7 +116,7 @@ describe('linear', () => {
   it('refuses inputs, biases and weights that do not fit', () => {
     const weight = Int4Tensor.fromHp(randn([8, 64]), group32)
     expect(() => linear(randn([2, 32]), weight)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4] Expected an input of shape [..., 64] for an int4 weight of shape [8, 64], got [2, 32].]`,
+      `[ShapeError: [@ao/int4] Expected an input of shape [..., 64] for a weight of shape (out, in) = [8, 64], got [2, 32].]`,
     )
     expect(() => linear(randn([2, 64]), weight, randn([4]))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: [@ao/int4] Expected a bias of 8 elements, got shape [4].]`,
@@ -137,7 +137,7 @@ describe('experts', () => {
     expect(sqnr(hostFloat32(exact), hostFloat32(y))).toBeGreaterThan(120)
     expect(elements(bmm(x, make().transpose(1, 2)))).toEqual(elements(y))
     expect(() => bmm(randn([2, 3, 32]), make())).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4] Expected an input of shape [2, M, 64] for experts of shape [2, 8, 64], got [2, 3, 32].]`,
+      `[ShapeError: [@ao/int4] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [2, 3, 32] and [2, 8, 64].]`,
     )
   })
 

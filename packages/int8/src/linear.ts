@@ -1,16 +1,14 @@
 /** @file linear, bmm and embedding of an int8 weight: which op multiplies, and with what. */
 
 import {
+  bmmByExperts,
   cast,
-  cat,
+  checkBias,
   embedding,
   linearShape,
   mul,
   numelOf,
-  select,
-  ShapeError,
   transpose,
-  unsqueeze,
   UnsupportedOpError,
   type Tensor,
 } from '@ao/base-tensor'
@@ -32,7 +30,7 @@ export type Int8Like = Tensor & Int8Fields
  * or is transposed: sums of codes need one scale a row
  */
 export function int8Linear(x: Tensor, weight: Int8Like, bias?: Tensor): Tensor {
-  checkBias(linearShape(x, weight).at(-1) as number, bias)
+  checkBias(bias, linearShape(x, weight).at(-1) as number, PACKAGE)
   const outDtype = checkFloat(x)
   const activation = weight.actQuantKwargs
   const hasRowScales = weight.blockSize[1] === weight.shape[1]
@@ -62,22 +60,9 @@ export function int8Linear(x: Tensor, weight: Int8Like, bias?: Tensor): Tensor {
  * transpose of such weights when N is K.
  */
 export function int8Bmm(x: Tensor, weight: Int8Like): Tensor {
-  const inDim = inFeaturesDim(weight)
-  const experts = weight.shape[0] as number
-  const k = weight.shape[inDim] as number
-  if (weight.ndim !== 3 || x.ndim !== 3 || x.shape[0] !== experts || x.shape[2] !== k) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `an input of shape [E, M, ${k}] for a weight of E experts, of shape [${weight.shape.join(', ')}]`,
-      got: `[${x.shape.join(', ')}]`,
-    })
-  }
-  const stored = inDim === 2 ? weight : transpose(weight, 1, 2)
-  const outputs = Array.from({ length: experts }, (_, e) => {
-    const expert = select(stored, 0, e) as Int8Like
-    return unsqueeze(int8Linear(select(x, 0, e), expert), 0)
-  })
-  return cat(outputs, 0)
+  const isStored = weight.ndim !== 3 || inFeaturesDim(weight) === 2
+  const experts = isStored ? weight : (transpose(weight, 1, 2) as Int8Like)
+  return bmmByExperts(x, experts, int8Linear, PACKAGE)
 }
 
 /** The rows of `weight` (V, H) that tokens `ids` (...) name, as a weight (..., H). */
@@ -87,16 +72,6 @@ export function pickEmbeddings(ids: Tensor, weight: Int8Fields): Int8Fields {
 
 function isOneToken(x: Tensor): boolean {
   return numelOf(x.shape.slice(-2, -1)) === 1
-}
-
-function checkBias(n: number, bias: Tensor | undefined): void {
-  if (bias && bias.numel !== n) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a bias of ${n} elements`,
-      got: `shape [${bias.shape.join(', ')}]`,
-    })
-  }
 }
 
 function keepsInFeatures(weight: Int8Like, actPreScale: Tensor): Tensor {

@@ -5,9 +5,10 @@ import {
   bmm,
   booleanCodec,
   cat,
-  DTypeError,
   embedding,
+  expectFormat,
   implement,
+  implementOnFields,
   index,
   integerCodec,
   isFloatDType,
@@ -25,7 +26,6 @@ import {
   type DenseTensor,
   type FloatDType,
   type JsonCodec,
-  type Op,
   type OpImplementation,
   type Tensor,
 } from '@ao/base-tensor'
@@ -95,13 +95,13 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
     implement(embedding, (ids, weight) =>
       new Int8Tensor(pickEmbeddings(ids, asInt8(weight))).dequantize(),
     ),
-    onFields(slice, sliceInt8),
-    onFields(select, selectInt8),
-    onFields(index, indexInt8),
-    onFields(transpose, transposeInt8),
-    onFields(view, viewInt8),
-    onFields(unsqueeze, unsqueezeInt8),
-    onFields(squeeze, squeezeInt8),
+    implementOnFields(slice, sliceInt8),
+    implementOnFields(select, selectInt8),
+    implementOnFields(index, indexInt8),
+    implementOnFields(transpose, transposeInt8),
+    implementOnFields(view, viewInt8),
+    implementOnFields(unsqueeze, unsqueezeInt8),
+    implementOnFields(squeeze, squeezeInt8),
     implement(cat, (tensors, dim = 0) => new Int8Tensor(catInt8(tensors.map(asInt8), dim))),
   ]
 
@@ -160,24 +160,6 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
   }
 }
 
-/** A row of the op table for an op whose result is a weight of other fields. */
-function onFields<Args extends readonly unknown[]>(
-  op: Op<[tensor: Tensor, ...Args], Tensor>,
-  change: (fields: Int8Fields, ...args: Args) => Int8Fields,
-): OpImplementation {
-  return implement(op, (tensor, ...args) => {
-    const weight = asInt8(tensor)
-    return new (weight.constructor as typeof Int8Tensor)(change(weight, ...args))
-  })
-}
-
-// An op comes to the table by the first tensor subclass among its tensors; others may be anything.
 function asInt8(tensor: Tensor): Int8Tensor {
-  if (tensor instanceof Int8Tensor) return tensor
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an Int8Tensor as the weight, and no other quantized tensor beside it',
-    got: String(tensor).slice(0, 80),
-    cure: 'Call dequantize() on the other one.',
-  })
+  return expectFormat(tensor, Int8Tensor, PACKAGE)
 }

@@ -208,7 +208,7 @@ describe('linear', () => {
     )
     expect(() => linear(dense([[1]], 'int8'), weight)).toThrow('an input of shape')
     expect(() => linear(weight, randn([16, 32]))).toThrow(
-      '[@ao/int8] Expected an Int8Tensor as the weight, and no other quantized tensor beside it, got tensor([16, 32], dtype=float32). Call dequantize() on the other one.',
+      '[@ao/int8] Expected a weight of the format Int8Tensor, and no other quantized tensor beside it, got tensor([16, 32], dtype=float32). Call dequantize() on the other one.',
     )
     const preScaled = Int8Tensor.fromHp(randn([16, 16]), {
       granularity: PerRow(),
@@ -278,9 +278,9 @@ describe('bmm', () => {
   it('tells what an input has to be', () => {
     const experts = Int8Tensor.fromHp(randn([2, 8, 16]), { granularity: PerRow() })
     expect(() => bmm(randn([2, 4, 8]), experts)).toThrow(
-      '[@ao/int8] Expected an input of shape [E, M, 16] for a weight of E experts, of shape [2, 8, 16], got [2, 4, 8].',
+      '[@ao/int8] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [2, 4, 8] and [2, 8, 16].',
     )
-    expect(() => bmm(randn([2, 4, 16]), experts.select(0, 0))).toThrow('a weight of E experts')
+    expect(() => bmm(randn([2, 4, 16]), experts.select(0, 0))).toThrow('experts (E, N, K) for bmm')
   })
 
   // torchao's test of mixture-of-experts layers: shapes go there and back.
