@@ -1,29 +1,24 @@
-/** @file Quantizing: the scales and zero points of groups, and words of codes in one go. */
+/** @file Quantizing: the scales and zero points of groups, and words of codes. */
 
 import {
   defineOp,
+  DTypeError,
   fromArray,
   hostArray,
-  hostFloat32,
   isFloatDType,
-  rounder,
-  DTypeError,
   ShapeError,
-  toFloat32Array,
   ValueError,
   zeros,
-  type FloatDType,
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { chooseQparamsAffine } from '@ao/quant-primitives'
 import {
-  checkBlockSize,
-  CODES_PER_WORD,
-  PACKAGE,
-  variantOf,
-  type Int4PlainInt32Variant,
-} from './layout.ts'
+  chooseQparamsAffine,
+  groupBlockSize,
+  packNibbles,
+  quantizeAffine,
+} from '@ao/quant-primitives'
+import { checkBlockSize, PACKAGE, variantOf, type Int4PlainInt32Variant } from './layout.ts'
 import { packedShape } from './pack.ts'
 
 /** The smallest scale. */
@@ -90,93 +85,26 @@ function checkNpuGroups({ shape }: Tensor, group: number): void {
 }
 
 /**
- * Words of the codes `clamp(round(x * (1 / scale)) + zeroPoint)`.
+ * Words of the codes `clamp(round(x * (1 / scale)) + zeroPoint)`, as `quantizeAffine` has them.
  *
- * `scale` and `zeroPoint` as they are stored. Each step rounds to the weight's dtype: the codes are those
- * of `quantizeAffine`, but without a byte for each of them in between, and several times faster for the
- * 16-bit types.
+ * `scale` and `zeroPoint` as they are stored.
  */
 export const quantizeToWords: Op<[weight: Tensor, scale: Tensor, zeroPoint: Tensor], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'int4_plain_int32.quantize',
     reference: (weight: Tensor, scale: Tensor, zeroPoint: Tensor): Tensor => {
-      const dtype = weight.dtype as FloatDType
-      const source = hostArray(weight)
-      const reciprocals = hostFloat32(scale).map((step) => rounder(dtype)(1 / step))
-      const zeroPoints = hostFloat32(zeroPoint)
-      const { quantMin, quantMax } = BOUNDS[variantOf(zeroPoint)]
-      const [groups, n] = scale.shape.slice(-2) as [number, number]
-      const k = weight.shape.at(-1) as number
-      const groupSize = k / groups
-      const words = new Int32Array(weight.numel / CODES_PER_WORD)
-      const products = new Float32Array(k)
-      for (let row = 0; row * k < source.length; row++) {
-        const values = toFloat32Array(source.subarray(row * k, (row + 1) * k), dtype)
-        const first = Math.floor(row / n) * groups * n + (row % n)
-        for (let g = 0; g < groups; g++) {
-          const reciprocal = reciprocals[first + g * n] as number
-          multiply(values, reciprocal, products, g * groupSize, (g + 1) * groupSize)
-        }
-        roundProducts(products, dtype)
-        for (let g = 0; g < groups; g++) {
-          const start = g * groupSize
-          const at = (row * k + start) / CODES_PER_WORD
-          const zero = zeroPoints[first + g * n] as number
-          packGroup(products, start, groupSize, zero, quantMin, quantMax, words, at)
-        }
-      }
-      return fromArray(words, packedShape(weight), 'int32')
+      const groupSize = (weight.shape.at(-1) as number) / (scale.shape.at(-2) as number)
+      const blockSize = groupBlockSize(weight.ndim, groupSize)
+      const [scales, zeroPoints] = [scale, zeroPoint].map(inOrderOfBlocks) as [Tensor, Tensor]
+      const bounds = BOUNDS[variantOf(zeroPoint)]
+      const codes = quantizeAffine(weight, blockSize, scales, zeroPoints, 'int8', bounds)
+      const bytes = packNibbles(hostArray(codes) as Int8Array)
+      return fromArray(new Int32Array(bytes.buffer), packedShape(weight), 'int32')
     },
     meta: (weight: Tensor): Tensor => zeros(packedShape(weight), 'int32', weight.device),
   })
 
-function multiply(
-  values: Float32Array,
-  factor: number,
-  products: Float32Array,
-  start: number,
-  end: number,
-): void {
-  for (let i = start; i < end; i++) products[i] = (values[i] as number) * factor
-}
-
-/**
- * Rounds the mantissa to that of a 16-bit type, ties to even. Exponents beyond that type's stay: such
- * products give the first or last code, or 0 steps, either way.
- */
-function roundProducts(products: Float32Array, dtype: FloatDType): void {
-  if (dtype === 'float32') return
-  const dropped = dtype === 'bfloat16' ? 16 : 13
-  const belowHalf = (1 << (dropped - 1)) - 1
-  const kept = -1 << dropped
-  const bits = new Int32Array(products.buffer)
-  for (let i = 0; i < bits.length; i++) {
-    const value = bits[i] as number
-    bits[i] = (value + belowHalf + ((value >>> dropped) & 1)) & kept
-  }
-}
-
-// Adding and taking away 1.5 * 2^52 rounds to an integer, ties to even, for either sign.
-const ROUNDING = 6755399441055744
-
-function packGroup(
-  products: Float32Array,
-  start: number,
-  length: number,
-  zeroPoint: number,
-  quantMin: number,
-  quantMax: number,
-  words: Int32Array,
-  firstWord: number,
-): void {
-  let at = firstWord
-  for (let from = start; from < start + length; from += CODES_PER_WORD, at++) {
-    let word = 0
-    for (let i = 0; i < CODES_PER_WORD; i++) {
-      const code = (products[from + i] as number) + ROUNDING - ROUNDING + zeroPoint
-      const clamped = code < quantMin ? quantMin : code > quantMax ? quantMax : code
-      word |= (clamped & 15) << (4 * i)
-    }
-    words[at] = word
-  }
+/** (K / g, N) as (N, K / g). */
+function inOrderOfBlocks(qparam: Tensor): Tensor {
+  return qparam.transpose(-2, -1).contiguous()
 }

@@ -2,7 +2,7 @@
  * @file The inner loops of affine quantization: rows of numbers to codes and back, in place.
  *
  * The plain loops round after each operation, to whatever dtype PyTorch has there, and say what is
- * meant. Where every step is float32, which is what formats use most, faster loops give the same bits.
+ * meant. For codes in bytes, which formats use most, and for float32, faster loops give the same bits.
  */
 
 import {
@@ -79,9 +79,13 @@ export function quantizeRow(row: Float32Array, firstBlock: number, loop: Quantiz
   }
 }
 
-/** Whether {@link quantizeRowToBytes} gives what {@link quantizeRow} does, stored as `storage`. */
+/**
+ * Whether {@link quantizeRowToBytes} gives what {@link quantizeRow} does, stored as `storage`: 16-bit
+ * types have all codes of a byte, but would round the sum with a fraction.
+ */
 export function fitsBytes(loop: QuantizeLoop, storage: StoredDType): boolean {
-  return loop.productDtype === 'float32' && (storage === 'int8' || storage === 'uint8')
+  if (storage !== 'int8' && storage !== 'uint8') return false
+  return loop.productDtype === 'float32' || loop.zeroPoint.every(Number.isInteger)
 }
 
 // Adding and taking away 1.5 * 2^52 rounds to an integer, ties to even, for either sign. Numbers too
@@ -89,7 +93,7 @@ export function fitsBytes(loop: QuantizeLoop, storage: StoredDType): boolean {
 const ROUNDING = 6755399441055744
 
 /**
- * {@link quantizeRow} in float32, and the codes stored in `out` from `at` on.
+ * {@link quantizeRow}, with the codes stored in `out` from `at` on; the row may be written into.
  *
  * @param out - bytes of int8 or uint8, which wrap alike
  */
@@ -101,9 +105,11 @@ export function quantizeRowToBytes(
   at: number,
 ): void {
   const { runLength, quantMin, quantMax } = loop
+  const isShort = loop.productDtype !== 'float32'
+  if (isShort) multiplyShort(row, firstBlock, loop)
   let block = firstBlock
   for (let start = 0; start < row.length; start += runLength, block++) {
-    const reciprocal = loop.reciprocal[block] as number
+    const reciprocal = isShort ? 1 : (loop.reciprocal[block] as number)
     const zeroPoint = loop.zeroPoint[block] as number
     const end = start + runLength
     for (let i = start; i < end; i++) {
@@ -111,6 +117,35 @@ export function quantizeRowToBytes(
       const code = steps + zeroPoint
       out[at + i] = code < quantMin ? quantMin : code > quantMax ? quantMax : code
     }
+  }
+}
+
+/** Replaces each x of a row by `x * (1 / scale)`, rounded as a 16-bit type. */
+function multiplyShort(
+  row: Float32Array,
+  firstBlock: number,
+  { runLength, reciprocal, productDtype }: QuantizeLoop,
+): void {
+  let block = firstBlock
+  for (let start = 0; start < row.length; start += runLength, block++) {
+    const factor = reciprocal[block] as number
+    const end = start + runLength
+    for (let i = start; i < end; i++) row[i] = (row[i] as number) * factor
+  }
+  roundMantissas(row, productDtype === 'bfloat16' ? 16 : 13)
+}
+
+/**
+ * Rounds away the last bits of mantissas, ties to even. Exponents beyond those of a 16-bit type stay: such
+ * products are beyond the codes or no step at all, either way.
+ */
+function roundMantissas(row: Float32Array, droppedBits: number): void {
+  const belowHalf = (1 << (droppedBits - 1)) - 1
+  const kept = -1 << droppedBits
+  const bits = new Int32Array(row.buffer, row.byteOffset, row.length)
+  for (let i = 0; i < bits.length; i++) {
+    const value = bits[i] as number
+    bits[i] = (value + belowHalf + ((value >>> droppedBits) & 1)) & kept
   }
 }
 

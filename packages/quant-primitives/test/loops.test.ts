@@ -94,7 +94,15 @@ describe('quantizeAffine to bytes', () => {
       minLength: 1,
       maxLength: 5,
     })
-    const zeroPoints = fc.array(fc.integer({ min: -128, max: 127 }), { minLength: 1, maxLength: 5 })
+    const zeroPoints = fc.array(
+      fc.oneof(fc.integer({ min: -128, max: 127 }), fc.integer({ min: -2000, max: 2000 })),
+      { minLength: 1, maxLength: 5 },
+    )
+    const qparamDtypes = fc.constantFrom<[isLikeInput: boolean, zeroPoint: StoredDType]>(
+      [false, 'int32'],
+      [true, 'int32'],
+      [true, 'bfloat16'],
+    )
     const target = fc.constantFrom<[StoredDType, number, number]>(
       ['int8', -128, 127],
       ['int8', -8, 7],
@@ -102,15 +110,16 @@ describe('quantizeAffine to bytes', () => {
     )
     fc.assert(
       fc.property(
-        blocked('bfloat16', 'float32'),
+        blocked('bfloat16', 'float16', 'float32'),
         scales,
         zeroPoints,
+        qparamDtypes,
         target,
-        (c, steps, zeros, [dtype, quantMin, quantMax]) => {
+        (c, steps, zeros, [isLikeInput, zeroPointDtype], [dtype, quantMin, quantMax]) => {
           const { input, blockSize } = c
           const bounds = { quantMin, quantMax }
-          const scale = perBlock(c, steps, 'float32')
-          const zeroPoint = perBlock(c, zeros, 'int32')
+          const scale = perBlock(c, steps, isLikeInput ? input.dtype : 'float32')
+          const zeroPoint = perBlock(c, zeros, zeroPointDtype)
           const layout = blockLayout(input.shape, blockSize)
           const inputDtype = input.dtype as 'float32'
           const loop = quantizeLoop(inputDtype, layout, scale, zeroPoint, bounds)
