@@ -78,4 +78,32 @@ export const fixtures = [
     mustNotAppear: [...WGSL, 'Int8Tensor'],
     maxBytes: 21800,
   },
+  {
+    name: 'int4-plain-int32',
+    code: `export { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'`,
+    packages: [...ARITHMETIC, 'int4-plain-int32'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Gguf', 'Int4Tensor'],
+    maxBytes: 16000,
+  },
+  {
+    name: 'int4-tile-packed-to-4d',
+    code: `export { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'`,
+    packages: [...ARITHMETIC, 'int4-tile-packed-to-4d'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Gguf', 'Int4Tensor'],
+    maxBytes: 16800,
+  },
+  {
+    name: 'int4-preshuffled',
+    code: `export { Int4PreshuffledTensor } from '@ao/int4-preshuffled'`,
+    packages: [...ARITHMETIC, 'int4-preshuffled'],
+    mustNotAppear: [...WGSL, 'Gguf', 'Int4PlainInt32Tensor'],
+    maxBytes: 14000,
+  },
+  {
+    name: 'codes for ONNX Runtime',
+    code: `export { toMatMulNBits } from '@ao/interop'`,
+    packages: [...ARITHMETIC, 'interop', 'pbf'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Int4Tensor'],
+    maxBytes: 6800,
+  },
 ]
