@@ -113,6 +113,16 @@ describe('eval', () => {
     expect(dos).toMatchObject({ tokens: unix.tokens, perplexity: unix.perplexity })
   })
 
+  it('refuses a text of nothing but space', async () => {
+    const path = join(temporaryFolder(), 'blank.txt')
+    writeFileSync(path, ' \n')
+    expect(await ao(['eval', MODEL, '--text', path])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `error: [@ao/cli] Expected a text to predict in ${path}, got white space only.\n`,
+    })
+  })
+
   it('stops when it is interrupted', async () => {
     const abort = new AbortController()
     const result = await ao(['eval', MODEL, '--text', TEXT], {

@@ -1,6 +1,6 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
-import { cat, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { cat, FormatError, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
@@ -80,6 +80,7 @@ async function evaluate(
   const tokenizer = await loadTokenizer(folder)
   // Line ends count as one token each on every system, as where Python reads a text.
   const text = (await readTextFile(args.text, 'a text')).replaceAll('\r\n', '\n')
+  checkNotEmpty(text, args.text)
   const rows: Row[] = []
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {
@@ -98,6 +99,15 @@ async function evaluate(
     float ??= logits
   }
   return { json: { window: args.window, rows: rows.map(rowJson) }, text: () => table(rows) }
+}
+
+function checkNotEmpty(text: string, path: string): void {
+  if (text.trim() !== '') return
+  throw new FormatError({
+    package: '@ao/cli',
+    expected: `a text to predict in ${path}`,
+    got: text === '' ? 'an empty file' : 'white space only',
+  })
 }
 
 async function measure(
