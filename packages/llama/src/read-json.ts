@@ -26,17 +26,26 @@ export async function readJsonIfThere(
   try {
     json = JSON.parse(text)
   } catch (cause) {
-    throw notAnObject(folder, fileName, cause)
+    throw notAnObject(folder, fileName, text, cause)
   }
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json
-  throw notAnObject(folder, fileName)
+  throw notAnObject(folder, fileName, text)
 }
 
-function notAnObject(folder: CheckpointFolder, fileName: string, cause?: unknown): FormatError {
+function notAnObject(
+  folder: CheckpointFolder,
+  fileName: string,
+  text: string,
+  cause?: unknown,
+): FormatError {
+  const start = text.trimStart().slice(0, 40)
   return new FormatError({
     package: '@ao/llama',
     expected: `${fileName} in ${folder.name} to hold a JSON object`,
-    got: 'something else',
+    got: start === '' ? 'an empty file' : `text that begins with ${JSON.stringify(start)}`,
+    ...(start.startsWith('<')
+      ? { cure: 'The server answers with a page where it has no such file: check the address.' }
+      : {}),
     cause,
   })
 }

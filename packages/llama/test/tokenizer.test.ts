@@ -79,7 +79,15 @@ describe('loadTokenizer', () => {
       '[@ao/llama] Expected tokenizer.json in tiny, got no such file.',
     )
     await expect(loadTokenizer(folder({ 'tokenizer.json': '{' }))).rejects.toThrow(
-      '[@ao/llama] Expected tokenizer.json in tiny to hold a JSON object, got something else.',
+      '[@ao/llama] Expected tokenizer.json in tiny to hold a JSON object, got text that begins with "{".',
+    )
+    const page = '\n<!doctype html><title>An application</title>'
+    await expect(loadTokenizer(folder({ 'tokenizer.json': page }))).rejects.toThrow(
+      'got text that begins with "<!doctype html><title>An application</ti". ' +
+        'The server answers with a page where it has no such file: check the address.',
+    )
+    await expect(loadTokenizer(folder({ 'tokenizer.json': '' }))).rejects.toThrow(
+      'got an empty file.',
     )
     await expect(loadTokenizer(folder({ 'tokenizer.json': '[]' }))).rejects.toThrow(
       'to hold a JSON object',
