@@ -59,9 +59,10 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
   readonly tilePackedNtile: number
   readonly setInductorConfig: boolean
 
-  /** @throws {@link ValueError} for a group size, algorithm or tile that the packing format does not take */
+  /** @throws {@link ValueError} without a packing format, and for what it does not take */
   constructor(options: Int4WeightOnlyOptions) {
-    const { packingFormat, groupSize = 128, chooseQparamsAlgorithm = 'TINYGEMM' } = options
+    const packingFormat = checkPackingFormat(options)
+    const { groupSize = 128, chooseQparamsAlgorithm = 'TINYGEMM' } = options
     const { tilePackedNtile = 8, setInductorConfig = true } = options
     checkOption('a group size of', GROUP_SIZES, groupSize)
     checkOption('a tile of', [8, 16], tilePackedNtile)
@@ -117,6 +118,21 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
       'Import the class of that packing format and list it in `formats`.',
     )
   }
+}
+
+// torchao takes a name here and has a default; callers without types may expect the same.
+function checkPackingFormat(
+  options: Partial<Int4WeightOnlyOptions> | undefined,
+): Int4PackingFormat {
+  const format: unknown = options?.packingFormat
+  if (typeof format === 'function' && isPackingFormat(format as unknown as TensorSubclassType)) {
+    return format as unknown as Int4PackingFormat
+  }
+  throw new ValueError({
+    package: PACKAGE,
+    expected: 'packingFormat to be the class of a packing format, such as Int4Tensor of @ao/int4',
+    got: typeof format === 'function' ? format.name : (JSON.stringify(format) ?? 'none'),
+  })
 }
 
 function isPackingFormat(format: TensorSubclassType): format is Int4PackingFormat {

@@ -98,6 +98,16 @@ describe('Int4WeightOnlyConfig', () => {
     `)
   })
 
+  it('needs the class of a packing format', () => {
+    const make = (options?: object) => () => new Int4WeightOnlyConfig(options as never)
+    const expected =
+      '[@ao/quantize] Expected packingFormat to be the class of a packing format, such as Int4Tensor of @ao/int4, '
+    expect(make()).toThrow(`${expected}got none.`)
+    expect(make({ groupSize: 32 })).toThrow(`${expected}got none.`)
+    expect(make({ packingFormat: 'plain' })).toThrow(`${expected}got "plain".`)
+    expect(make({ packingFormat: Error })).toThrow(`${expected}got Error.`)
+  })
+
   it('refuses what no kernel takes', () => {
     const packingFormat = Plain
     expect(
