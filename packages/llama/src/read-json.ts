@@ -1,6 +1,6 @@
 /** @file Reads the small JSON files of a model's folder. */
 
-import { FormatError } from '@ao/base-tensor'
+import { FormatError, ValueError } from '@ao/base-tensor'
 import type { CheckpointFolder } from '@ao/safetensors'
 
 /** @throws {@link FormatError} where the file is missing or holds anything but a JSON object */
@@ -20,6 +20,7 @@ export async function readJsonIfThere(
   folder: CheckpointFolder,
   fileName: string,
 ): Promise<object | undefined> {
+  checkFolder(folder)
   const text = await folder.readText(fileName)
   if (text === undefined) return undefined
   let json: unknown
@@ -30,6 +31,16 @@ export async function readJsonIfThere(
   }
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json
   throw notAnObject(folder, fileName, text)
+}
+
+// transformers takes a path here; callers without types may do the same.
+function checkFolder(folder: unknown): void {
+  if (typeof (folder as Partial<CheckpointFolder> | undefined)?.readText === 'function') return
+  throw new ValueError({
+    package: '@ao/llama',
+    expected: 'a folder, such as urlFolder(url) of @ao/safetensors or directory(path) of its /node',
+    got: typeof folder === 'string' ? JSON.stringify(folder) : typeof folder,
+  })
 }
 
 function notAnObject(

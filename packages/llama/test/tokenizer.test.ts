@@ -74,6 +74,13 @@ describe('loadTokenizer', () => {
     }
   })
 
+  it('wants a folder, not the path of one', async () => {
+    await expect(loadTokenizer('./stories' as never)).rejects.toThrow(
+      '[@ao/llama] Expected a folder, such as urlFolder(url) of @ao/safetensors or directory(path) of its /node, ' +
+        'got "./stories".',
+    )
+  })
+
   it('names the file that is missing or broken', async () => {
     await expect(loadTokenizer(folder({}))).rejects.toThrow(
       '[@ao/llama] Expected tokenizer.json in tiny, got no such file.',
