@@ -257,7 +257,8 @@ export function zeros(
   return new DenseTensor(device.allocate(dtype, numelOf(shape)), shape)
 }
 
-const copy: Op<[source: Tensor], Tensor> = /* @__PURE__ */ defineOp({
+/** What `clone()` of a dense tensor runs: its elements in new storage, contiguous. */
+export const copy: Op<[source: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'copy',
   reference: (source: Tensor): Tensor => {
     const from = asDense(source)
@@ -268,7 +269,8 @@ const copy: Op<[source: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   meta: (source: Tensor): Tensor => zeros(source.shape, source.dtype, source.device),
 })
 
-const copyInto: Op<[target: Tensor, source: Tensor], void> = /* @__PURE__ */ defineOp({
+/** What `copy_` of a dense tensor runs: writes the elements of `source` into `target`'s storage. */
+export const copyInto: Op<[target: Tensor, source: Tensor], void> = /* @__PURE__ */ defineOp({
   name: 'copyInto',
   reference: (target: Tensor, source: Tensor): void => {
     checkCopy(target, source)

@@ -30,6 +30,16 @@ export interface Device {
   download(storage: Storage, offset: number, length: number): Promise<TypedArray>
   /** Gives storage back now instead of at garbage collection. Using it afterwards is an error. */
   free(storage: Storage): void
+  /**
+   * Runs `run`, then frees the storage made meanwhile, but for that of tensors in its result. Devices
+   * whose memory the garbage collector does not see have it; call {@link inScope}, which works on all.
+   */
+  scope?<T>(run: () => T): T
+}
+
+/** What `run` returns; on devices that have scopes, all other storage that it made is freed. */
+export function inScope<T>(device: Device, run: () => T): T {
+  return device.scope ? device.scope(run) : run()
 }
 
 /** Storage of the CPU: a typed array that everyone may read and write. */

@@ -10,8 +10,17 @@ export {
   type NestedNumbers,
 } from './cast.ts'
 export { checkDType, checkShape } from './check-part.ts'
-export { cpu, meta, type CpuStorage, type Device, type Storage } from './device.ts'
-export { asDense, DenseTensor, fromArray, hostArray, isDenseTensor, zeros } from './dense-tensor.ts'
+export { cpu, inScope, meta, type CpuStorage, type Device, type Storage } from './device.ts'
+export {
+  asDense,
+  copy,
+  copyInto,
+  DenseTensor,
+  fromArray,
+  hostArray,
+  isDenseTensor,
+  zeros,
+} from './dense-tensor.ts'
 export {
   arrayFromBytes,
   finfo,

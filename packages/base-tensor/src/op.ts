@@ -28,6 +28,8 @@ export interface Op<Args extends readonly unknown[], Result> {
   readonly meta: ((...args: Args) => Result) | undefined
   /** What other devices' kernels are held to; undefined means equal bits. */
   readonly budget: ErrorBudget | undefined
+  /** Whether the reference only calls other ops and reads no data itself, so that it runs on any device. */
+  readonly isComposite: boolean
 }
 
 // An op of unknown signature. `never` arguments make every op assignable to it.
@@ -38,6 +40,8 @@ export interface OpDefinition<Args extends readonly unknown[], Result> {
   readonly reference: (...args: Args) => Result
   readonly meta?: (...args: Args) => Result
   readonly budget?: ErrorBudget
+  /** See {@link Op.isComposite}; false unless given. */
+  readonly isComposite?: boolean
 }
 
 /**
@@ -55,6 +59,7 @@ export function defineOp<Args extends readonly unknown[], Result>(
     reference: definition.reference,
     meta: definition.meta,
     budget: definition.budget,
+    isComposite: definition.isComposite ?? false,
   })
   return op
 }

@@ -18,7 +18,7 @@ function viewOp<Args extends readonly unknown[]>(
   name: string,
   run: (...args: Args) => Tensor,
 ): Op<Args, Tensor> {
-  return defineOp({ name, reference: run, meta: run })
+  return defineOp({ name, reference: run, meta: run, isComposite: true })
 }
 
 /** See {@link Tensor.slice}. */
