@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { defineConfig } from 'tsup'
+import { wgslEsbuildPlugin } from '../wgsl/esbuild-plugin.mjs'
 
 /**
  * The build of the package in the current folder. What package.json offers says what is built: each
@@ -19,6 +20,7 @@ export function aoPackage() {
     external: [/^node:/],
     removeNodeProtocol: false,
     target: 'es2022',
+    esbuildPlugins: [wgslEsbuildPlugin()],
     dts: Object.keys(library).length > 0 && { entry: library },
     sourcemap: true,
     treeshake: true,
