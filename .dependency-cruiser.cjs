@@ -10,7 +10,11 @@ const KERNELS = ['kernels-webgpu', 'kernels-wasm']
 const ON_CONTRACTS = ['nn', 'safetensors']
 const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant', 'interop']
 const MODELS = ['llama']
-const NOT_FORMATS = [CONTRACTS, ARITHMETIC, KERNELS, ON_CONTRACTS, WORKFLOWS, MODELS].flat()
+const ALONE = ['test-kit']
+const NOT_FORMATS = [
+  ...[CONTRACTS, ARITHMETIC, KERNELS, ON_CONTRACTS],
+  ...[WORKFLOWS, MODELS, ALONE],
+].flat()
 
 const filesOf = (names) => `^packages/(?:${names.join('|')})/`
 const FORMAT = `^packages/(?!(?:${NOT_FORMATS.join('|')})/)([^/]+)/`
@@ -29,7 +33,7 @@ function layer(names, allowed) {
 
 module.exports = {
   forbidden: [
-    ...layer(['base-tensor'], []),
+    ...layer(['base-tensor', ...ALONE], []),
     ...layer(['granularity', ...KERNELS, ...ON_CONTRACTS], ['base-tensor']),
     ...layer(ARITHMETIC, CONTRACTS),
     ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, 'nn']),

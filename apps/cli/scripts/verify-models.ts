@@ -17,7 +17,8 @@ import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-pr
 import { Int4WeightOnlyConfig, quantize_ } from '@ao/quantize'
 import { openSafetensors } from '@ao/safetensors'
 import { directory, fileSource } from '@ao/safetensors/node'
-import { maxAbsoluteDifference, maxRelativeToPeak, sharedPath } from '@ao/test-kit'
+import { sharedPath } from '@ao/test-data'
+import { maxAbsoluteDifference, maxRelativeToPeak } from '@ao/test-kit'
 
 /** A configuration, and how far its perplexity may be off. */
 interface Case {

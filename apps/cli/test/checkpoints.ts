@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { modelPath, readRawSafetensors, type RawTensor } from '@ao/test-kit'
+import { modelPath, readRawSafetensors } from '@ao/test-data'
+import type { RawTensor } from '@ao/test-kit'
 
 export const MODEL: string = modelPath('stories-4m')
 

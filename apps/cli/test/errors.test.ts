@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { goldenPath } from '@ao/test-kit'
+import { goldenPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { main } from '../src/cli.ts'
 import { reportError } from '../src/errors.ts'

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { modelPath } from '@ao/test-kit'
+import { modelPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { MODEL } from './checkpoints.ts'
 import { ao, aoJson, temporaryFolder } from './run-cli.ts'

@@ -1,6 +1,6 @@
 import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { readRawSafetensors } from '@ao/test-kit'
+import { readRawSafetensors } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { digests, MODEL, shardModel } from './checkpoints.ts'
 import { ao, aoJson, temporaryFolder } from './run-cli.ts'

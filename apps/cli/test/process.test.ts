@@ -2,7 +2,7 @@
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { goldenPath } from '@ao/test-kit'
+import { goldenPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { bfloat16, digests, MODEL, writeRaw } from './checkpoints.ts'
 import { aoProcess, startAo, temporaryFolder } from './run-cli.ts'

@@ -7,7 +7,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { goldenPath, readRawSafetensors, type RawFile } from '@ao/test-kit'
+import { goldenPath, readRawSafetensors } from '@ao/test-data'
+import type { RawFile } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { bfloat16, digests, MODEL, writeRaw } from './checkpoints.ts'
 import { ao, aoJson, temporaryFolder } from './run-cli.ts'

@@ -1,4 +1,4 @@
-import { loadGolden, loadSpecGolden, toNumbers } from '@ao/test-kit'
+import { loadGolden, loadSpecGolden, toNumbers } from '@ao/test-data'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {

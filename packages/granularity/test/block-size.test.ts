@@ -1,5 +1,5 @@
 import { ShapeError, ValueError } from '@ao/base-tensor'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {

@@ -1,8 +1,9 @@
 import { hostFloat32, linear, tensor, type FloatDType, type Tensor } from '@ao/base-tensor'
-import { loadSpecGolden, sqnr, toNumbers } from '@ao/test-kit'
+import { loadSpecGolden, toNumbers } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
+import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4PlainInt32Tensor } from '../src/index.ts'
-import { elements, golden } from './support.ts'
 
 const cases = golden('int4_plain_int32').map((vector) => [vector.name, vector] as const)
 

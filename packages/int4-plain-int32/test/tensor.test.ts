@@ -17,6 +17,7 @@ import {
 import { Int4Tensor } from '@ao/int4'
 import { chooseQparamsAffine, quantizeAffine, type Int4Codes } from '@ao/quant-primitives'
 import { sqnr } from '@ao/test-kit'
+import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -25,7 +26,6 @@ import {
   unpackInt4PlainInt32,
   type Int4PlainInt32Variant,
 } from '../src/index.ts'
-import { elements, randn } from './support.ts'
 
 const group32 = { blockSize: [1, 32] }
 const experts32 = { blockSize: [1, 1, 32] }

@@ -10,11 +10,11 @@ import {
   transformCheckpoint,
   unflattenTensorStateDict,
 } from '@ao/safetensors'
-import { goldenPath } from '@ao/test-kit'
+import { goldenPath } from '@ao/test-data'
+import { elements, randn } from '@ao/test-tensors'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Int4PreshuffledTensor } from '../src/index.ts'
-import { elements, randn } from './support.ts'
 
 const hp = randn([6, 96], { dtype: 'bfloat16' })
 const options = [

@@ -1,8 +1,8 @@
 import { bmm, cast, hostFloat32, linear, slice, type DenseTensor } from '@ao/base-tensor'
 import { sqnr } from '@ao/test-kit'
+import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4PreshuffledTensor } from '../src/index.ts'
-import { elements, golden } from './support.ts'
 
 const cases = golden('int4_plain').map((vector) => [vector.name, vector] as const)
 const FLOAT8_STEP = 2 ** -4 // half a step, of a scale's magnitude

@@ -8,6 +8,7 @@ import {
   zeros,
   type Tensor,
 } from '@ao/base-tensor'
+import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -17,7 +18,6 @@ import {
   packInt4Preshuffled,
   unpackInt4Preshuffled,
 } from '../src/index.ts'
-import { elements, randn } from './support.ts'
 
 function codesOf(shape: readonly number[], code: (i: number) => number) {
   return fromArray(

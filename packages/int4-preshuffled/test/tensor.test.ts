@@ -17,9 +17,9 @@ import {
   type Int4PackingFormat,
 } from '@ao/quant-primitives'
 import { sqnr } from '@ao/test-kit'
+import { elements, randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4PreshuffledTensor } from '../src/index.ts'
-import { elements, randn } from './support.ts'
 
 const group32 = { blockSize: [1, 32] }
 const experts32 = { blockSize: [1, 1, 32] }

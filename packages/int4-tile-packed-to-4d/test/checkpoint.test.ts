@@ -7,10 +7,11 @@ import {
   openCheckpoint,
   serializeSafetensors,
 } from '@ao/safetensors'
-import { goldenPath, loadTensors, readRawSafetensors, sqnr } from '@ao/test-kit'
+import { goldenPath, loadTensors, readRawSafetensors } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
+import { elements, fromBytes } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4TilePackedTo4dTensor } from '../src/index.ts'
-import { elements, fromBytes } from './support.ts'
 
 const path = (file: string): string => goldenPath(`checkpoints/tile4d/${file}.safetensors`)
 const tensors = (file: string): Map<string, Tensor> => loadTensors<Tensor>(path(file), fromBytes)

@@ -1,9 +1,9 @@
 import { linear, tensor, type Tensor } from '@ao/base-tensor'
 import type { Int4ChooseQparamsAlgorithm } from '@ao/quant-primitives'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
+import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4TilePackedTo4dTensor, packInt4Tiles, unpackInt4Tiles } from '../src/index.ts'
-import { elements, golden } from './support.ts'
 
 const cases = golden('int4_tile_packed_to_4d').map((vector) => [vector.name, vector] as const)
 

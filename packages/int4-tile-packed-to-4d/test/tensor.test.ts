@@ -16,6 +16,7 @@ import {
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import type { Int4Codes } from '@ao/quant-primitives'
 import { sqnr } from '@ao/test-kit'
+import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -24,7 +25,6 @@ import {
   unpackInt4Tiles,
   type Int4TilePackedTo4dFields,
 } from '../src/index.ts'
-import { elements, randn } from './support.ts'
 
 const group32 = { blockSize: [1, 32] }
 const experts32 = { blockSize: [1, 1, 32] }

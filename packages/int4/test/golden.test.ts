@@ -1,8 +1,8 @@
 import { bmm, cast, hostFloat32, linear, slice, type Tensor } from '@ao/base-tensor'
 import { sqnr } from '@ao/test-kit'
+import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4Tensor } from '../src/index.ts'
-import { elements, golden } from './support.ts'
 
 const cases = golden('int4_plain').map((vector) => [vector.name, vector] as const)
 

@@ -15,10 +15,10 @@ import {
 } from '@ao/base-tensor'
 import { quantizeInt4Groupwise, type Int4Codes } from '@ao/quant-primitives'
 import { sqnr } from '@ao/test-kit'
+import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Int4Tensor, packInt4, unpackInt4 } from '../src/index.ts'
-import { elements, randn } from './support.ts'
 
 const group32 = { blockSize: [1, 32] }
 const experts32 = { blockSize: [1, 1, 32] }

@@ -15,7 +15,9 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { PerAxis, PerGroup, PerRow, PerTensor, PerToken } from '@ao/granularity'
-import { goldenPath, loadSpecGolden, loadTensors, sqnr } from '@ao/test-kit'
+import { goldenPath, loadSpecGolden, loadTensors } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
+import { elements, fromBytes, randn } from '@ao/test-tensors'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
@@ -24,7 +26,7 @@ import {
   Int8WeightOnlyConfig,
   type Int8Tensor,
 } from '../src/index.ts'
-import { dense, elements, fromBytes, randn } from './support.ts'
+import { dense } from './support.ts'
 
 const CONFIGS: readonly QuantizationConfigType[] = [
   Int8WeightOnlyConfig,

@@ -1,9 +1,11 @@
 import { hostFloat32, linear, narrow, select, type DenseTensor } from '@ao/base-tensor'
 import type { MappingType } from '@ao/quant-primitives'
-import { maxRelativeToPeak, sqnr, type GoldenCase } from '@ao/test-kit'
+import type { GoldenCase } from '@ao/test-data'
+import { maxRelativeToPeak, sqnr } from '@ao/test-kit'
+import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs } from '../src/index.ts'
-import { elements, golden, granularityOf } from './support.ts'
+import { granularityOf } from './support.ts'
 
 function expectSame(tensor: DenseTensor | undefined, stored: DenseTensor | undefined): void {
   expect(tensor?.dtype).toBe(stored?.dtype)

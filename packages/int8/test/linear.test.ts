@@ -12,9 +12,10 @@ import {
 } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
 import { sqnr } from '@ao/test-kit'
+import { elements, randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs } from '../src/index.ts'
-import { dense, DTYPES, elements, randn } from './support.ts'
+import { dense, DTYPES } from './support.ts'
 
 const dynamic = QuantizeTensorToInt8Kwargs()
 const values = (y: unknown): number[] => Array.from(hostFloat32(y as DenseTensor))

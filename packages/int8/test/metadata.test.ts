@@ -1,6 +1,7 @@
 import { FormatError, toSnakeCase, type Json } from '@ao/base-tensor'
 import { PerGroup, PerRow } from '@ao/granularity'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
+import { randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import {
   Int8DynamicActivationInt8WeightConfig,
@@ -8,7 +9,7 @@ import {
   Int8WeightOnlyConfig,
   QuantizeTensorToInt8Kwargs,
 } from '../src/index.ts'
-import { dense, randn } from './support.ts'
+import { dense } from './support.ts'
 
 /** torchao's metadata of a tensor: optional attributes and tensors come first. */
 function metadataOf(weight: Int8Tensor): Json {

@@ -1,9 +1,11 @@
 import { hostFloat32, linear, type DenseTensor, type FloatDType } from '@ao/base-tensor'
 import { PerRow, PerTensor } from '@ao/granularity'
-import { loadSpecGolden, maxRelativeToPeak, toNumbers } from '@ao/test-kit'
+import { loadSpecGolden, toNumbers } from '@ao/test-data'
+import { maxRelativeToPeak } from '@ao/test-kit'
+import { elements } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs, type Int8FromHpOptions } from '../src/index.ts'
-import { dense, elements, granularityOf } from './support.ts'
+import { dense, granularityOf } from './support.ts'
 
 // torchao's own numbers, which ours equal to the bit: sums of integers are exact, and the weight-only
 // cases have inputs whose sums are.

@@ -16,7 +16,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs } from '../src/index.ts'
 import { viewBlockSize } from '@ao/granularity'
-import { elements, randn } from './support.ts'
+import { elements, randn } from '@ao/test-tensors'
 
 const quantize = (shape: readonly number[], granularity: Granularity, seed = 1): Int8Tensor =>
   Int8Tensor.fromHp(randn(shape, { seed }), { granularity })

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { directory } from '@ao/safetensors/node'
-import { sharedPath } from '@ao/test-kit'
+import { sharedPath } from '@ao/test-data'
 import { expect, it } from 'vitest'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 

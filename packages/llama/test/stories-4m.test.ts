@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { hostFloat32, type FloatDType } from '@ao/base-tensor'
-import { modelPath, sharedPath, sqnr } from '@ao/test-kit'
+import { modelPath, sharedPath } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import { perplexity } from '../src/perplexity.ts'

@@ -10,7 +10,7 @@ import {
 } from '@ao/base-tensor'
 import type { CheckpointFolder } from '@ao/safetensors'
 import { directory } from '@ao/safetensors/node'
-import { loadTensors, modelPath } from '@ao/test-kit'
+import { loadTensors, modelPath } from '@ao/test-data'
 
 interface Reference {
   readonly prompt_ids: readonly number[]

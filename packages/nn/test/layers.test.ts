@@ -7,7 +7,8 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { goldenPath, loadTensors, sqnr } from '@ao/test-kit'
+import { goldenPath, loadTensors } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import {
   ChannelsLastLinear,

@@ -5,7 +5,7 @@ import {
   quantizeAffine,
   type ChooseQparamsOptions,
 } from '@ao/quant-primitives'
-import { loadSpecGolden, type GoldenCase } from '@ao/test-kit'
+import { loadSpecGolden, type GoldenCase } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { bits, expectPlanned, goldenCases, goldenTensor } from './golden.ts'
 

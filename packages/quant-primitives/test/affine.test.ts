@@ -23,7 +23,7 @@ import {
   quantizeAffine,
   quantizeAffineNoZeroPoint,
 } from '@ao/quant-primitives'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { blockRange } from '../src/block-range.ts'
 import { blockLayout } from '../src/blocks.ts'

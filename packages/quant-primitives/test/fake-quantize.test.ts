@@ -19,7 +19,7 @@ import {
   quantizeAffineNoZeroPoint,
   quantizeAffineTinygemm,
 } from '@ao/quant-primitives'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { bits, expectPlanned, goldenCases, goldenTensor } from './golden.ts'
 

@@ -16,7 +16,7 @@ import {
   maybeExpandScaleToTensorShape,
   quantizeAffineFloat8,
 } from '@ao/quant-primitives'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bits, expectPlanned, goldenCases, goldenTensor } from './golden.ts'

@@ -6,7 +6,7 @@ import {
   floatxUnpackedToF32,
   quantizeAffineFloatx,
 } from '@ao/quant-primitives'
-import { loadSpecGolden, toNumbers } from '@ao/test-kit'
+import { loadSpecGolden, toNumbers } from '@ao/test-data'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bits, expectPlanned, goldenCases } from './golden.ts'

@@ -1,23 +1,14 @@
 /** @file Golden vectors as tensors, and their bits for exact comparison. */
 
-import {
-  arrayFromBytes,
-  fromArray,
-  hostArray,
-  tensor,
-  type StoredDType,
-  type Tensor,
-} from '@ao/base-tensor'
-import { loadGolden, toNumbers, type GoldenCase, type MakeTensor } from '@ao/test-kit'
+import { hostArray, tensor, type StoredDType, type Tensor } from '@ao/base-tensor'
+import { toNumbers, type GoldenCase } from '@ao/test-data'
+import { golden } from '@ao/test-tensors'
 import { expect } from 'vitest'
 
 /** Cases of a golden group, each after its name. */
 export function goldenCases(group: string): [string, GoldenCase<Tensor>][] {
-  return loadGolden(group, makeTensor).map((c) => [c.name, c])
+  return golden(group).map((c) => [c.name, c])
 }
-
-const makeTensor: MakeTensor<Tensor> = (dtype, shape, bytes) =>
-  fromArray(arrayFromBytes(dtype as StoredDType, bytes), shape, dtype as StoredDType)
 
 /** Nested numbers of a golden file as a tensor. */
 export function goldenTensor(nested: number[], dtype: StoredDType = 'float32'): Tensor {

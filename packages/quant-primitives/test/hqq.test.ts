@@ -16,7 +16,8 @@ import {
   optimizeWeightsProximalLegacy,
   type HqqOptions,
 } from '@ao/quant-primitives'
-import { loadSpecGolden, sqnr } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { bits, expectPlanned, goldenCases, goldenTensor } from './golden.ts'
 

@@ -1,5 +1,5 @@
 import { hostArray, hostFloat32, meta, tensor, zeros, type StoredDType } from '@ao/base-tensor'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {

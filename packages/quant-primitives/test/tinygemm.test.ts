@@ -5,7 +5,7 @@ import {
   dequantizeAffineTinygemm,
   quantizeAffineTinygemm,
 } from '@ao/quant-primitives'
-import { loadSpecGolden } from '@ao/test-kit'
+import { loadSpecGolden } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { bits, expectPlanned, goldenCases, goldenTensor } from './golden.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { FormatError, type Json } from '@ao/base-tensor'
-import { goldenPath, loadSpecGolden } from '@ao/test-kit'
+import { goldenPath, loadSpecGolden } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import {
   configFromJson,

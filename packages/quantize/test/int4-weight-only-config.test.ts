@@ -8,7 +8,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import type { Int4ChooseQparamsAlgorithm, Int4FromHpOptions } from '@ao/quant-primitives'
-import { goldenPath } from '@ao/test-kit'
+import { goldenPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { configFromJson, configToJson, Int4WeightOnlyConfig } from '../src/index.ts'
 

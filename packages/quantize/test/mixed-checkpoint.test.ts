@@ -12,7 +12,8 @@ import {
 } from '@ao/base-tensor'
 import { Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig } from '@ao/int8'
 import { LayerNorm, Linear, Module, relu } from '@ao/nn'
-import { goldenPath, loadTensors, sqnr } from '@ao/test-kit'
+import { goldenPath, loadTensors } from '@ao/test-data'
+import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { configFromJson, quantize_, quantizeStateDict } from '../src/index.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sharedPath } from '@ao/test-kit'
+import { sharedPath } from '@ao/test-data'
 import {
   bytesSource,
   memoryFolder,

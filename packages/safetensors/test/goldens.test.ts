@@ -7,7 +7,7 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { goldenPath, loadSpecGolden, readRawSafetensors } from '@ao/test-kit'
+import { goldenPath, loadSpecGolden, readRawSafetensors } from '@ao/test-data'
 import {
   flattenTensorStateDict,
   isMetadataTorchao,

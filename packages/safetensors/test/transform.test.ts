@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { isTensorSubclass, skip, zeros, type Tensor } from '@ao/base-tensor'
-import { goldenPath, readRawSafetensors } from '@ao/test-kit'
+import { goldenPath, readRawSafetensors } from '@ao/test-data'
 import {
   bytesSource,
   flattenTensorStateDict,

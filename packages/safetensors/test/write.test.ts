@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { meta, zeros, type DenseTensor, type Device } from '@ao/base-tensor'
-import { readRawSafetensors } from '@ao/test-kit'
+import { readRawSafetensors } from '@ao/test-data'
 import fc from 'fast-check'
 import {
   bytesSource,

@@ -1,3 +1,10 @@
+/**
+ * @file Golden vectors and random numbers as tensors.
+ *
+ * Apart from `@ao/test-data` because that one is used by the tests of `@ao/base-tensor` itself: one
+ * package for both would be a cycle.
+ */
+
 import {
   arrayFromBytes,
   fromArray,
@@ -9,19 +16,23 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { loadGolden, normalNumbers, type GoldenCase } from '@ao/test-kit'
+import { loadGolden, type GoldenCase } from '@ao/test-data'
+import { normalNumbers } from '@ao/test-kit'
 
+/** All cases of a group of golden vectors, with dense tensors. */
 export function golden(group: string): GoldenCase<DenseTensor>[] {
   return loadGolden(group, fromBytes)
 }
 
+/** A dense tensor of stored bytes. */
 export function fromBytes(dtype: string, shape: readonly number[], bytes: Uint8Array): DenseTensor {
   const stored = dtype as StoredDType
   return fromArray(arrayFromBytes(stored, bytes), shape, stored)
 }
 
-/** The elements of a dense tensor; bits for float16 and bfloat16. */
-export function elements(value: Tensor): number[] {
+/** The elements of a dense tensor that is there; bits for float16 and bfloat16. */
+export function elements(value: Tensor | undefined): number[] {
+  if (!value) throw new Error('no tensor')
   return Array.from(hostArray(value), Number)
 }
 

@@ -1,4 +1,4 @@
-/** @file Larger material that may lie beside the project, and is not part of it. */
+/** @file Models: small ones of this repository, and larger ones that may lie beside it. */
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

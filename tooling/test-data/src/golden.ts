@@ -7,7 +7,7 @@
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { readRawSafetensors, type RawTensor } from './safetensors-reader.ts'
+import { parseRawSafetensors, type RawFile, type RawTensor } from '@ao/test-kit'
 
 /** A tensor type's name in safetensors, and the dtype it stands for. */
 const DTYPES: Readonly<Record<string, string>> = {
@@ -66,6 +66,11 @@ export function loadGolden<T>(group: string, make: MakeTensor<T>): GoldenCase<T>
     inputs: resolve(stored.inputs),
     outputs: resolve(stored.outputs),
   }))
+}
+
+/** A whole safetensors file, read without the code under test. */
+export function readRawSafetensors(path: string | URL): RawFile {
+  return parseRawSafetensors(readFileSync(path))
 }
 
 /** All tensors of a safetensors file, made by `make`. */
