@@ -3,7 +3,6 @@
  * Types Wrong, the files that must be in, and that a project which has nothing but the tarballs can
  * import, require and type-check every entry. Needs built packages.
  */
-import { execFile } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -14,10 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
-import { entryNames, publicPackages, readJson, report } from './workspace.mjs'
+import { entryNames, inPairs, publicPackages, readJson, report, run } from './workspace.mjs'
 
 const MUST_CONTAIN = ['LICENSE', 'README.md', 'package.json']
 const consumer = resolve('node_modules/.cache/consumer')
@@ -91,23 +89,4 @@ async function checkConsumer() {
   for (const file of programs) results[`${file} --help`] = await node(file, '--help')
   const failed = Object.entries(results).filter(([, result]) => result.failed)
   return failed.map(([how, { output }]) => `${how} of the packed packages fails\n${output}`)
-}
-
-async function run(command, args, cwd = '.') {
-  try {
-    return { failed: false, output: (await promisify(execFile)(command, args, { cwd })).stdout }
-  } catch (error) {
-    return { failed: true, output: `${error.stdout ?? ''}${error.stderr ?? error}` }
-  }
-}
-
-/** Maps with two calls under way at a time. */
-async function inPairs(items, map) {
-  const results = []
-  const queue = items.entries()
-  const worker = async () => {
-    for (const [i, item] of queue) results[i] = await map(item)
-  }
-  await Promise.all([worker(), worker()])
-  return results
 }

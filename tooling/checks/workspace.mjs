@@ -1,6 +1,8 @@
-/** @file What the checks share: the workspace's packages, and how a check ends. */
+/** @file What the checks share: the workspace's packages, how to run tools, and how a check ends. */
+import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 
 /** Every package and app: its folder from the root, and its package.json. */
 export function workspacePackages(groups = ['packages', 'apps']) {
@@ -35,6 +37,30 @@ export function emptyProject(name) {
 
 export function readJson(file) {
   return JSON.parse(readFileSync(file, 'utf8'))
+}
+
+/** Runs a command to its end: whether it failed, and what it printed. */
+export async function run(command, args, cwd = '.') {
+  const options = { cwd, maxBuffer: 1 << 28, shell: process.platform === 'win32' }
+  try {
+    return {
+      failed: false,
+      output: (await promisify(execFile)(command, args, options)).stdout,
+    }
+  } catch (error) {
+    return { failed: true, output: `${error.stdout ?? ''}${error.stderr ?? error}` }
+  }
+}
+
+/** Maps with two calls under way at a time. */
+export async function inPairs(items, map) {
+  const results = []
+  const queue = items.entries()
+  const worker = async () => {
+    for (const [i, item] of queue) results[i] = await map(item)
+  }
+  await Promise.all([worker(), worker()])
+  return results
 }
 
 /** Ends the check: prints the problems, if any, and says so with the exit status. */
