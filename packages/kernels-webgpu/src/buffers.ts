@@ -1,0 +1,113 @@
+/** @file GPU memory: buffers that storage is made of, and the pool that they go back to. */
+
+import type { Device, Storage, StoredDType } from '@ao/base-tensor'
+
+/** One buffer of the GPU, as long as it is in use. */
+export interface Allocation {
+  readonly id: number
+  readonly buffer: GPUBuffer
+  /** Size of the buffer, bytes. */
+  readonly size: number
+  isFree: boolean
+}
+
+/** Storage on the GPU. Elements lie in the buffer as in the typed array of their dtype. */
+export interface GPUStorage extends Storage {
+  readonly allocation: Allocation
+}
+
+/** Where memory stands, bytes. */
+export interface MemoryUse {
+  /** In buffers of tensors that are in use. */
+  readonly used: number
+  /** In free buffers that are kept to be used again. */
+  readonly pooled: number
+}
+
+const STORAGE_USAGE = 0x80 | 0x04 | 0x08 // STORAGE | COPY_SRC | COPY_DST
+
+/** Free buffers, kept to be used again by tensors of about the same size. */
+export class BufferPool {
+  readonly #gpu: GPUDevice
+  readonly #maxPooled: number
+  readonly #free = new Map<number, { allocation: Allocation; batch: number }[]>()
+  readonly #onDestroy: (allocation: Allocation) => void
+  #nextId = 0
+  #used = 0
+  #pooled = 0
+
+  /**
+   * @param maxPooled - bytes of free buffers to keep; what is above is destroyed
+   * @param onDestroy - told of buffers that go, once no recorded work needs them
+   */
+  constructor(gpu: GPUDevice, maxPooled: number, onDestroy: (allocation: Allocation) => void) {
+    this.#gpu = gpu
+    this.#maxPooled = maxPooled
+    this.#onDestroy = onDestroy
+  }
+
+  get use(): MemoryUse {
+    return { used: this.#used, pooled: this.#pooled }
+  }
+
+  /**
+   * A buffer of at least `bytes`, with any content.
+   *
+   * @param before - takes only buffers that were freed before this batch of commands: the queue writes
+   * into them at once, while commands of later batches that still read them wait to be submitted
+   */
+  take(bytes: number, before: number = Infinity): Allocation {
+    const size = sizeClass(bytes)
+    const list = this.#free.get(size)
+    const at = list?.findLastIndex(({ batch }) => batch < before) ?? -1
+    this.#used += size
+    const [found] = at >= 0 ? (list?.splice(at, 1) ?? []) : []
+    if (found) {
+      const { allocation } = found
+      allocation.isFree = false
+      this.#pooled -= size
+      return allocation
+    }
+    const buffer = this.#gpu.createBuffer({ size, usage: STORAGE_USAGE })
+    return { id: this.#nextId++, buffer, size, isFree: false }
+  }
+
+  /** Takes a buffer back that commands up to those of `batch` may use. */
+  give(allocation: Allocation, batch: number): void {
+    if (allocation.isFree) return
+    allocation.isFree = true
+    const { size } = allocation
+    this.#used -= size
+    if (this.#pooled + size > this.#maxPooled) return this.#onDestroy(allocation)
+    this.#pooled += size
+    const list = this.#free.get(size)
+    if (list) list.push({ allocation, batch })
+    else this.#free.set(size, [{ allocation, batch }])
+  }
+
+  /** Lets go of all free buffers. */
+  trim(): void {
+    for (const list of this.#free.values()) {
+      for (const { allocation } of list) this.#onDestroy(allocation)
+    }
+    this.#free.clear()
+    this.#pooled = 0
+  }
+}
+
+// Four sizes for each power of two: at most a fifth of a buffer is unused.
+function sizeClass(bytes: number): number {
+  if (bytes <= 1024) return Math.max(Math.ceil(bytes / 256), 1) * 256
+  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 2)
+  return Math.ceil(bytes / step) * step
+}
+
+/** Storage of `length` elements in `allocation`. */
+export function gpuStorage(
+  device: Device,
+  dtype: StoredDType,
+  length: number,
+  allocation: Allocation,
+): GPUStorage {
+  return { device, dtype, length, allocation }
+}

@@ -1,0 +1,377 @@
+/** @file WebGPUDevice: storage, kernels and commands of one GPU, as a device for tensors. */
+
+import {
+  DenseTensor,
+  DeviceError,
+  itemSize,
+  MissingKernelError,
+  newArray,
+  numelOf,
+  type AnyOp,
+  type Device,
+  type Op,
+  type Storage,
+  type StoredDType,
+  type Tensor,
+  type TypedArray,
+} from '@ao/base-tensor'
+import {
+  BufferPool,
+  gpuStorage,
+  type Allocation,
+  type GPUStorage,
+  type MemoryUse,
+} from './buffers.ts'
+import { capabilitiesOf, type Capabilities } from './capabilities.ts'
+import { CommandQueue, type BufferRange } from './commands.ts'
+import { DeviceLostError, KernelError } from './errors.ts'
+import {
+  packParams,
+  type DispatchArgs,
+  type GPU,
+  type Kernel,
+  type TensorRange,
+  type Variant,
+} from './kernel.ts'
+import { PipelineCache } from './pipelines.ts'
+import type { Program } from './program.ts'
+import { profile, type KernelTiming } from './profile.ts'
+import { openDevice, type WebGPUDeviceOptions } from './open.ts'
+import { storagesIn } from './scope.ts'
+
+const PACKAGE = '@ao/kernels-webgpu'
+
+/** How one call would run. */
+export interface Explanation {
+  readonly op: string
+  /** Name of the variant that runs. */
+  readonly variant: string
+  readonly when: string
+  /** Better variants that do not fit. */
+  readonly refused: readonly { readonly variant: string; readonly when: string }[]
+}
+
+/** Tensors on a GPU through WebGPU, in browsers and in Node. */
+export class WebGPUDevice implements Device, GPU {
+  readonly name = 'webgpu'
+  readonly capabilities: Capabilities
+  /** The GPU itself, for what is beside this library. */
+  readonly gpu: GPUDevice
+  readonly #isOwned: boolean
+  readonly #kernels = new Map<string, Kernel>()
+  readonly #pipelines: PipelineCache
+  readonly #queue: CommandQueue
+  readonly #pool: BufferPool
+  readonly #scopes: Set<GPUStorage>[] = []
+  readonly #collected: FinalizationRegistry<Allocation>
+  #explanations: Explanation[] | undefined
+  #failure: DeviceError | undefined
+
+  private constructor(
+    gpu: GPUDevice,
+    capabilities: Capabilities,
+    isOwned: boolean,
+    options: WebGPUDeviceOptions,
+  ) {
+    this.gpu = gpu
+    this.capabilities = capabilities
+    this.#isOwned = isOwned
+    this.#pipelines = new PipelineCache(gpu)
+    this.#queue = new CommandQueue(gpu, this.#pipelines)
+    this.#pool = new BufferPool(gpu, options.maxPooledBytes ?? 2 ** 29, (allocation) =>
+      this.#queue.destroyLater(allocation),
+    )
+    this.#collected = new FinalizationRegistry((allocation) => this.#release(allocation))
+    for (const kernel of options.kernels.flat()) this.#kernels.set(kernel.op.opName, kernel)
+    void gpu.lost.then((info) => {
+      this.#failure = new DeviceLostError(info)
+    })
+    gpu.addEventListener('uncapturederror', ({ error }) => {
+      this.#failure ??= new KernelError({
+        package: PACKAGE,
+        expected: 'calls that WebGPU accepts',
+        got: error.message,
+      })
+    })
+  }
+
+  /**
+   * A device on the best GPU there is, on an adapter, or on a GPUDevice that exists already.
+   *
+   * @throws {@link DeviceError} where there is no WebGPU
+   */
+  static async create(options: WebGPUDeviceOptions): Promise<WebGPUDevice> {
+    const { gpu, languageFeatures } = await openDevice(options)
+    const capabilities = {
+      ...capabilitiesOf(gpu, languageFeatures),
+      ...options.capabilities,
+    }
+    return new WebGPUDevice(gpu, capabilities, options.device === undefined, options)
+  }
+
+  /** Bytes in use, and in free buffers. */
+  get memory(): MemoryUse {
+    return this.#pool.use
+  }
+
+  /** How many times work was handed to the GPU. */
+  get submissions(): number {
+    return this.#queue.submitted
+  }
+
+  run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
+    this.#check()
+    const own = this.#kernels.get(op.opName)
+    if (!own) {
+      if (op.isComposite) return op.reference(...args)
+      throw missingKernel(op as unknown as AnyOp)
+    }
+    const variants = own.variants as readonly Variant<Args, Result>[]
+    const at = variants.findIndex(({ fits }) => !fits || fits(this, ...args))
+    const variant = variants[at]
+    if (!variant) throw noVariant(op as unknown as AnyOp, variants)
+    this.#explanations?.push({
+      op: op.opName,
+      variant: variant.name,
+      when: variant.when,
+      refused: variants.slice(0, at).map(({ name, when }) => ({ variant: name, when })),
+    })
+    return variant.run(this, ...args)
+  }
+
+  /**
+   * How `op` would run on these arguments: one entry for each op that a kernel runs, in order. A call
+   * with a quantized tensor may be several.
+   *
+   * @remarks It records the call, so that what depends on results is seen, but waits for nothing.
+   */
+  explain<Args extends readonly unknown[]>(op: Op<Args, unknown>, args: Args): Explanation[] {
+    const explanations: Explanation[] = []
+    const outer = this.#explanations
+    this.#explanations = explanations
+    try {
+      this.scope(() => void op(...args))
+    } finally {
+      this.#explanations = outer
+    }
+    return explanations
+  }
+
+  allocate(dtype: StoredDType, length: number): Storage {
+    const storage = this.#allocate(dtype, length)
+    this.#queue.clear(wholeOf(storage))
+    return storage
+  }
+
+  upload(dtype: StoredDType, array: TypedArray): Storage {
+    this.#check()
+    const { byteLength } = array
+    const allocation = this.#take(byteLength, this.#queue.submitted)
+    const bytes = new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, byteLength)
+    this.gpu.queue.writeBuffer(allocation.buffer, 0, padded(bytes))
+    return this.#adopt(gpuStorage(this, dtype, array.length, allocation))
+  }
+
+  async download(storage: Storage, offset: number, length: number): Promise<TypedArray> {
+    this.#check()
+    const { dtype, allocation } = live(storage)
+    const out = newArray(dtype, length)
+    if (length === 0) return out
+    const size = itemSize(dtype)
+    // Copies go by four bytes.
+    const start = Math.floor((offset * size) / 4) * 4
+    const bytes = Math.ceil(((offset + length) * size - start) / 4) * 4
+    const staging = this.gpu.createBuffer({ size: bytes, usage: 0x01 | 0x08 }) // MAP_READ | COPY_DST
+    this.#queue.copy({ allocation, offset: start, size: bytes }, staging)
+    try {
+      await this.flush()
+      await staging.mapAsync(0x01)
+    } catch (error) {
+      throw await this.#reason(error)
+    }
+    this.#check()
+    const from = new Uint8Array(staging.getMappedRange(), offset * size - start, length * size)
+    new Uint8Array(out.buffer).set(from)
+    staging.destroy()
+    return out
+  }
+
+  free(storage: Storage): void {
+    const own = storage as GPUStorage
+    for (const scope of this.#scopes) scope.delete(own)
+    this.#release(own.allocation)
+  }
+
+  scope<T>(run: () => T): T {
+    const made = new Set<GPUStorage>()
+    this.#scopes.push(made)
+    let kept: ReadonlySet<Storage> = new Set()
+    try {
+      const result = run()
+      kept = storagesIn(result)
+      return result
+    } finally {
+      this.#scopes.pop()
+      for (const storage of made) {
+        if (kept.has(storage)) this.#adopt(storage)
+        else this.#release(storage.allocation)
+      }
+    }
+  }
+
+  empty(shape: readonly number[], dtype: StoredDType): DenseTensor {
+    return new DenseTensor(this.#allocate(dtype, numelOf(shape)), shape)
+  }
+
+  dense(tensor: Tensor): DenseTensor {
+    const dense = tensor as DenseTensor
+    const isAligned = (dense.offset * itemSize(dense.dtype)) % 256 === 0
+    return dense.isContiguous && isAligned ? dense : dense.clone()
+  }
+
+  dispatch(program: Program, { bind, params, workgroups }: DispatchArgs): void {
+    const pipeline = this.#pipelines.get(program)
+    this.#queue.dispatch(pipeline, bind.map(rangeOf), params && packParams(params), workgroups)
+  }
+
+  /**
+   * Hands what was called so far to the GPU. Reading a tensor does it too.
+   *
+   * @throws {@link KernelError} when a kernel does not compile
+   */
+  async flush(): Promise<void> {
+    this.#check()
+    await this.#queue.flush()
+  }
+
+  /** Resolves when the GPU has done all that was called so far. */
+  async finish(): Promise<void> {
+    await this.flush()
+    await this.gpu.queue.onSubmittedWorkDone()
+    this.#check()
+  }
+
+  /**
+   * Time on the GPU of each kernel that `run` calls, in order.
+   *
+   * @throws {@link DeviceError} on GPUs without timestamp queries
+   */
+  async profile(run: () => void): Promise<KernelTiming[]> {
+    await this.finish()
+    return profile(this.gpu, this.#queue, () => this.scope(run))
+  }
+
+  /** Gives free buffers back to the system. */
+  trim(): void {
+    this.#pool.trim()
+  }
+
+  /** Frees all buffers, and the GPU itself unless it was brought along. */
+  destroy(): void {
+    this.#pool.trim()
+    this.#queue.destroy()
+    if (this.#isOwned) this.gpu.destroy()
+    this.#failure ??= new DeviceLostError({ reason: 'destroyed', message: 'destroy() was called' })
+  }
+
+  #allocate(dtype: StoredDType, length: number): GPUStorage {
+    this.#check()
+    return this.#adopt(gpuStorage(this, dtype, length, this.#take(length * itemSize(dtype))))
+  }
+
+  #take(bytes: number, before?: number): Allocation {
+    const { maxBufferSize } = this.capabilities
+    if (bytes <= maxBufferSize) return this.#pool.take(bytes, before)
+    throw new DeviceError({
+      package: PACKAGE,
+      expected: `a tensor of at most ${maxBufferSize} bytes, the largest buffer of this GPU`,
+      got: `${bytes} bytes`,
+      cure: 'Cut it, for example by rows, or quantize it before it moves to the GPU.',
+    })
+  }
+
+  /** Gives storage to the innermost scope, or else to the garbage collector. */
+  #adopt(storage: GPUStorage): GPUStorage {
+    const scope = this.#scopes.at(-1)
+    if (scope) scope.add(storage)
+    else this.#collected.register(storage, storage.allocation)
+    return storage
+  }
+
+  #release(allocation: Allocation): void {
+    this.#pool.give(allocation, this.#queue.batchIndex)
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure
+  }
+
+  /** What a failed wait means: the loss of the device, if that is why. */
+  async #reason(error: unknown): Promise<unknown> {
+    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 50))])
+    return this.#failure ?? error
+  }
+}
+
+function rangeOf(item: DenseTensor | TensorRange): BufferRange {
+  if ('tensor' in item) {
+    const { storage, offset } = item.tensor
+    const start = offset * itemSize(storage.dtype) + item.offset
+    return { allocation: live(storage).allocation, offset: start, size: paddedSize(item.size) }
+  }
+  const offset = item.offset * itemSize(item.dtype)
+  return { allocation: live(item.storage).allocation, offset, size: paddedSize(item.nbytes) }
+}
+
+function wholeOf({ allocation }: GPUStorage): BufferRange {
+  return { allocation, offset: 0, size: allocation.size }
+}
+
+function live(storage: Storage): GPUStorage {
+  const own = storage as GPUStorage
+  if (!own.allocation.isFree) return own
+  throw new DeviceError({
+    package: PACKAGE,
+    expected: 'a tensor whose memory is in use',
+    got: 'one that was freed',
+    cure: 'Return tensors from a scope to keep them, and do not use what was freed.',
+  })
+}
+
+// Bindings, copies and writes go by four bytes; buffers are longer than that.
+const paddedSize = (bytes: number): number => Math.max(Math.ceil(bytes / 4) * 4, 4)
+
+function padded(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (bytes.length % 4 === 0) return bytes
+  const out = new Uint8Array(paddedSize(bytes.length))
+  out.set(bytes)
+  return out
+}
+
+function missingKernel({ opName }: AnyOp): MissingKernelError {
+  const [owner, rest] = opName.split('.')
+  const source =
+    rest === undefined
+      ? 'denseKernels of @ao/kernels-webgpu, or those of the package that defines it'
+      : `webgpuKernels of the package that defines it, such as @ao/${owner?.replaceAll('_', '-')}/webgpu`
+  return new MissingKernelError({
+    package: PACKAGE,
+    expected: `a kernel for ${opName}`,
+    got: 'a device without one',
+    cure: `Pass ${source}, in the kernels of WebGPUDevice.create().`,
+  })
+}
+
+function noVariant(
+  { opName }: AnyOp,
+  variants: readonly { readonly name: string; readonly when: string }[],
+): MissingKernelError {
+  return new MissingKernelError({
+    package: PACKAGE,
+    expected: `arguments that a kernel of ${opName} takes: ${variants
+      .map(({ name, when }) => `${name} (${when})`)
+      .join(', ')}`,
+    got: 'others',
+    cure: 'Run it on the CPU: await tensor.to(cpu).',
+  })
+}

@@ -1,0 +1,23 @@
+export type { MemoryUse } from './buffers.ts'
+export type { Capabilities, SubgroupMatrixShape } from './capabilities.ts'
+export type { Workgroups } from './commands.ts'
+export { denseKernels } from './dense/kernels.ts'
+export { WebGPUDevice, type Explanation } from './device.ts'
+export { DeviceLostError, KernelError } from './errors.ts'
+export { floatInput, floatOutput, isNativeFloat, type NativeFloat } from './floats.ts'
+export {
+  grid,
+  kernel,
+  type DispatchArgs,
+  type GPU,
+  type Kernel,
+  type KernelSet,
+  type Param,
+  type TensorRange,
+  type Variant,
+} from './kernel.ts'
+export type { WebGPUDeviceOptions } from './open.ts'
+export type { KernelTiming } from './profile.ts'
+export { wgsl, type Program, type ProgramMaker } from './program.ts'
+export { expandTemplate, type Defines } from './template.ts'
+export { default as numbersWgsl } from './wgsl/numbers.wgsl'
