@@ -1,7 +1,7 @@
 /** @file Checks of the tensors that a format is made of. */
 
 import type { StoredDType } from './dtype.ts'
-import { DTypeError, ShapeError } from './errors.ts'
+import { DTypeError, ShapeError, errorsOf } from './errors.ts'
 import type { Tensor } from './tensor.ts'
 
 /**
@@ -19,11 +19,7 @@ export function checkDType(
 ): void {
   const allowed = [dtypes].flat()
   if (allowed.includes(tensor.dtype)) return
-  throw new DTypeError({
-    package: packageName,
-    expected: `${name} of ${allowed.join(' or ')}`,
-    got: tensor.dtype,
-  })
+  throw errorsOf(packageName)(DTypeError, `${name} of ${allowed.join(' or ')}`, tensor.dtype)
 }
 
 /**
@@ -39,9 +35,5 @@ export function checkShape(
   packageName: string,
 ): void {
   if (tensor.shape.join() === shape.join()) return
-  throw new ShapeError({
-    package: packageName,
-    expected: `${name} of shape [${shape.join(', ')}]`,
-    got: `[${tensor.shape.join(', ')}]`,
-  })
+  throw errorsOf(packageName)(ShapeError, `${name} of shape [${shape.join(', ')}]`, tensor.shape)
 }

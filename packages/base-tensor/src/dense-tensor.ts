@@ -4,7 +4,7 @@ import type { CpuStorage, Device, Storage } from './device.ts'
 import { cpu, sameDevice } from './device.ts'
 import type { StoredDType, TypedArray } from './dtype.ts'
 import { isArrayOf, itemSize } from './dtype.ts'
-import { DTypeError, DeviceError, ShapeError } from './errors.ts'
+import { DTypeError, DeviceError, ShapeError, fail } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
 import {
   contiguousStrides,
@@ -18,8 +18,6 @@ import {
   viewStrides,
 } from './strided.ts'
 import type { Tensor } from './tensor.ts'
-
-const PACKAGE = '@ao/base-tensor'
 
 /** A tensor whose elements lie in storage, at `offset + sum(index[d] * strides[d])`. */
 export class DenseTensor implements Tensor {
@@ -69,11 +67,7 @@ export class DenseTensor implements Tensor {
   slice(dim: number, start: number = 0, end: number = Infinity, step: number = 1): DenseTensor {
     const d = normalizeDim(dim, this.ndim)
     if (!Number.isInteger(step) || step < 1) {
-      throw new ShapeError({
-        package: PACKAGE,
-        expected: 'a step of at least 1',
-        got: String(step),
-      })
+      throw fail(ShapeError, 'a step of at least 1', step)
     }
     const size = this.shape[d] as number
     const [from, to] = sliceRange(start, end, size)
@@ -113,12 +107,12 @@ export class DenseTensor implements Tensor {
     const resolved = resolveShape(shape, this.numel)
     const strides = viewStrides(this.shape, this.strides, resolved)
     if (!strides) {
-      throw new ShapeError({
-        package: PACKAGE,
-        expected: `elements that [${resolved.join(', ')}] can show without a copy`,
-        got: `shape [${this.shape.join(', ')}] with strides [${this.strides.join(', ')}]`,
-        cure: 'Call contiguous() first.',
-      })
+      throw fail(
+        ShapeError,
+        `elements that [${resolved.join(', ')}] can show without a copy`,
+        `shape [${this.shape.join(', ')}] with strides [${this.strides.join(', ')}]`,
+        'Call contiguous() first.',
+      )
     }
     return this.#window(resolved, strides, this.offset)
   }
@@ -189,12 +183,12 @@ export function isDenseTensor(value: unknown): value is DenseTensor {
  */
 export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
   if (isDenseTensor(tensor)) return tensor
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: `${what} to be dense`,
-    got: String(tensor).replace(/^(.{80}).+$/s, '$1...'),
-    cure: 'Call dequantize() first.',
-  })
+  throw fail(
+    DTypeError,
+    `${what} to be dense`,
+    String(tensor).replace(/^(.{80}).+$/s, '$1...'),
+    'Call dequantize() first.',
+  )
 }
 
 /**
@@ -206,12 +200,12 @@ export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
 export function hostArray(tensor: Tensor): TypedArray {
   const dense = asDense(tensor)
   if (dense.device.name !== 'cpu') {
-    throw new DeviceError({
-      package: PACKAGE,
-      expected: 'a tensor of the cpu',
-      got: `one of ${dense.device.name}`,
-      cure: 'Read it with `await tensor.data()`.',
-    })
+    throw fail(
+      DeviceError,
+      'a tensor of the cpu',
+      `one of ${dense.device.name}`,
+      'Read it with `await tensor.data()`.',
+    )
   }
   const whole = dense.contiguous()
   const { array } = whole.storage as CpuStorage
@@ -231,19 +225,19 @@ export function fromArray(
   dtype: StoredDType,
 ): DenseTensor {
   if (!isArrayOf(array, dtype)) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: `the typed array that holds ${dtype}`,
-      got: array[Symbol.toStringTag],
-      cure: 'Use cast(tensor, dtype) or fromFloat32(values, shape, dtype) to convert numbers.',
-    })
+    throw fail(
+      DTypeError,
+      `the typed array that holds ${dtype}`,
+      array[Symbol.toStringTag],
+      'Use cast(tensor, dtype) or fromFloat32(values, shape, dtype) to convert numbers.',
+    )
   }
   if (array.length !== numelOf(shape)) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `${numelOf(shape)} elements for shape [${shape.join(', ')}]`,
-      got: String(array.length),
-    })
+    throw fail(
+      ShapeError,
+      `${numelOf(shape)} elements for shape [${shape.join(', ')}]`,
+      array.length,
+    )
   }
   return new DenseTensor(cpu.upload(dtype, array), shape)
 }
@@ -293,19 +287,19 @@ function copyHost(from: DenseTensor, to: DenseTensor): void {
 
 function checkCopy(target: Tensor, source: Tensor): void {
   if (target.dtype !== source.dtype) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: `copy_ from a tensor of ${target.dtype}`,
-      got: source.dtype,
-      cure: 'Use cast(source, dtype) first.',
-    })
+    throw fail(
+      DTypeError,
+      `copy_ from a tensor of ${target.dtype}`,
+      source.dtype,
+      'Use cast(source, dtype) first.',
+    )
   }
   if (target.shape.join() !== source.shape.join()) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `copy_ from a tensor of shape [${target.shape.join(', ')}]`,
-      got: `[${source.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      `copy_ from a tensor of shape [${target.shape.join(', ')}]`,
+      source.shape,
+    )
   }
 }
 
@@ -325,9 +319,9 @@ export function checkNarrow(
 }
 
 function narrowError(size: number, start: number, length: number): ShapeError {
-  return new ShapeError({
-    package: PACKAGE,
-    expected: `start and length within a dimension of ${size}`,
-    got: `start ${start}, length ${length}`,
-  })
+  return fail(
+    ShapeError,
+    `start and length within a dimension of ${size}`,
+    `start ${start}, length ${length}`,
+  )
 }

@@ -6,7 +6,7 @@
  */
 
 import { newArray, type StoredDType, type TypedArray } from './dtype.ts'
-import { DeviceError, MissingKernelError } from './errors.ts'
+import { DeviceError, MissingKernelError, fail } from './errors.ts'
 import type { Op } from './op.ts'
 
 /** Elements of one dtype on one device. Dense tensors are windows on it. */
@@ -67,12 +67,12 @@ export const meta: Device = /* @__PURE__ */ Object.freeze<Device>({
   name: 'meta',
   run: (op, args) => {
     if (op.meta) return op.meta(...args)
-    throw new MissingKernelError({
-      package: '@ao/base-tensor',
-      expected: `op ${op.opName} to define \`meta\` for use without data`,
-      got: 'an op with a reference only',
-      cure: 'Give `meta` to defineOp: it returns tensors of the right shape and dtype.',
-    })
+    throw fail(
+      MissingKernelError,
+      `op ${op.opName} to define \`meta\` for use without data`,
+      'an op with a reference only',
+      'Give `meta` to defineOp: it returns tensors of the right shape and dtype.',
+    )
   },
   allocate: (dtype, length) => ({ device: meta, dtype, length }),
   upload: (dtype, array) => ({ device: meta, dtype, length: array.length }),
@@ -89,9 +89,9 @@ export function sameDevice(a: Device, b: Device): boolean {
 }
 
 function noData(): DeviceError {
-  return new DeviceError({
-    package: '@ao/base-tensor',
-    expected: 'a tensor that holds numbers',
-    got: 'one of the meta device, which has a shape only',
-  })
+  return fail(
+    DeviceError,
+    'a tensor that holds numbers',
+    'one of the meta device, which has a shape only',
+  )
 }

@@ -8,7 +8,7 @@
  * JavaScript engines do not all have `Float16Array` and none has the others.
  */
 
-import { DTypeError, ValueError } from './errors.ts'
+import { DTypeError, ValueError, fail } from './errors.ts'
 
 /** Dtypes that a tensor's storage can have. */
 export type StoredDType =
@@ -116,11 +116,7 @@ export function arrayFromBytes<D extends StoredDType>(
 ): TypedArrayOf<D> {
   const size = itemSize(dtype)
   if (bytes.byteLength % size !== 0) {
-    throw new ValueError({
-      package: '@ao/base-tensor',
-      expected: `a multiple of ${size} bytes for ${dtype}`,
-      got: String(bytes.byteLength),
-    })
+    throw fail(ValueError, `a multiple of ${size} bytes for ${dtype}`, bytes.byteLength)
   }
   // Not `slice`, which on a Node Buffer copies nothing.
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
@@ -187,11 +183,7 @@ export function iinfo(dtype: DType): IntInfo {
   const match = /^(u?)int(\d+)$/.exec(dtype)
   const bits = Number(match?.[2])
   if (!match || bits > 32) {
-    throw new DTypeError({
-      package: '@ao/base-tensor',
-      expected: 'an integer dtype of at most 32 bits',
-      got: dtype,
-    })
+    throw fail(DTypeError, 'an integer dtype of at most 32 bits', dtype)
   }
   return match[1] === 'u'
     ? { bits, min: 0, max: 2 ** bits - 1 }

@@ -15,9 +15,9 @@ export interface AoErrorParts {
   /** The package that refuses, such as `@ao/int8`. */
   readonly package: string
   readonly expected: string
-  readonly got?: string
+  readonly got?: string | undefined
   /** What the reader can do: a full sentence. */
-  readonly cure?: string
+  readonly cure?: string | undefined
   readonly cause?: unknown
 }
 
@@ -90,3 +90,35 @@ export class DeviceError extends AoError {
 export class FormatError extends AoError {
   static override readonly errorName: string = 'FormatError'
 }
+
+/** Makes an error of one package, to be thrown; see {@link errorsOf}. */
+export type ErrorMaker = <E extends AoError>(
+  type: new (parts: AoErrorParts) => E,
+  expected: string,
+  got?: unknown,
+  cure?: string,
+) => E
+
+/**
+ * The errors of one package, without repeating its name:
+ *
+ *     const fail = errorsOf('@ao/int8')
+ *     throw fail(ShapeError, 'a weight of 2 dimensions', shape, 'Select one expert first.')
+ *
+ * What was got is shown as text, a list such as a shape in brackets.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function errorsOf(packageName: string): ErrorMaker {
+  return (type, expected, got, cure) => {
+    const shown = Array.isArray(got) ? `[${got.join(', ')}]` : got
+    return new type({
+      package: packageName,
+      expected,
+      got: shown === undefined ? undefined : String(shown),
+      cure,
+    })
+  }
+}
+
+/** The errors of this package. */
+export const fail: ErrorMaker = /* @__PURE__ */ errorsOf('@ao/base-tensor')

@@ -2,7 +2,7 @@
 
 import { fromFloat32, hostFloat32 } from './cast.ts'
 import type { StoredDType } from './dtype.ts'
-import { ShapeError } from './errors.ts'
+import { ShapeError, errorsOf } from './errors.ts'
 import { addBias } from './math-ops.ts'
 import type { Tensor } from './tensor.ts'
 import { cat, select, unsqueeze } from './view-ops.ts'
@@ -10,11 +10,11 @@ import { cat, select, unsqueeze } from './view-ops.ts'
 /** @throws {@link ShapeError} unless a bias, if there is one, has `n` elements */
 export function checkBias(bias: Tensor | undefined, n: number, packageName: string): void {
   if (!bias || bias.numel === n) return
-  throw new ShapeError({
-    package: packageName,
-    expected: `a bias of ${n} elements`,
-    got: `shape [${bias.shape.join(', ')}]`,
-  })
+  throw errorsOf(packageName)(
+    ShapeError,
+    `a bias of ${n} elements`,
+    `shape [${bias.shape.join(', ')}]`,
+  )
 }
 
 /**
@@ -51,11 +51,11 @@ export function bmmByExperts<Weight extends Tensor>(
 ): Tensor {
   const [count, , k] = experts.shape
   if (experts.ndim !== 3 || x.ndim !== 3 || x.shape[0] !== count || x.shape[2] !== k) {
-    throw new ShapeError({
-      package: packageName,
-      expected: 'an input (E, M, K) and experts (E, N, K) for bmm',
-      got: `[${x.shape.join(', ')}] and [${experts.shape.join(', ')}]`,
-    })
+    throw errorsOf(packageName)(
+      ShapeError,
+      'an input (E, M, K) and experts (E, N, K) for bmm',
+      `[${x.shape.join(', ')}] and [${experts.shape.join(', ')}]`,
+    )
   }
   const outputs = Array.from({ length: count as number }, (_, e) =>
     unsqueeze(multiply(select(x, 0, e), select(experts, 0, e) as Weight), 0),

@@ -46,12 +46,14 @@ export {
   AoError,
   DeviceError,
   DTypeError,
+  errorsOf,
   FormatError,
   MissingKernelError,
   ShapeError,
   UnsupportedOpError,
   ValueError,
   type AoErrorParts,
+  type ErrorMaker,
 } from './errors.ts'
 export { bmmByExperts, checkBias, roundThenAddBias } from './format-linear.ts'
 export {
@@ -71,8 +73,10 @@ export {
 export {
   booleanCodec,
   decodeFields,
+  decodeJson,
   dtypeCodec,
   encodeFields,
+  encodeJson,
   enumCodec,
   integerCodec,
   isJsonObject,
@@ -81,13 +85,17 @@ export {
   narrowDTypeCodec,
   numberCodec,
   optionalCodec,
+  positiveIntegerCodec,
   recordCodec,
   rejectJson,
   stringCodec,
   toSnakeCase,
+  unionCodec,
   type Json,
   type JsonCodec,
+  type JsonDescription,
   type JsonDialect,
+  type JsonMethods,
   type RecordField,
   type RecordFields,
 } from './json-codec.ts'

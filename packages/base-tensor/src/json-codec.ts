@@ -2,11 +2,14 @@
  * @file Codecs between values and torchao's JSON.
  *
  * torchao writes two dialects: tensor metadata in checkpoint files, and config JSON, which also carries
- * `_version` on every record. A codec checks what it reads: files are hostile until proven otherwise.
+ * `_version` on every record. Reading checks everything: files are hostile until proven otherwise.
+ *
+ * A codec is plain data, which {@link encodeJson} and {@link decodeJson} interpret. So a format can say
+ * how its attributes stand in files, and a bundle that opens no files has none of the code that reads.
  */
 
 import { isDType, type DType } from './dtype.ts'
-import { FormatError } from './errors.ts'
+import { fail, FormatError } from './errors.ts'
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -14,7 +17,18 @@ export type Json =
 /** `metadata`: as in checkpoint files. `config`: as `config_to_dict`, with versions. */
 export type JsonDialect = 'metadata' | 'config'
 
-export interface JsonCodec<T> {
+/** How values of type T stand in JSON: a description made by the functions below, or methods. */
+export type JsonCodec<T> = JsonDescription<T> | JsonMethods<T>
+
+/** What the functions below make. */
+export interface JsonDescription<T> {
+  readonly kind: Description['kind']
+  /** Never there; it keeps codecs of different types apart. */
+  readonly valueType?: T
+}
+
+/** A codec for what no description fits. */
+export interface JsonMethods<T> {
   encode(value: T, dialect: JsonDialect): Json
   /**
    * @param path - where the JSON stands, for messages
@@ -23,71 +37,49 @@ export interface JsonCodec<T> {
   decode(json: Json, path: string): T
 }
 
-/** @throws {@link FormatError} always: `path` holds something else than `expected` */
-export function rejectJson(path: string, expected: string, json: unknown, cure?: string): never {
-  throw new FormatError({
-    package: '@ao/base-tensor',
-    expected: `${path} to be ${expected}`,
-    got: describeJson(json),
-    ...(cure === undefined ? {} : { cure }),
-  })
+type Description =
+  | { readonly kind: PlainKind }
+  | { readonly kind: 'list' | 'optional'; readonly item: AnyCodec }
+  | { readonly kind: 'enum'; readonly typeName: string; readonly names: readonly string[] }
+  | { readonly kind: 'dtype'; readonly accepts?: (dtype: DType) => boolean }
+  | {
+      readonly kind: 'record'
+      readonly typeName: string
+      readonly fields: AnyFields
+      readonly build: ((values: object) => unknown) | undefined
+    }
+  | { readonly kind: 'union'; readonly members: Readonly<Record<string, AnyFields>> }
+type AnyCodec = Description | (JsonMethods<unknown> & { readonly kind?: undefined })
+type AnyFields = RecordFields<Record<string, unknown>>
+
+export const booleanCodec: JsonCodec<boolean> = { kind: 'boolean' }
+/** A finite number. */
+export const numberCodec: JsonCodec<number> = { kind: 'number' }
+export const integerCodec: JsonCodec<number> = { kind: 'integer' }
+export const positiveIntegerCodec: JsonCodec<number> = { kind: 'positiveInteger' }
+export const stringCodec: JsonCodec<string> = { kind: 'string' }
+
+/** A dtype: `{"_type": "torch.dtype", "_data": "bfloat16"}`. */
+export const dtypeCodec: JsonCodec<DType> = { kind: 'dtype' }
+
+/** {@link dtypeCodec} for the dtypes of which a tensor can be. */
+/* @__NO_SIDE_EFFECTS__ */
+export function narrowDTypeCodec<D extends DType>(
+  accepts: (dtype: DType) => dtype is D,
+): JsonCodec<D> {
+  return describe({ kind: 'dtype', accepts })
 }
 
-function describeJson(json: unknown): string {
-  if (Array.isArray(json) && json.length > 16) return `a list of ${json.length}`
-  let text: string
-  try {
-    text = JSON.stringify(json) ?? 'nothing'
-  } catch {
-    return 'JSON that nests too deep to show'
-  }
-  return text.length > 120 ? `${text.slice(0, 120)}...` : text
-}
-
-function plain<T extends Json>(expected: string, accepts: (json: Json) => boolean): JsonCodec<T> {
-  return {
-    encode: (value) => value,
-    decode: (json, path) => (accepts(json) ? (json as T) : rejectJson(path, expected, json)),
-  }
-}
-
-export const booleanCodec: JsonCodec<boolean> = /* @__PURE__ */ plain(
-  'true or false',
-  (json) => typeof json === 'boolean',
-)
-
-export const numberCodec: JsonCodec<number> = /* @__PURE__ */ plain('a finite number', (json) =>
-  Number.isFinite(json),
-)
-
-export const integerCodec: JsonCodec<number> = /* @__PURE__ */ plain('an integer', (json) =>
-  Number.isSafeInteger(json),
-)
-
-export const stringCodec: JsonCodec<string> = /* @__PURE__ */ plain(
-  'a string',
-  (json) => typeof json === 'string',
-)
-
-/** A list, such as a block size or a shape. */
+/** A list, such as a block size or a shape; frozen when it is read. */
 /* @__NO_SIDE_EFFECTS__ */
 export function listCodec<T>(item: JsonCodec<T>): JsonCodec<readonly T[]> {
-  return {
-    encode: (value, dialect) => value.map((entry) => item.encode(entry, dialect)),
-    decode: (json, path) =>
-      Array.isArray(json)
-        ? json.map((entry, i) => item.decode(entry as Json, `${path}[${i}]`))
-        : rejectJson(path, 'a list', json),
-  }
+  return describe({ kind: 'list', item: item as AnyCodec })
 }
 
 /** A value that may be absent: `undefined` here, `null` in JSON. */
 /* @__NO_SIDE_EFFECTS__ */
-export function optionalCodec<T>(codec: JsonCodec<T>): JsonCodec<T | undefined> {
-  return {
-    encode: (value, dialect) => (value === undefined ? null : codec.encode(value, dialect)),
-    decode: (json, path) => (json === null ? undefined : codec.decode(json, path)),
-  }
+export function optionalCodec<T>(item: JsonCodec<T>): JsonCodec<T | undefined> {
+  return describe({ kind: 'optional', item: item as AnyCodec })
 }
 
 /**
@@ -99,44 +91,15 @@ export function enumCodec<Name extends string>(
   typeName: string,
   names: readonly Name[],
 ): JsonCodec<Name> {
-  return {
-    encode: (value) => ({ _type: typeName, _data: value }),
-    decode: (json, path) => {
-      const name = typeof json === 'string' ? json : readTagged(json, path, typeName)
-      return names.includes(name as Name)
-        ? (name as Name)
-        : rejectJson(path, `one of ${names.join(', ')}`, name)
-    },
-  }
+  return describe({ kind: 'enum', typeName, names })
 }
 
-/** A dtype: `{"_type": "torch.dtype", "_data": "bfloat16"}`. */
-export const dtypeCodec: JsonCodec<DType> = {
-  encode: (value) => ({ _type: 'torch.dtype', _data: value }),
-  decode: (json, path) => {
-    const name = readTagged(json, path, 'torch.dtype')
-    return isDType(name) ? name : rejectJson(path, 'a dtype', name)
-  },
-}
-
-/** {@link dtypeCodec} for the dtypes of which a tensor can be. */
-/* @__NO_SIDE_EFFECTS__ */
-export function narrowDTypeCodec<D extends DType>(
-  accepts: (dtype: DType) => dtype is D,
-): JsonCodec<D> {
-  return {
-    encode: dtypeCodec.encode,
-    decode: (json, path) => {
-      const dtype = dtypeCodec.decode(json, path)
-      return accepts(dtype) ? dtype : rejectJson(path, 'a dtype that a tensor can have', dtype)
-    },
-  }
-}
-
-/** One field of a record: its name in JSON, its codec, and its value where an old file lacks it. */
+/** One field of a record. */
 export interface RecordField<T> {
-  readonly jsonName: string
   readonly codec: JsonCodec<T>
+  /** Its name in JSON; its own in snake_case unless given. */
+  readonly jsonName?: string
+  /** Its value where an old file lacks it. */
   readonly fallback?: T
 }
 
@@ -146,21 +109,82 @@ export type RecordFields<T> = { readonly [K in keyof T]-?: RecordField<T[K]> }
 /**
  * A Python dataclass: `{"_type": typeName, "_data": {...}}`, with `"_version": 1` in config JSON.
  *
- * @param build - makes the value from its decoded fields; may throw for bad combinations
+ * @param build - makes the value from its decoded fields; may throw for bad combinations. Frozen as they
+ * are unless given.
  */
 /* @__NO_SIDE_EFFECTS__ */
-export function recordCodec<T extends object>(
+export function recordCodec<T extends object, V extends T = T>(
   typeName: string,
   fields: RecordFields<T>,
-  build: (values: T) => T = (values) => Object.freeze(values),
-): JsonCodec<T> {
+  build?: (values: T) => V,
+): JsonCodec<V> {
+  return describe({ kind: 'record', typeName, fields: fields as AnyFields, build: build as never })
+}
+
+/**
+ * One of several dataclasses, told apart by `type`, which is `_type` in JSON: `{type: 'PerAxis', axis: 0}`
+ * is `{"_type": "PerAxis", "_data": {"axis": 0}}`. Frozen when it is read.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function unionCodec<T extends { readonly type: string }>(members: {
+  readonly [M in T as M['type']]: RecordFields<Omit<M, 'type'>>
+}): JsonCodec<T> {
+  return describe({ kind: 'union', members: members as Readonly<Record<string, AnyFields>> })
+}
+
+function describe<T>(description: Description): JsonDescription<T> {
+  return description
+}
+
+type PlainKind = 'boolean' | 'number' | 'integer' | 'positiveInteger' | 'string'
+
+/** Values that are the same in JSON: how a message calls them, and whether something is one. */
+const PLAIN: Readonly<Record<PlainKind, readonly [string, (json: unknown) => boolean]>> = {
+  boolean: ['true or false', (json) => typeof json === 'boolean'],
+  number: ['a finite number', (json) => Number.isFinite(json)],
+  integer: ['an integer', (json) => Number.isSafeInteger(json)],
+  positiveInteger: ['a positive integer', (json) => Number.isSafeInteger(json) && Number(json) > 0],
+  string: ['a string', (json) => typeof json === 'string'],
+}
+
+/** `value` in torchao's JSON. */
+export function encodeJson<T>(codec: JsonCodec<T>, value: T, dialect: JsonDialect): Json {
+  return encode(codec as AnyCodec, value, dialect)
+}
+
+function encode(codec: AnyCodec, value: unknown, dialect: JsonDialect): Json {
+  switch (codec.kind) {
+    case undefined:
+      return codec.encode(value, dialect)
+    case 'list':
+      return (value as readonly unknown[]).map((entry) => encode(codec.item, entry, dialect))
+    case 'optional':
+      return value === undefined ? null : encode(codec.item, value, dialect)
+    case 'enum':
+      return { _type: codec.typeName, _data: value as string }
+    case 'dtype':
+      return { _type: 'torch.dtype', _data: value as DType }
+    case 'record':
+      return encodeRecord(codec.typeName, codec.fields, value as object, dialect)
+    case 'union': {
+      const { type } = value as { readonly type: string }
+      return encodeRecord(type, codec.members[type] as AnyFields, value as object, dialect)
+    }
+    default:
+      return value as Json
+  }
+}
+
+function encodeRecord(
+  typeName: string,
+  fields: AnyFields,
+  values: object,
+  dialect: JsonDialect,
+): Json {
   return {
-    encode: (value, dialect) => ({
-      _type: typeName,
-      ...(dialect === 'config' ? { _version: 1 } : {}),
-      _data: encodeFields(fields, value, dialect),
-    }),
-    decode: (json, path) => build(decodeFields(fields, readTagged(json, path, typeName), path)),
+    _type: typeName,
+    ...(dialect === 'config' ? { _version: 1 } : {}),
+    _data: encodeFields<object>(fields, values, dialect),
   }
 }
 
@@ -172,9 +196,70 @@ export function encodeFields<T extends object>(
 ): { [key: string]: Json } {
   const out: { [key: string]: Json } = {}
   for (const key of Object.keys(fields) as (keyof T & string)[]) {
-    out[fields[key].jsonName] = fields[key].codec.encode(values[key], dialect)
+    out[jsonNameOf(key, fields[key])] = encodeJson(fields[key].codec, values[key], dialect)
   }
   return out
+}
+
+function jsonNameOf(key: string, field: { readonly jsonName?: string }): string {
+  return field.jsonName ?? toSnakeCase(key)
+}
+
+/**
+ * The value that `json` stands for.
+ *
+ * @param path - where the JSON stands, for messages
+ * @throws {@link FormatError} when it is something else than the codec says
+ */
+export function decodeJson<T>(codec: JsonCodec<T>, json: Json, path: string): T {
+  return decode(codec as AnyCodec, json, path) as T
+}
+
+function decode(codec: AnyCodec, json: Json, path: string): unknown {
+  switch (codec.kind) {
+    case undefined:
+      return codec.decode(json, path)
+    case 'list': {
+      const list = Array.isArray(json)
+        ? (json as readonly Json[])
+        : rejectJson(path, 'a list', json)
+      return Object.freeze(list.map((entry, i) => decode(codec.item, entry, `${path}[${i}]`)))
+    }
+    case 'optional':
+      return json === null ? undefined : decode(codec.item, json, path)
+    case 'enum': {
+      const name = typeof json === 'string' ? json : readTagged(json, path, codec.typeName)
+      const isMember = codec.names.includes(name as string)
+      return isMember ? name : rejectJson(path, `one of ${codec.names.join(', ')}`, name)
+    }
+    case 'dtype': {
+      const name = readTagged(json, path, 'torch.dtype')
+      if (!isDType(name)) return rejectJson(path, 'a dtype', name)
+      const fits = codec.accepts?.(name) ?? true
+      return fits ? name : rejectJson(path, 'a dtype that a tensor can have', name)
+    }
+    case 'record': {
+      const values = decodeFields<object>(
+        codec.fields,
+        readTagged(json, path, codec.typeName),
+        path,
+      )
+      return codec.build ? codec.build(values) : Object.freeze(values)
+    }
+    case 'union': {
+      const type = jsonType(json, path)
+      const { members } = codec
+      if (!Object.hasOwn(members, type)) {
+        return rejectJson(path, `one of ${Object.keys(members).join(', ')}`, type)
+      }
+      const fields = members[type] as AnyFields
+      return Object.freeze({ type, ...decodeFields(fields, readTagged(json, path, type), path) })
+    }
+    default: {
+      const [expected, accepts] = PLAIN[codec.kind]
+      return accepts(json) ? json : rejectJson(path, expected, json)
+    }
+  }
 }
 
 /** The values of a JSON object; unknown keys are ignored, missing ones take their fallback. */
@@ -187,10 +272,11 @@ export function decodeFields<T extends object>(
   const out: Partial<T> = {}
   for (const key of Object.keys(fields) as (keyof T & string)[]) {
     const field = fields[key]
-    const value = Object.hasOwn(json, field.jsonName) ? json[field.jsonName] : undefined
-    if (value !== undefined) out[key] = field.codec.decode(value, `${path}.${field.jsonName}`)
+    const name = jsonNameOf(key, field)
+    const value = Object.hasOwn(json, name) ? json[name] : undefined
+    if (value !== undefined) out[key] = decodeJson(field.codec, value, `${path}.${name}`)
     else if ('fallback' in field) out[key] = field.fallback as T[typeof key]
-    else rejectJson(`${path}.${field.jsonName}`, 'present', undefined)
+    else rejectJson(`${path}.${name}`, 'present', undefined)
   }
   return out as T
 }
@@ -210,6 +296,22 @@ function readTagged(json: Json, path: string, typeName: string): Json {
   if (type !== typeName) rejectJson(path, `of type ${typeName}`, type)
   const data = (json as { readonly [key: string]: Json })['_data']
   return data === undefined ? rejectJson(path, 'an object with `_data`', json) : data
+}
+
+/** @throws {@link FormatError} always: `path` holds something else than `expected` */
+export function rejectJson(path: string, expected: string, json: unknown, cure?: string): never {
+  throw fail(FormatError, `${path} to be ${expected}`, describeJson(json), cure)
+}
+
+function describeJson(json: unknown): string {
+  if (Array.isArray(json) && json.length > 16) return `a list of ${json.length}`
+  let text: string
+  try {
+    text = JSON.stringify(json) ?? 'nothing'
+  } catch {
+    return 'JSON that nests too deep to show'
+  }
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text
 }
 
 /** `actQuantKwargs` as Python spells it: `act_quant_kwargs`. */

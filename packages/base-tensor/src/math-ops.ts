@@ -8,7 +8,7 @@
 import { decodeInto, fromFloat32, hostFloat32 } from './cast.ts'
 import { asDense, fromArray, hostArray, zeros } from './dense-tensor.ts'
 import { isFloatDType, newArray, type StoredDType } from './dtype.ts'
-import { DTypeError, ShapeError } from './errors.ts'
+import { DTypeError, ShapeError, fail, errorsOf } from './errors.ts'
 import { matmulNT, tiledMatmulNT } from './matmul.ts'
 import { defineOp, type Op } from './op.ts'
 import { contiguousStrides, numelOf } from './strided.ts'
@@ -21,12 +21,12 @@ export function promote(a: StoredDType, b: StoredDType): StoredDType {
   if (a === b) return a
   if (isFloatDType(a)) return isFloatDType(b) ? 'float32' : a
   if (isFloatDType(b)) return b
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'dtypes of which one at least is floating',
-    got: `${a} and ${b}`,
-    cure: 'Use cast(tensor, dtype) first.',
-  })
+  throw fail(
+    DTypeError,
+    'dtypes of which one at least is floating',
+    `${a} and ${b}`,
+    'Use cast(tensor, dtype) first.',
+  )
 }
 
 /**
@@ -43,11 +43,11 @@ export function linearShape(
 ): number[] {
   const [outFeatures, inFeatures] = weight.shape
   if (weight.shape.length !== 2 || input.ndim < 1 || input.shape.at(-1) !== inFeatures) {
-    throw new ShapeError({
-      package: packageName,
-      expected: `an input of shape [..., ${inFeatures}] for a weight of shape (out, in) = [${weight.shape.join(', ')}]`,
-      got: `[${input.shape.join(', ')}]`,
-    })
+    throw errorsOf(packageName)(
+      ShapeError,
+      `an input of shape [..., ${inFeatures}] for a weight of shape (out, in) = [${weight.shape.join(', ')}]`,
+      input.shape,
+    )
   }
   return [...input.shape.slice(0, -1), outFeatures as number]
 }
@@ -95,11 +95,7 @@ function multiplyWeight(input: Float32Array, m: number, weight: Tensor): Float32
 
 function checkBias(length: number, n: number): void {
   if (length !== n) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a bias of ${n} elements`,
-      got: String(length),
-    })
+    throw fail(ShapeError, `a bias of ${n} elements`, length)
   }
 }
 
@@ -160,22 +156,18 @@ export const bmm: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ defineOp(
 
 function matmulShape(a: readonly number[], b: readonly number[]): [number, number, number] {
   if (a.length !== 2 || b.length !== 2 || a[1] !== b[0]) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'shapes [M, K] and [K, N]',
-      got: `[${a.join(', ')}] and [${b.join(', ')}]`,
-    })
+    throw fail(ShapeError, 'shapes [M, K] and [K, N]', `[${a.join(', ')}] and [${b.join(', ')}]`)
   }
   return [a[0] as number, a[1] as number, b[1] as number]
 }
 
 function bmmShape(a: Tensor, b: Tensor): [number, number, number, number] {
   if (a.ndim !== 3 || b.ndim !== 3 || a.shape[0] !== b.shape[0]) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'shapes [B, M, K] and [B, K, N]',
-      got: `[${a.shape.join(', ')}] and [${b.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'shapes [B, M, K] and [B, K, N]',
+      `[${a.shape.join(', ')}] and [${b.shape.join(', ')}]`,
+    )
   }
   return [a.shape[0] as number, ...matmulShape(a.shape.slice(1), b.shape.slice(1))]
 }
@@ -187,11 +179,7 @@ export function broadcastShapes(a: readonly number[], b: readonly number[]): num
     const sizeA = a[d - rank + a.length] ?? 1
     const sizeB = b[d - rank + b.length] ?? 1
     if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) {
-      throw new ShapeError({
-        package: PACKAGE,
-        expected: 'shapes that broadcast',
-        got: `[${a.join(', ')}] and [${b.join(', ')}]`,
-      })
+      throw fail(ShapeError, 'shapes that broadcast', `[${a.join(', ')}] and [${b.join(', ')}]`)
     }
     return sizeA === 1 ? sizeB : sizeA
   })
@@ -271,11 +259,7 @@ export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__
     const data = newArray(weight.dtype, rows.length * width)
     rows.forEach((row, i) => {
       if (!(Number.isInteger(row) && row >= 0 && row < vocabulary)) {
-        throw new ShapeError({
-          package: PACKAGE,
-          expected: `ids in 0..${vocabulary - 1}`,
-          got: String(row),
-        })
+        throw fail(ShapeError, `ids in 0..${vocabulary - 1}`, row)
       }
       data.set(source.subarray(row * width, (row + 1) * width) as never, i * width)
     })
@@ -287,11 +271,7 @@ export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__
 
 function embeddingShape(weight: Tensor): [number, number] {
   if (weight.ndim !== 2) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'an embedding weight of shape [V, H]',
-      got: `[${weight.shape.join(', ')}]`,
-    })
+    throw fail(ShapeError, 'an embedding weight of shape [V, H]', weight.shape)
   }
   return weight.shape as [number, number]
 }

@@ -1,6 +1,6 @@
 /** @file Rows of a format's op table that every format writes alike, and what they check. */
 
-import { DTypeError } from './errors.ts'
+import { DTypeError, errorsOf } from './errors.ts'
 import type { Op } from './op.ts'
 import {
   implement,
@@ -40,10 +40,10 @@ export function expectFormat<T extends TensorSubclass>(
   packageName: string,
 ): T {
   if (tensor instanceof type) return tensor
-  throw new DTypeError({
-    package: packageName,
-    expected: `a weight of the format ${type.formatName}, and no other quantized tensor beside it`,
-    got: String(tensor).slice(0, 80),
-    cure: 'Call dequantize() on the other one.',
-  })
+  throw errorsOf(packageName)(
+    DTypeError,
+    `a weight of the format ${type.formatName}, and no other quantized tensor beside it`,
+    String(tensor).slice(0, 80),
+    'Call dequantize() on the other one.',
+  )
 }

@@ -9,7 +9,7 @@
  */
 
 import { sameDevice, type Device } from './device.ts'
-import { DeviceError } from './errors.ts'
+import { DeviceError, fail } from './errors.ts'
 import type { Tensor } from './tensor.ts'
 
 /** How far a kernel may be from the reference. */
@@ -72,21 +72,17 @@ function callOp<Args extends readonly unknown[], Result>(op: Op<Args, Result>, a
       if (value.dispatchOp) return value.dispatchOp(op as unknown as AnyOp, args) as Result
       device ??= value.device
       if (!sameDevice(value.device, device)) {
-        throw new DeviceError({
-          package: '@ao/base-tensor',
-          expected: `all tensors of ${op.opName} on one device`,
-          got: `${device.name} and ${value.device.name}`,
-          cure: 'Move them with `await tensor.to(device)` first.',
-        })
+        throw fail(
+          DeviceError,
+          `all tensors of ${op.opName} on one device`,
+          `${device.name} and ${value.device.name}`,
+          'Move them with `await tensor.to(device)` first.',
+        )
       }
     }
   }
   if (!device) {
-    throw new DeviceError({
-      package: '@ao/base-tensor',
-      expected: `a tensor among the arguments of ${op.opName}`,
-      got: 'none',
-    })
+    throw fail(DeviceError, `a tensor among the arguments of ${op.opName}`, 'none')
   }
   return device.run(op, args)
 }

@@ -1,9 +1,7 @@
 /** @file Shapes and strides: pure functions on number arrays, and copies between strided windows. */
 
 import type { TypedArray } from './dtype.ts'
-import { ShapeError } from './errors.ts'
-
-const PACKAGE = '@ao/base-tensor'
+import { ShapeError, fail } from './errors.ts'
 
 /** Number of elements of a shape; 1 for a scalar's `[]`. */
 export function numelOf(shape: readonly number[]): number {
@@ -50,12 +48,11 @@ export function normalizeDim(dim: number, rank: number): number {
 export function normalizeIndex(index: number, size: number, what: string = 'an index'): number {
   const normalized = index < 0 ? index + size : index
   if (!Number.isInteger(index) || normalized < 0 || normalized >= size) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected:
-        size === 0 ? `${what}, of which there are none` : `${what} in -${size}..${size - 1}`,
-      got: String(index),
-    })
+    throw fail(
+      ShapeError,
+      size === 0 ? `${what}, of which there are none` : `${what} in -${size}..${size - 1}`,
+      index,
+    )
   }
   return normalized
 }
@@ -73,7 +70,7 @@ export function sliceRange(start: number, end: number, size: number): [from: num
 
 function clampIndex(index: number, size: number): number {
   if (Number.isNaN(index) || (Number.isFinite(index) && !Number.isInteger(index))) {
-    throw new ShapeError({ package: PACKAGE, expected: 'integer slice ends', got: String(index) })
+    throw fail(ShapeError, 'integer slice ends', index)
   }
   return Math.min(Math.max(index < 0 ? index + size : index, 0), size)
 }
@@ -87,11 +84,7 @@ export function resolveShape(shape: readonly number[], numel: number): number[] 
     resolved[unknown] = known === 0 ? 0 : numel / known
   }
   if (resolved.some((size) => !Number.isInteger(size) || size < 0) || numelOf(resolved) !== numel) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a shape of ${numel} elements`,
-      got: `[${shape.join(', ')}]`,
-    })
+    throw fail(ShapeError, `a shape of ${numel} elements`, shape)
   }
   return resolved
 }

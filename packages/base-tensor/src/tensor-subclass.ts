@@ -9,7 +9,7 @@
 import { sameDevice, type Device } from './device.ts'
 import type { DenseTensor } from './dense-tensor.ts'
 import type { StoredDType } from './dtype.ts'
-import { UnsupportedOpError, ValueError } from './errors.ts'
+import { UnsupportedOpError, ValueError, fail } from './errors.ts'
 import type { JsonCodec } from './json-codec.ts'
 import type { AnyOp, Op } from './op.ts'
 import { isTensor } from './op.ts'
@@ -77,8 +77,6 @@ export interface FlattenedTensor {
   readonly tensors: Readonly<Record<string, DenseTensor>>
   readonly attributes: Readonly<Record<string, unknown>>
 }
-
-const PACKAGE = '@ao/base-tensor'
 
 export abstract class TensorSubclass implements Tensor {
   static readonly formatName: string
@@ -179,12 +177,12 @@ export abstract class TensorSubclass implements Tensor {
       type = Object.getPrototypeOf(type) as typeof TensorSubclass
     }
     const { formatName } = this.constructor as typeof TensorSubclass
-    throw new UnsupportedOpError({
-      package: PACKAGE,
-      expected: `an operation that ${formatName} has (${[...names].sort().join(', ') || 'none'})`,
-      got: `${op.opName}(${args.map(describeArgument).join(', ')})`,
-      cure: 'Call dequantize() to work on the plain tensor.',
-    })
+    throw fail(
+      UnsupportedOpError,
+      `an operation that ${formatName} has (${[...names].sort().join(', ') || 'none'})`,
+      `${op.opName}(${args.map(describeArgument).join(', ')})`,
+      'Call dequantize() to work on the plain tensor.',
+    )
   }
 
   slice(dim: number, start?: number, end?: number, step?: number): Tensor {
@@ -236,11 +234,11 @@ export abstract class TensorSubclass implements Tensor {
   copy_(source: Tensor): this {
     const difference = metadataDifference(this, source)
     if (difference !== undefined) {
-      throw new ValueError({
-        package: PACKAGE,
-        expected: `copy_ from a tensor with the same metadata as ${String(this)}`,
-        got: difference,
-      })
+      throw fail(
+        ValueError,
+        `copy_ from a tensor with the same metadata as ${String(this)}`,
+        difference,
+      )
     }
     const from = (source as TensorSubclass).flatten().tensors
     for (const [name, tensor] of Object.entries(this.flatten().tensors)) {
@@ -334,9 +332,5 @@ function fieldNames(type: typeof TensorSubclass): string[] {
 }
 
 function missingField(formatName: string, name: string): ValueError {
-  return new ValueError({
-    package: PACKAGE,
-    expected: `${formatName} to be given ${name}`,
-    got: 'nothing',
-  })
+  return fail(ValueError, `${formatName} to be given ${name}`, 'nothing')
 }

@@ -6,12 +6,10 @@
  */
 
 import { asDense, checkNarrow, zeros } from './dense-tensor.ts'
-import { DTypeError, ShapeError } from './errors.ts'
+import { DTypeError, ShapeError, fail } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
 import { normalizeDim, resolveShape, viewStrides } from './strided.ts'
 import type { Tensor } from './tensor.ts'
-
-const PACKAGE = '@ao/base-tensor'
 
 // A view needs no data, so the reference serves every device that keeps strided storage.
 function viewOp<Args extends readonly unknown[]>(
@@ -74,7 +72,7 @@ export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
 /** Splits `dim` in `chunks` parts of equal size (the last may be smaller), as views. */
 export function chunk(tensor: Tensor, chunks: number, dim = 0): Tensor[] {
   if (!Number.isInteger(chunks) || chunks < 1) {
-    throw new ShapeError({ package: PACKAGE, expected: 'at least 1 chunk', got: String(chunks) })
+    throw fail(ShapeError, 'at least 1 chunk', chunks)
   }
   const d = normalizeDim(dim, tensor.ndim)
   const size = tensor.shape[d] as number
@@ -91,8 +89,7 @@ export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> = /* @_
   'cat',
   (tensors, dim = 0) => {
     const first = tensors[0]
-    if (!first)
-      throw new ShapeError({ package: PACKAGE, expected: 'a tensor for cat', got: 'none' })
+    if (!first) throw fail(ShapeError, 'a tensor for cat', 'none')
     const d = normalizeDim(dim, first.ndim)
     for (const tensor of tensors) checkCat(first, tensor, d)
     const total = tensors.reduce((sum, tensor) => sum + (tensor.shape[d] as number), 0)
@@ -109,20 +106,16 @@ export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> = /* @_
 
 function checkCat(first: Tensor, tensor: Tensor, d: number): void {
   if (tensor.dtype !== first.dtype) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: 'tensors of one dtype for cat',
-      got: `${first.dtype} and ${tensor.dtype}`,
-    })
+    throw fail(DTypeError, 'tensors of one dtype for cat', `${first.dtype} and ${tensor.dtype}`)
   }
   const fits =
     tensor.ndim === first.ndim && tensor.shape.every((n, i) => i === d || n === first.shape[i])
   if (!fits) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `tensors that differ in dimension ${d} only`,
-      got: `[${first.shape.join(', ')}] and [${tensor.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      `tensors that differ in dimension ${d} only`,
+      `[${first.shape.join(', ')}] and [${tensor.shape.join(', ')}]`,
+    )
   }
 }
 

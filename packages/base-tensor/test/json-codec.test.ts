@@ -23,6 +23,8 @@ import {
   type DType,
   type Json,
   type JsonCodec,
+  decodeJson,
+  encodeJson,
 } from '@ao/base-tensor'
 import { messageOf, thrownBy } from './support.ts'
 
@@ -62,13 +64,13 @@ const data = {
 
 describe('records', () => {
   it('are written in both dialects', () => {
-    expect(optionsCodec.encode(options, 'metadata')).toEqual({ _type: 'Options', _data: data })
-    expect(optionsCodec.encode(options, 'config')).toEqual({
+    expect(encodeJson(optionsCodec, options, 'metadata')).toEqual({ _type: 'Options', _data: data })
+    expect(encodeJson(optionsCodec, options, 'config')).toEqual({
       _type: 'Options',
       _version: 1,
       _data: data,
     })
-    expect(Object.keys(optionsCodec.encode(options, 'config') as object)).toEqual([
+    expect(Object.keys(encodeJson(optionsCodec, options, 'config') as object)).toEqual([
       '_type',
       '_version',
       '_data',
@@ -77,7 +79,7 @@ describe('records', () => {
 
   it('are read from both dialects, and come back frozen', () => {
     for (const dialect of ['metadata', 'config'] as const) {
-      const back = optionsCodec.decode(optionsCodec.encode(options, dialect), 'at')
+      const back = decodeJson(optionsCodec, encodeJson(optionsCodec, options, dialect), 'at')
       expect(back).toEqual(options)
       expect(Object.isFrozen(back)).toBe(true)
     }
@@ -95,8 +97,8 @@ describe('records', () => {
         }),
         fc.constantFrom('metadata' as const, 'config' as const),
         (value, dialect) => {
-          const text = JSON.stringify(optionsCodec.encode(value, dialect))
-          const back = optionsCodec.decode(JSON.parse(text) as Json, 'at')
+          const text = JSON.stringify(encodeJson(optionsCodec, value, dialect))
+          const back = decodeJson(optionsCodec, JSON.parse(text) as Json, 'at')
           expect(back).toEqual({ ...value, eps: value.eps === 0 ? 0 : value.eps })
         },
       ),
@@ -105,7 +107,9 @@ describe('records', () => {
 
   it('take fallbacks for what old files lack, and ignore what new ones add', () => {
     const { mapping_type: _, eps: __, ...old } = data
-    expect(optionsCodec.decode({ _type: 'Options', _data: { ...old, later: 1 } }, 'at')).toEqual({
+    expect(
+      decodeJson(optionsCodec, { _type: 'Options', _data: { ...old, later: 1 } }, 'at'),
+    ).toEqual({
       ...options,
       mapping: 'SYMMETRIC',
     })
@@ -115,9 +119,9 @@ describe('records', () => {
     const fields = { toString: { jsonName: 'toString', codec: stringCodec, fallback: 'mine' } }
     expect(decodeFields<{ toString: string }>(fields as never, {}, 'at').toString).toBe('mine')
     const polluting = JSON.parse('{"__proto__": {"group_size": 1}, "block_size": []}') as Json
-    expect(messageOf(() => optionsCodec.decode({ _type: 'Options', _data: polluting }, 'at'))).toBe(
-      '[@ao/base-tensor] Expected at.group_size to be present, got nothing.',
-    )
+    expect(
+      messageOf(() => decodeJson(optionsCodec, { _type: 'Options', _data: polluting }, 'at')),
+    ).toBe('[@ao/base-tensor] Expected at.group_size to be present, got nothing.')
   })
 
   it('let build refuse combinations', () => {
@@ -126,8 +130,8 @@ describe('records', () => {
       { n: { jsonName: 'n', codec: integerCodec } },
       ({ n }) => (n % 2 ? rejectJson('n', 'even', n, 'Add one.') : { n }),
     )
-    expect(even.decode({ _type: 'Even', _data: { n: 2 } }, 'at')).toEqual({ n: 2 })
-    expect(messageOf(() => even.decode({ _type: 'Even', _data: { n: 3 } }, 'at'))).toBe(
+    expect(decodeJson(even, { _type: 'Even', _data: { n: 2 } }, 'at')).toEqual({ n: 2 })
+    expect(messageOf(() => decodeJson(even, { _type: 'Even', _data: { n: 3 } }, 'at'))).toBe(
       '[@ao/base-tensor] Expected n to be even, got 3. Add one.',
     )
   })
@@ -141,19 +145,19 @@ describe('records', () => {
 
 describe('single values', () => {
   it('read an enum by name, tagged or bare', () => {
-    expect(mappingCodec.decode({ _type: 'MappingType', _data: 'SYMMETRIC' }, 'at')).toBe(
+    expect(decodeJson(mappingCodec, { _type: 'MappingType', _data: 'SYMMETRIC' }, 'at')).toBe(
       'SYMMETRIC',
     )
-    expect(mappingCodec.decode('ASYMMETRIC', 'at')).toBe('ASYMMETRIC')
+    expect(decodeJson(mappingCodec, 'ASYMMETRIC', 'at')).toBe('ASYMMETRIC')
   })
 
   it('read dtypes of tensors only where asked to', () => {
     const stored = narrowDTypeCodec((dtype) => isStoredDType(dtype))
-    expect(dtypeCodec.decode({ _type: 'torch.dtype', _data: 'int4' }, 'at')).toBe('int4')
-    expect(messageOf(() => stored.decode({ _type: 'torch.dtype', _data: 'int4' }, 'at'))).toBe(
+    expect(decodeJson(dtypeCodec, { _type: 'torch.dtype', _data: 'int4' }, 'at')).toBe('int4')
+    expect(messageOf(() => decodeJson(stored, { _type: 'torch.dtype', _data: 'int4' }, 'at'))).toBe(
       '[@ao/base-tensor] Expected at to be a dtype that a tensor can have, got "int4".',
     )
-    expect(stored.encode('int8', 'config')).toEqual({ _type: 'torch.dtype', _data: 'int8' })
+    expect(encodeJson(stored, 'int8', 'config')).toEqual({ _type: 'torch.dtype', _data: 'int8' })
   })
 
   it('name the type of what is tagged', () => {
@@ -172,7 +176,7 @@ describe('single values', () => {
 
 describe('hostile values', () => {
   const decode = (codec: JsonCodec<unknown>, json: unknown): string =>
-    messageOf(() => codec.decode(json as Json, 'file.key'))
+    messageOf(() => decodeJson(codec, json as Json, 'file.key'))
 
   it('are refused with where they stand', () => {
     expect([
@@ -231,7 +235,7 @@ describe('hostile values', () => {
       fc.property(fc.jsonValue(), fc.constantFrom(...Object.keys(data)), (json, key) => {
         const hostile = { _type: 'Options', _data: { ...data, [key]: json as Json } }
         try {
-          optionsCodec.decode(hostile, 'at')
+          decodeJson(optionsCodec, hostile, 'at')
         } catch (error) {
           expect(FormatError.isInstance(error)).toBe(true)
         }

@@ -1,9 +1,8 @@
 /** @file From a granularity to a block size, and from a block size to the dimensions it reduces. */
 
 import { normalizeDim, ShapeError, ValueError } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import type { Granularity, PerBlock, PerGroup } from './granularity.ts'
-
-const PACKAGE = '@ao/granularity'
 
 /**
  * The size of one block, along each dimension, of the elements that share a scale.
@@ -32,22 +31,18 @@ export function getBlockSize(shape: readonly number[], granularity: Granularity)
     case 'PerBlock':
       return paddedBlock(shape, granularity)
     default:
-      throw new ValueError({
-        package: PACKAGE,
-        expected: 'PerTensor, PerAxis, PerRow, PerToken, PerGroup or PerBlock',
-        got: JSON.stringify(granularity),
-      })
+      throw fail(
+        ValueError,
+        'PerTensor, PerAxis, PerRow, PerToken, PerGroup or PerBlock',
+        JSON.stringify(granularity),
+      )
   }
 }
 
 function groupBlock(shape: readonly number[], { groupSize }: PerGroup): number[] {
   const last = shape.at(-1) ?? 1
   if (last % groupSize !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a group size that divides the last dimension ${last}`,
-      got: String(groupSize),
-    })
+    throw fail(ShapeError, `a group size that divides the last dimension ${last}`, groupSize)
   }
   return shape.map((_, d) => (d === shape.length - 1 ? groupSize : 1))
 }
@@ -55,19 +50,15 @@ function groupBlock(shape: readonly number[], { groupSize }: PerGroup): number[]
 function paddedBlock(shape: readonly number[], { blockSize }: PerBlock): number[] {
   const lead = shape.length - blockSize.length
   if (lead < 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a block of at most ${shape.length} dimensions for shape [${shape.join(', ')}]`,
-      got: `[${blockSize.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      `a block of at most ${shape.length} dimensions for shape [${shape.join(', ')}]`,
+      blockSize,
+    )
   }
   const padded = shape.map((_, d) => blockSize[d - lead] ?? 1)
   if (shape.some((size, d) => size % (padded[d] as number) !== 0)) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `blocks that divide shape [${shape.join(', ')}]`,
-      got: `[${padded.join(', ')}]`,
-    })
+    throw fail(ShapeError, `blocks that divide shape [${shape.join(', ')}]`, padded)
   }
   return padded
 }
@@ -92,11 +83,11 @@ export function reductionParams(
   shape: readonly number[],
 ): ReductionParams {
   if (blockSize.length !== shape.length) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a block size of ${shape.length} dimensions for shape [${shape.join(', ')}]`,
-      got: `[${blockSize.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      `a block size of ${shape.length} dimensions for shape [${shape.join(', ')}]`,
+      blockSize,
+    )
   }
   const shapeForReduction: number[] = []
   const reductionDims: number[] = []
@@ -104,11 +95,7 @@ export function reductionParams(
     const block = blockSize[d] as number
     if (block !== size && block !== 1 && block !== -1) {
       if (!Number.isInteger(block) || block < 1 || size % block !== 0) {
-        throw new ShapeError({
-          package: PACKAGE,
-          expected: `a block size that divides dimension ${d} of size ${size}`,
-          got: String(block),
-        })
+        throw fail(ShapeError, `a block size that divides dimension ${d} of size ${size}`, block)
       }
       shapeForReduction.push(size / block)
     }

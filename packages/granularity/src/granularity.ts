@@ -7,6 +7,7 @@
 
 import { ValueError } from '@ao/base-tensor'
 
+import { fail } from './errors.ts'
 /** One scale for the whole tensor. */
 export interface PerTensor {
   readonly type: 'PerTensor'
@@ -129,5 +130,5 @@ function checkPositive(what: string, value: number): void {
 }
 
 function invalid(expected: string, value: number): ValueError {
-  return new ValueError({ package: '@ao/granularity', expected, got: String(value) })
+  return fail(ValueError, expected, value)
 }

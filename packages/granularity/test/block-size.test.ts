@@ -1,4 +1,4 @@
-import { ShapeError, ValueError } from '@ao/base-tensor'
+import { ShapeError, ValueError, decodeJson } from '@ao/base-tensor'
 import { loadSpecGolden } from '@ao/test-data'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -18,7 +18,7 @@ import {
 const golden = loadSpecGolden('granularity')
 
 function goldenGranularity({ type, ...data }: Record<string, any>): Granularity {
-  return granularityCodec.decode({ _type: type, _data: data }, 'golden')
+  return decodeJson(granularityCodec, { _type: type, _data: data }, 'golden')
 }
 
 describe('against torchao', () => {

@@ -1,4 +1,4 @@
-import { FormatError, ValueError } from '@ao/base-tensor'
+import { FormatError, ValueError, decodeJson, encodeJson } from '@ao/base-tensor'
 import {
   granularityCodec,
   granularityEquals,
@@ -72,17 +72,19 @@ describe('granularityCodec', () => {
   ])('writes and reads %o in both dialects', (value, _type, _data) => {
     const inMetadata = { _type, _data }
     const inConfig = { _type, _version: 1, _data }
-    expect(JSON.stringify(granularityCodec.encode(value, 'metadata'))).toBe(
+    expect(JSON.stringify(encodeJson(granularityCodec, value, 'metadata'))).toBe(
       JSON.stringify(inMetadata),
     )
-    expect(JSON.stringify(granularityCodec.encode(value, 'config'))).toBe(JSON.stringify(inConfig))
-    expect(granularityCodec.decode(inMetadata, 'x')).toEqual(value)
-    expect(granularityCodec.decode(inConfig, 'x')).toEqual(value)
-    expect(Object.isFrozen(granularityCodec.decode(inConfig, 'x'))).toBe(true)
+    expect(JSON.stringify(encodeJson(granularityCodec, value, 'config'))).toBe(
+      JSON.stringify(inConfig),
+    )
+    expect(decodeJson(granularityCodec, inMetadata, 'x')).toEqual(value)
+    expect(decodeJson(granularityCodec, inConfig, 'x')).toEqual(value)
+    expect(Object.isFrozen(decodeJson(granularityCodec, inConfig, 'x'))).toBe(true)
   })
 
   it('reads a PerRow without dim, as written before torchao 0.15', () => {
-    expect(granularityCodec.decode({ _type: 'PerRow', _data: {} }, 'x')).toEqual(PerRow(-1))
+    expect(decodeJson(granularityCodec, { _type: 'PerRow', _data: {} }, 'x')).toEqual(PerRow(-1))
   })
 
   it.each([
@@ -101,7 +103,7 @@ describe('granularityCodec', () => {
       'Expected x.block_size[1] to be a positive integer, got "128".',
     ],
   ])('refuses %o', (json, message) => {
-    expect(() => granularityCodec.decode(json, 'x')).toThrow(FormatError)
-    expect(() => granularityCodec.decode(json, 'x')).toThrow(message)
+    expect(() => decodeJson(granularityCodec, json, 'x')).toThrow(FormatError)
+    expect(() => decodeJson(granularityCodec, json, 'x')).toThrow(message)
   })
 })

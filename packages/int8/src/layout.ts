@@ -19,9 +19,8 @@
  */
 
 import { DTypeError, ShapeError, type DenseTensor, type FloatDType } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
-
-export const PACKAGE = '@ao/int8'
 
 /** The inner tensors and attributes of an {@link Int8Tensor}. */
 export interface Int8Fields {
@@ -50,16 +49,16 @@ export interface Int8Fields {
 /** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
 export function checkLayout({ qdata, scale, blockSize, zeroPoint }: Int8Fields): void {
   if (qdata.dtype !== 'int8') {
-    throw new DTypeError({ package: PACKAGE, expected: 'qdata of int8', got: qdata.dtype })
+    throw fail(DTypeError, 'qdata of int8', qdata.dtype)
   }
   const scaleShape = qdata.shape.map((size, d) => size / (blockSize[d] as number))
   const divides = scaleShape.every((blocks) => Number.isInteger(blocks) && blocks >= 0)
   if (blockSize.length !== qdata.ndim || !divides) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a block size that divides qdata's shape [${qdata.shape.join(', ')}]`,
-      got: `[${blockSize.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      `a block size that divides qdata's shape [${qdata.shape.join(', ')}]`,
+      blockSize,
+    )
   }
   checkShape('scale', scale, scaleShape)
   if (zeroPoint) checkShape('zeroPoint', zeroPoint, scaleShape)
@@ -67,11 +66,11 @@ export function checkLayout({ qdata, scale, blockSize, zeroPoint }: Int8Fields):
 
 function checkShape(name: string, tensor: DenseTensor, shape: readonly number[]): void {
   if (tensor.shape.join() === shape.join()) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `${name} of shape [${shape.join(', ')}], one element a block`,
-    got: `[${tensor.shape.join(', ')}]`,
-  })
+  throw fail(
+    ShapeError,
+    `${name} of shape [${shape.join(', ')}], one element a block`,
+    tensor.shape,
+  )
 }
 
 /**

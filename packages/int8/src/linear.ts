@@ -12,7 +12,8 @@ import {
   UnsupportedOpError,
   type Tensor,
 } from '@ao/base-tensor'
-import { inFeaturesDim, PACKAGE, type Int8Fields } from './layout.ts'
+import { fail, PACKAGE } from './errors.ts'
+import { inFeaturesDim, type Int8Fields } from './layout.ts'
 import { dynamicLinear, groupwiseLinear, staticLinear, weightOnlyLinear } from './linear-ops.ts'
 import type { Int8Weight } from './products.ts'
 import { checkFloat } from './quantize.ts'
@@ -76,19 +77,19 @@ function isOneToken(x: Tensor): boolean {
 
 function keepsInFeatures(weight: Int8Like, actPreScale: Tensor): Tensor {
   if (inFeaturesDim(weight) === 1) return actPreScale
-  throw new UnsupportedOpError({
-    package: PACKAGE,
-    expected: 'a weight (N, K) where it has a pre-scale for the K features of the input',
-    got: `a transposed one, of shape [${weight.shape.join(', ')}]`,
-    cure: 'Transpose it back, or dequantize() it.',
-  })
+  throw fail(
+    UnsupportedOpError,
+    'a weight (N, K) where it has a pre-scale for the K features of the input',
+    `a transposed one, of shape [${weight.shape.join(', ')}]`,
+    'Transpose it back, or dequantize() it.',
+  )
 }
 
 function needsRowScales(weight: Int8Like): UnsupportedOpError {
-  return new UnsupportedOpError({
-    package: PACKAGE,
-    expected: `one scale for all ${weight.shape[1]} elements of a row, to multiply with a quantized activation`,
-    got: `blocks of [${weight.blockSize.join(', ')}]`,
-    cure: 'Quantize the weight PerRow() or PerTensor().',
-  })
+  return fail(
+    UnsupportedOpError,
+    `one scale for all ${weight.shape[1]} elements of a row, to multiply with a quantized activation`,
+    `blocks of [${weight.blockSize.join(', ')}]`,
+    'Quantize the weight PerRow() or PerTensor().',
+  )
 }

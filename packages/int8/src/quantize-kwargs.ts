@@ -3,6 +3,7 @@
 import { booleanCodec, recordCodec, ValueError, type JsonCodec } from '@ao/base-tensor'
 import { granularityCodec, PerRow, type Granularity } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
+import { fail } from './errors.ts'
 
 /** How activations are quantized to int8; torchao's `QuantizeTensorToInt8Kwargs`. */
 export interface QuantizeTensorToInt8Kwargs {
@@ -33,18 +34,14 @@ export function QuantizeTensorToInt8Kwargs({
 }: Partial<QuantizeTensorToInt8Kwargs> = {}): QuantizeTensorToInt8Kwargs {
   const perLastRow = granularity.type === 'PerRow' && granularity.dim === -1
   if (granularity.type !== 'PerTensor' && !perLastRow) {
-    throw new ValueError({
-      package: '@ao/int8',
-      expected: 'PerTensor or PerRow(dim=-1) as the granularity of activations',
-      got: JSON.stringify(granularity),
-    })
+    throw fail(
+      ValueError,
+      'PerTensor or PerRow(dim=-1) as the granularity of activations',
+      JSON.stringify(granularity),
+    )
   }
   if (mappingType !== 'SYMMETRIC' && mappingType !== 'ASYMMETRIC') {
-    throw new ValueError({
-      package: '@ao/int8',
-      expected: 'SYMMETRIC or ASYMMETRIC as the mapping of activations',
-      got: String(mappingType),
-    })
+    throw fail(ValueError, 'SYMMETRIC or ASYMMETRIC as the mapping of activations', mappingType)
   }
   return Object.freeze({ granularity, mappingType, reduceRange, weightOnlyDecode })
 }
@@ -53,16 +50,12 @@ type StoredKwargs = Omit<QuantizeTensorToInt8Kwargs, 'weightOnlyDecode'>
 
 /** {@link QuantizeTensorToInt8Kwargs} as torchao writes it; `weightOnlyDecode` is read as false. */
 export const quantizeKwargsCodec: JsonCodec<QuantizeTensorToInt8Kwargs> =
-  /* @__PURE__ */ storedKwargsCodec()
-
-function storedKwargsCodec(): JsonCodec<QuantizeTensorToInt8Kwargs> {
-  const stored = recordCodec<StoredKwargs>('QuantizeTensorToInt8Kwargs', {
-    granularity: { jsonName: 'granularity', codec: granularityCodec },
-    mappingType: { jsonName: 'mapping_type', codec: mappingTypeCodec },
-    reduceRange: { jsonName: 'reduce_range', codec: booleanCodec, fallback: false },
-  })
-  return {
-    encode: (value, dialect) => stored.encode(value, dialect),
-    decode: (json, path) => QuantizeTensorToInt8Kwargs(stored.decode(json, path)),
-  }
-}
+  /* @__PURE__ */ recordCodec<StoredKwargs, QuantizeTensorToInt8Kwargs>(
+    'QuantizeTensorToInt8Kwargs',
+    {
+      granularity: { codec: granularityCodec },
+      mappingType: { codec: mappingTypeCodec },
+      reduceRange: { codec: booleanCodec, fallback: false },
+    },
+    QuantizeTensorToInt8Kwargs,
+  )

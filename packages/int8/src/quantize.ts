@@ -9,7 +9,7 @@ import {
   type MappingType,
   type QuantBounds,
 } from '@ao/quant-primitives'
-import { PACKAGE } from './layout.ts'
+import { fail } from './errors.ts'
 
 /** How to choose codes. */
 export interface Int8Quantization {
@@ -57,11 +57,7 @@ function codeBounds(reduceRange: boolean): QuantBounds {
 /** The dtype of a tensor, when it is a floating one. */
 export function checkFloat({ dtype }: Tensor): FloatDType {
   if (isFloatDType(dtype)) return dtype
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'a tensor of float32, float16 or bfloat16',
-    got: dtype,
-  })
+  throw fail(DTypeError, 'a tensor of float32, float16 or bfloat16', dtype)
 }
 
 type Qparams = Pick<Int8Codes, 'scale' | 'zeroPoint'>
@@ -90,18 +86,14 @@ function knownQparams(
 ): Qparams {
   const shape = input.shape.map((size, d) => size / (blockSize[d] as number))
   if (scale.shape.join() !== shape.join()) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a scale of shape [${shape.join(', ')}] for values of shape [${input.shape.join(', ')}]`,
-      got: `[${scale.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      `a scale of shape [${shape.join(', ')}] for values of shape [${input.shape.join(', ')}]`,
+      scale.shape,
+    )
   }
   if (mappingType === 'ASYMMETRIC' && !zeroPoint) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'a zero point beside the scale for ASYMMETRIC mapping',
-      got: 'none',
-    })
+    throw fail(ValueError, 'a zero point beside the scale for ASYMMETRIC mapping', 'none')
   }
   return {
     scale: asDense(scale),

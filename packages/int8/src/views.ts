@@ -17,7 +17,8 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { viewBlockSize } from '@ao/granularity'
-import { inFeaturesDim, PACKAGE, type Int8Fields } from './layout.ts'
+import { fail } from './errors.ts'
+import { inFeaturesDim, type Int8Fields } from './layout.ts'
 
 /** What a view does to each part of a weight. */
 interface Change {
@@ -50,12 +51,12 @@ export function sliceInt8(
   step: number = 1,
 ): Int8Fields {
   if (step !== 1) {
-    throw new UnsupportedOpError({
-      package: PACKAGE,
-      expected: 'a slice of step 1',
-      got: `step ${step}`,
-      cure: 'Pick rows with index(weight, rows).',
-    })
+    throw fail(
+      UnsupportedOpError,
+      'a slice of step 1',
+      `step ${step}`,
+      'Pick rows with index(weight, rows).',
+    )
   }
   const d = normalizeDim(dim, fields.qdata.ndim)
   const qdata = fields.qdata.slice(d, start, end)
@@ -120,11 +121,11 @@ export function pickRows(
     })
   }
   if (blockSize[0] !== qdata.shape[0]) {
-    throw new UnsupportedOpError({
-      package: PACKAGE,
-      expected: 'rows with scales of their own, or one scale for all, to pick rows',
-      got: `blocks of [${blockSize.join(', ')}]`,
-    })
+    throw fail(
+      UnsupportedOpError,
+      'rows with scales of their own, or one scale for all, to pick rows',
+      `blocks of [${blockSize.join(', ')}]`,
+    )
   }
   return changed(fields, {
     qdata: pick(qdata) as DenseTensor,
@@ -154,12 +155,12 @@ export function viewInt8(fields: Int8Fields, shape: readonly number[]): Int8Fiel
   const resolved = resolveShape(shape, qdata.numel)
   const blockSize = viewBlockSize(qdata.shape, fields.blockSize, resolved)
   if (!blockSize) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a shape that keeps blocks of [${fields.blockSize.join(', ')}] in [${qdata.shape.join(', ')}] whole`,
-      got: `[${resolved.join(', ')}]`,
-      cure: 'Call dequantize() to work on the plain tensor.',
-    })
+    throw fail(
+      ShapeError,
+      `a shape that keeps blocks of [${fields.blockSize.join(', ')}] in [${qdata.shape.join(', ')}] whole`,
+      resolved,
+      'Call dequantize() to work on the plain tensor.',
+    )
   }
   const keepsK = inFeaturesDim(fields) === qdata.ndim - 1 && resolved.at(-1) === qdata.shape.at(-1)
   if (fields.actPreScale && !keepsK) throw hasActivationScales('a view that changes K')
@@ -198,11 +199,11 @@ export function catInt8(weights: readonly Int8Fields[], dim: number): Int8Fields
   for (const weight of weights) {
     if (weight.actPreScale || weight.actQuantScale) throw hasActivationScales('cat')
     if (attributesOf(weight) !== attributesOf(first)) {
-      throw new ShapeError({
-        package: PACKAGE,
-        expected: `weights of equal attributes for cat, as the first: ${attributesOf(first)}`,
-        got: attributesOf(weight),
-      })
+      throw fail(
+        ShapeError,
+        `weights of equal attributes for cat, as the first: ${attributesOf(first)}`,
+        attributesOf(weight),
+      )
     }
   }
   const join = (part: (weight: Int8Fields) => DenseTensor | undefined): DenseTensor =>
@@ -231,19 +232,19 @@ function misaligned(
   size: number,
   block: number,
 ): ShapeError {
-  return new ShapeError({
-    package: PACKAGE,
-    expected: `a slice of dimension ${dim} (size ${size}) in whole blocks of ${block}, which share a scale`,
-    got: `${start} to ${end}`,
-    cure: `Slice at multiples of ${block}, or dequantize() first.`,
-  })
+  return fail(
+    ShapeError,
+    `a slice of dimension ${dim} (size ${size}) in whole blocks of ${block}, which share a scale`,
+    `${start} to ${end}`,
+    `Slice at multiples of ${block}, or dequantize() first.`,
+  )
 }
 
 function hasActivationScales(what: string): UnsupportedOpError {
-  return new UnsupportedOpError({
-    package: PACKAGE,
-    expected: `a weight without activation scales for ${what}`,
-    got: 'one that has them',
-    cure: 'Call dequantize() to work on the plain tensor.',
-  })
+  return fail(
+    UnsupportedOpError,
+    `a weight without activation scales for ${what}`,
+    'one that has them',
+    'Call dequantize() to work on the plain tensor.',
+  )
 }

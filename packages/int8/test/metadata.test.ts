@@ -1,4 +1,4 @@
-import { FormatError, toSnakeCase, type Json } from '@ao/base-tensor'
+import { FormatError, toSnakeCase, type Json, decodeJson, encodeJson } from '@ao/base-tensor'
 import { PerGroup, PerRow } from '@ao/granularity'
 import { loadSpecGolden } from '@ao/test-data'
 import { randn } from '@ao/test-tensors'
@@ -18,7 +18,7 @@ function metadataOf(weight: Int8Tensor): Json {
   const { optionalTensorDataNames, tensorDataNames } = Int8Tensor
   const data = [...optionalTensorAttributeNames, ...tensorAttributeNames].map((name) => [
     toSnakeCase(name),
-    attributeCodecs[name]!.encode(attributes[name], 'metadata'),
+    encodeJson(attributeCodecs[name]!, attributes[name], 'metadata'),
   ])
   return {
     _type: Int8Tensor.formatName,
@@ -67,24 +67,26 @@ describe('attributes from files', () => {
         mapping_type: { _type: 'MappingType', _data: 'ASYMMETRIC' },
       },
     }
-    expect(actQuantKwargs!.decode(stored, 'w')).toEqual({
+    expect(decodeJson(actQuantKwargs!, stored, 'w')).toEqual({
       granularity: PerRow(),
       mappingType: 'ASYMMETRIC',
       reduceRange: false,
       weightOnlyDecode: false,
     })
-    expect(actQuantKwargs!.decode(null, 'w')).toBeUndefined()
-    expect(reduceRange!.decode(null, 'w')).toBeUndefined()
+    expect(decodeJson(actQuantKwargs!, null, 'w')).toBeUndefined()
+    expect(decodeJson(reduceRange!, null, 'w')).toBeUndefined()
   })
 
   it('are refused when they are something else', () => {
-    expect(() => blockSize!.decode([1, 2.5], 'w')).toThrow(FormatError)
-    expect(() => blockSize!.decode({}, 'w')).toThrow(FormatError)
-    expect(() => dtype!.decode({ _type: 'torch.dtype', _data: 'int8' }, 'w')).toThrow(FormatError)
-    expect(() => actQuantKwargs!.decode({ _type: 'Evil', _data: {} }, 'w')).toThrow(
+    expect(() => decodeJson(blockSize!, [1, 2.5], 'w')).toThrow(FormatError)
+    expect(() => decodeJson(blockSize!, {}, 'w')).toThrow(FormatError)
+    expect(() => decodeJson(dtype!, { _type: 'torch.dtype', _data: 'int8' }, 'w')).toThrow(
+      FormatError,
+    )
+    expect(() => decodeJson(actQuantKwargs!, { _type: 'Evil', _data: {} }, 'w')).toThrow(
       'of type QuantizeTensorToInt8Kwargs',
     )
-    expect(() => reduceRange!.decode(1, 'w')).toThrow(FormatError)
+    expect(() => decodeJson(reduceRange!, 1, 'w')).toThrow(FormatError)
   })
 
   it('do not build a tensor whose parts do not fit', () => {

@@ -23,12 +23,11 @@ import {
   quantizeRow,
   quantizeRowToBytes,
 } from './affine-rows.ts'
+import { fail } from './errors.ts'
 import { floatDTypeOf } from './arithmetic.ts'
 import { blockLayout } from './blocks.ts'
 import { codeStorage, quantBounds, type QuantBounds, type QuantBoundsOptions } from './bounds.ts'
 import { forEachRow, mapRows } from './rows.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 type QuantizeArgs = [
   input: Tensor,
@@ -129,12 +128,12 @@ export function emptyCodes(
 /** @throws {@link ValueError} without a zero point */
 export function checkZeroPoint(zeroPoint: Tensor | undefined): asserts zeroPoint is Tensor {
   if (zeroPoint !== undefined) return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: 'a zero point',
-    got: 'undefined',
-    cure: 'Use quantizeAffineNoZeroPoint to do without.',
-  })
+  throw fail(
+    ValueError,
+    'a zero point',
+    'undefined',
+    'Use quantizeAffineNoZeroPoint to do without.',
+  )
 }
 
 /** Options of {@link dequantizeAffine}. */
@@ -199,18 +198,14 @@ export function checkDequantize(
   options: DequantizeOptions = {},
 ): FloatDType {
   if (input.dtype !== codeStorage(inputDtype)) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: `codes of ${inputDtype}`,
-      got: input.dtype,
-    })
+    throw fail(DTypeError, `codes of ${inputDtype}`, input.dtype)
   }
   quantBounds(inputDtype, options)
   const { outputDtype = 'float32' } = options
   if (isFloatDType(outputDtype)) return outputDtype
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an output dtype of float32, float16 or bfloat16',
-    got: String(outputDtype satisfies never as StoredDType),
-  })
+  throw fail(
+    DTypeError,
+    'an output dtype of float32, float16 or bfloat16',
+    outputDtype satisfies never as StoredDType,
+  )
 }

@@ -14,6 +14,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 
+import { fail } from './errors.ts'
 /** Rounds a number to a dtype. */
 export type Rounder = (x: number) => number
 
@@ -29,11 +30,7 @@ export function promoteFloat(a: StoredDType, b: StoredDType): FloatDType {
 /** @throws {@link DTypeError} unless `dtype` is float32, float16 or bfloat16 */
 export function requireFloat(dtype: StoredDType, what: string): FloatDType {
   if (isFloatDType(dtype)) return dtype
-  throw new DTypeError({
-    package: '@ao/quant-primitives',
-    expected: `${what} to be of float32, float16 or bfloat16`,
-    got: dtype,
-  })
+  throw fail(DTypeError, `${what} to be of float32, float16 or bfloat16`, dtype)
 }
 
 /** The dtype that arithmetic on `tensor` rounds to. */

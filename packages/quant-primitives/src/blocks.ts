@@ -8,8 +8,7 @@
 import { contiguousStrides, numelOf, ShapeError, type Tensor } from '@ao/base-tensor'
 import { reductionParams } from '@ao/granularity'
 
-const PACKAGE = '@ao/quant-primitives'
-
+import { fail } from './errors.ts'
 /** Where the blocks of one tensor lie. */
 export interface BlockLayout {
   /** Blocks along each dimension: the shape of a scale that keeps all dimensions. */
@@ -90,9 +89,9 @@ export function qparamsShape(
  */
 export function checkBlockCount(tensor: Tensor, count: number, what: string): void {
   if (tensor.numel === count) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `${what} to have ${count} elements, one for each block`,
-    got: `${tensor.numel} of shape [${tensor.shape.join(', ')}]`,
-  })
+  throw fail(
+    ShapeError,
+    `${what} to have ${count} elements, one for each block`,
+    `${tensor.numel} of shape [${tensor.shape.join(', ')}]`,
+  )
 }

@@ -12,8 +12,7 @@ import {
   type StoredDType,
 } from '@ao/base-tensor'
 
-const PACKAGE = '@ao/quant-primitives'
-
+import { fail } from './errors.ts'
 const MAPPING_TYPES = ['SYMMETRIC', 'SYMMETRIC_NO_CLIPPING_ERR', 'ASYMMETRIC'] as const
 
 /**
@@ -57,11 +56,11 @@ export function quantBounds(dtype: DType, options: QuantBoundsOptions = {}): Qua
   const { min, max } = codeRange(dtype)
   const { quantMin = min, quantMax = max } = options
   if (quantMin < min || quantMax > max) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: `quantMin and quantMax within ${min}..${max}, the range of ${dtype}`,
-      got: `${quantMin}..${quantMax}`,
-    })
+    throw fail(
+      ValueError,
+      `quantMin and quantMax within ${min}..${max}, the range of ${dtype}`,
+      `${quantMin}..${quantMax}`,
+    )
   }
   return { quantMin, quantMax }
 }
@@ -69,11 +68,7 @@ export function quantBounds(dtype: DType, options: QuantBoundsOptions = {}): Qua
 function codeRange(dtype: DType): { min: number; max: number } {
   if (isFloat8DType(dtype)) return { min: -finfo(dtype).max, max: finfo(dtype).max }
   if (dtype.includes('int') && dtype !== 'int64') return iinfo(dtype)
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'a dtype to quantize to: an integer of at most 32 bits or float8',
-    got: dtype,
-  })
+  throw fail(DTypeError, 'a dtype to quantize to: an integer of at most 32 bits or float8', dtype)
 }
 
 /**
@@ -85,10 +80,10 @@ export function codeStorage(dtype: DType): StoredDType {
   if (/^uint[1-7]$/.test(dtype)) return 'uint8'
   if (!/^int[1-7]$/.test(dtype)) return dtype as StoredDType
   const { quantMin, quantMax } = quantBounds(dtype)
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: 'an output dtype that tensors can have',
-    got: dtype,
-    cure: `Use int8 with quantMin ${quantMin} and quantMax ${quantMax}.`,
-  })
+  throw fail(
+    DTypeError,
+    'an output dtype that tensors can have',
+    dtype,
+    `Use int8 with quantMin ${quantMin} and quantMax ${quantMax}.`,
+  )
 }

@@ -14,6 +14,7 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { floatDTypeOf } from './arithmetic.ts'
 import { blockRange } from './block-range.ts'
 import { blockLayout, qparamsShape } from './blocks.ts'
@@ -27,8 +28,6 @@ import {
   type QparamsRule,
   type QparamsSetting,
 } from './qparams-rules.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** One scale and one zero point for each block. */
 export interface AffineQparams {
@@ -176,18 +175,14 @@ function minMaxPlan(
 ): QparamsPlan {
   checkMapping(mappingType, Object.keys(AFFINE_RULES))
   if (minVal.dtype !== maxVal.dtype) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: 'minVal and maxVal of one dtype',
-      got: `${minVal.dtype} and ${maxVal.dtype}`,
-    })
+    throw fail(DTypeError, 'minVal and maxVal of one dtype', `${minVal.dtype} and ${maxVal.dtype}`)
   }
   if (minVal.shape.join() !== maxVal.shape.join()) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'minVal and maxVal of one shape',
-      got: `[${minVal.shape.join(', ')}] and [${maxVal.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'minVal and maxVal of one shape',
+      `[${minVal.shape.join(', ')}] and [${maxVal.shape.join(', ')}]`,
+    )
   }
   const dtype = floatDTypeOf(minVal, 'minVal')
   return {
@@ -226,20 +221,16 @@ function reduction(
   if (!single) return { blockSize, shape: kept }
   if (!keepdim) return { blockSize: shape, shape: [] }
   if (shape.every((size) => size === 1)) return { blockSize, shape: kept }
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: 'blocks of more than one element',
-    got: `a block size of [${blockSize.join(', ')}]`,
-  })
+  throw fail(
+    ShapeError,
+    'blocks of more than one element',
+    `a block size of [${blockSize.join(', ')}]`,
+  )
 }
 
 function checkMapping(mappingType: string, supported: readonly string[]): void {
   if (supported.includes(mappingType)) return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: `a mapping of ${supported.join(', ')}`,
-    got: mappingType,
-  })
+  throw fail(ValueError, `a mapping of ${supported.join(', ')}`, mappingType)
 }
 
 function toTensors(qparams: BlockQparams, plan: QparamsPlan): AffineQparams {

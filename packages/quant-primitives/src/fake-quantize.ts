@@ -9,6 +9,7 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { dequantizeLoop, dequantizeRow, quantizeLoop, quantizeRow } from './affine-rows.ts'
 import { checkZeroPoint } from './affine.ts'
 import { floatDTypeOf } from './arithmetic.ts'
@@ -149,9 +150,5 @@ function fakeQuantizer(
 
 function checkNoZeroPoint(zeroPoint: Tensor | undefined): void {
   if (zeroPoint === undefined) return
-  throw new ValueError({
-    package: '@ao/quant-primitives',
-    expected: 'no zero point in the domain NONE',
-    got: String(zeroPoint),
-  })
+  throw fail(ValueError, 'no zero point in the domain NONE', zeroPoint)
 }

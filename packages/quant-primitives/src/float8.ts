@@ -25,12 +25,11 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { clamp, floatDTypeOf, requireFloat } from './arithmetic.ts'
 import { blockRange } from './block-range.ts'
 import { blockGrid, blockLayout } from './blocks.ts'
 import { forEachRow, mapRows } from './rows.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** Options of {@link chooseScaleFloat8}. */
 export interface Float8ScaleOptions {
@@ -238,18 +237,14 @@ function blockSizeOfScale(scale: Tensor, shape: readonly number[]): readonly num
     scale.ndim === shape.length &&
     scale.shape.every((size, d) => size !== 0 && (shape[d] as number) % size === 0)
   if (fits) return shape.map((size, d) => size / (scale.shape[d] as number))
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `a scale of one element, or of sizes that divide [${shape.join(', ')}]`,
-    got: `one of shape [${scale.shape.join(', ')}]`,
-  })
+  throw fail(
+    ShapeError,
+    `a scale of one element, or of sizes that divide [${shape.join(', ')}]`,
+    `one of shape [${scale.shape.join(', ')}]`,
+  )
 }
 
 function checkFloat8(dtype: string, what = 'the target dtype'): asserts dtype is Float8DType {
   if (isFloat8DType(dtype as Float8DType)) return
-  throw new DTypeError({
-    package: PACKAGE,
-    expected: `${what} to be float8_e4m3fn or float8_e5m2`,
-    got: dtype,
-  })
+  throw fail(DTypeError, `${what} to be float8_e4m3fn or float8_e5m2`, dtype)
 }

@@ -24,11 +24,10 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { clampMin, floatDTypeOf, requireFloat } from './arithmetic.ts'
 import { blockRange } from './block-range.ts'
 import { blockLayout } from './blocks.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 type CodecArgs = [input: Tensor, ebits: number, mbits: number]
 
@@ -83,11 +82,11 @@ function floatxMagnitudes(ebits: number, mbits: number): Float32Array {
 function checkBits(ebits: number, mbits: number): void {
   const whole = Number.isInteger(ebits) && Number.isInteger(mbits)
   if (whole && ebits >= 2 && mbits >= 0 && ebits + mbits <= 7) return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: 'at least 2 exponent bits and at most 8 bits with the sign',
-    got: `ebits ${ebits} and mbits ${mbits}`,
-  })
+  throw fail(
+    ValueError,
+    'at least 2 exponent bits and at most 8 bits with the sign',
+    `ebits ${ebits} and mbits ${mbits}`,
+  )
 }
 
 function encode(values: Float32Array, magnitudes: Float32Array): Uint8Array {
@@ -219,18 +218,10 @@ function byRow(
 function checkRows(input: Tensor, scale: Tensor): void {
   const [n] = matrixShape(input)
   if (scale.numel === n) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `a scale for each of ${n} rows`,
-    got: `${scale.numel}`,
-  })
+  throw fail(ShapeError, `a scale for each of ${n} rows`, `${scale.numel}`)
 }
 
 function matrixShape(input: Tensor): readonly [number, number] {
   if (input.ndim === 2) return input.shape as readonly [number, number]
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: 'an input of shape [N, K]',
-    got: `[${input.shape.join(', ')}]`,
-  })
+  throw fail(ShapeError, 'an input of shape [N, K]', input.shape)
 }

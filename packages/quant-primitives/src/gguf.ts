@@ -19,12 +19,11 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { clamp, floatDTypeOf, promoteFloat, requireFloat } from './arithmetic.ts'
 import { blockRange } from './block-range.ts'
 import { blockLayout, checkBlockCount } from './blocks.ts'
 import { mapRows } from './rows.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** Elements of a super block. */
 const SUPER_BLOCK = 256
@@ -208,17 +207,17 @@ function ggufLayout(
   targetDtype: DType,
 ): { shape: number[]; superShape: number[]; perSuper: number } {
   if (targetDtype !== 'uint4') {
-    throw new ValueError({ package: PACKAGE, expected: 'the target uint4', got: targetDtype })
+    throw fail(ValueError, 'the target uint4', targetDtype)
   }
   const [n, k] = input.shape as readonly [number, number]
   const [rows, size] = blockSize as readonly [number, number]
   const fits = input.ndim === 2 && blockSize.length === 2 && k % SUPER_BLOCK === 0
   if (!fits || rows !== 1 || !(size >= 1) || SUPER_BLOCK % size !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'blocks [1, size] of 256 / size in a tensor [N, K] with K a multiple of 256',
-      got: `blocks [${blockSize.join(', ')}] in [${input.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'blocks [1, size] of 256 / size in a tensor [N, K] with K a multiple of 256',
+      `blocks [${blockSize.join(', ')}] in [${input.shape.join(', ')}]`,
+    )
   }
   return { shape: [n, k / size], superShape: [n, k / SUPER_BLOCK], perSuper: SUPER_BLOCK / size }
 }

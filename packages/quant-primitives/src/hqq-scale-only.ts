@@ -12,9 +12,8 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { clamp, clampMin, floatDTypeOf } from './arithmetic.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** The smallest scale: float32's eps. */
 const EPS = 2 ** -23
@@ -162,18 +161,14 @@ function checkArguments([input, blockSize, quantMin, quantMax]: Args): {
   const [rows, groupSize] = blockSize as readonly [number, number]
   const fits = input.ndim === 2 && blockSize.length === 2 && rows === 1 && groupSize >= 1
   if (!fits || k % groupSize !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'a block size [1, groupSize] that divides the rows of an input [N, K]',
-      got: `[${blockSize.join(', ')}] for [${input.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'a block size [1, groupSize] that divides the rows of an input [N, K]',
+      `[${blockSize.join(', ')}] for [${input.shape.join(', ')}]`,
+    )
   }
   if (!(quantMin < quantMax)) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'quantMin below quantMax',
-      got: `${quantMin}..${quantMax}`,
-    })
+    throw fail(ValueError, 'quantMin below quantMax', `${quantMin}..${quantMax}`)
   }
   return { scaleShape: [n, k / groupSize], groupSize }
 }

@@ -19,14 +19,13 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { floatDTypeOf } from './arithmetic.ts'
 import {
   optimizeWeightsProximalLegacy,
   quantizeGroups,
   type HqqOptimizer,
 } from './hqq-optimizer.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** Inverse steps beyond this overflow float16, so constant groups get it. */
 const MAX_INVERSE_SCALE = 2e4
@@ -129,18 +128,14 @@ function affinePlan(input: Tensor, options: HqqOptions): AffinePlan {
   }
   const { nbits, groupSize, axis } = plan
   if (!(Number.isInteger(nbits) && nbits >= 1 && nbits <= 8) || (axis !== 0 && axis !== 1)) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'nbits in 1..8 and axis 0 or 1',
-      got: `nbits ${nbits} and axis ${String(axis)}`,
-    })
+    throw fail(
+      ValueError,
+      'nbits in 1..8 and axis 0 or 1',
+      `nbits ${nbits} and axis ${String(axis)}`,
+    )
   }
   if (!(Number.isInteger(groupSize) && groupSize >= 1) || input.numel % groupSize !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `groupSize to divide ${input.numel} elements`,
-      got: String(groupSize),
-    })
+    throw fail(ShapeError, `groupSize to divide ${input.numel} elements`, groupSize)
   }
   return { ...plan, shape: affineShape(input, plan) }
 }
@@ -150,11 +145,7 @@ function affineShape(input: Tensor, plan: Required<HqqOptions>): readonly number
   if (!plan.rawOutput) return plan.axis === 1 ? [groups, 1] : [1, groups]
   const kept = (plan.axis === 1 ? input.shape[0] : input.shape.at(-1)) ?? 1
   if (groups % kept !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a multiple of ${kept} groups to show along axis ${plan.axis}`,
-      got: String(groups),
-    })
+    throw fail(ShapeError, `a multiple of ${kept} groups to show along axis ${plan.axis}`, groups)
   }
   return plan.axis === 1 ? [kept, groups / kept] : [groups / kept, kept]
 }

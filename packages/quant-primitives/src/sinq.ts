@@ -22,9 +22,8 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import { clamp, clampMin, floatDTypeOf } from './arithmetic.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** The smallest spread and the smallest scale. */
 const SMALLEST = 1e-8
@@ -199,18 +198,14 @@ function sinqPlan(input: Tensor, options: SinqOptions): SinqPlan {
   const [n, k] = input.shape as readonly [number, number]
   const { groupSize, quantMin, quantMax } = plan
   if (input.ndim !== 2 || !(groupSize >= 1) || k % groupSize !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'groupSize to divide the rows of an input [N, K]',
-      got: `${groupSize} for [${input.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'groupSize to divide the rows of an input [N, K]',
+      `${groupSize} for [${input.shape.join(', ')}]`,
+    )
   }
   if (!(quantMin >= -128 && quantMin < quantMax && quantMax <= 127)) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'quantMin below quantMax, both within int8',
-      got: `${quantMin}..${quantMax}`,
-    })
+    throw fail(ValueError, 'quantMin below quantMax, both within int8', `${quantMin}..${quantMax}`)
   }
   const groups = k / groupSize
   return { ...plan, k, rows: n * groups, columns: groupSize, rowShape: [n, groups] }

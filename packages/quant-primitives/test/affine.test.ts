@@ -11,6 +11,8 @@ import {
   zeros,
   type FloatDType,
   type Tensor,
+  decodeJson,
+  encodeJson,
 } from '@ao/base-tensor'
 import { getBlockSize, granularityCodec } from '@ao/granularity'
 import {
@@ -61,9 +63,9 @@ describe('quantBounds', () => {
 
 describe('mappingTypeCodec', () => {
   it('writes and reads torchao member names', () => {
-    const json = mappingTypeCodec.encode('SYMMETRIC_NO_CLIPPING_ERR', 'config')
+    const json = encodeJson(mappingTypeCodec, 'SYMMETRIC_NO_CLIPPING_ERR', 'config')
     expect(json).toEqual({ _type: 'MappingType', _data: 'SYMMETRIC_NO_CLIPPING_ERR' })
-    expect(mappingTypeCodec.decode(json, 'x')).toBe('SYMMETRIC_NO_CLIPPING_ERR')
+    expect(decodeJson(mappingTypeCodec, json, 'x')).toBe('SYMMETRIC_NO_CLIPPING_ERR')
   })
 })
 
@@ -73,7 +75,7 @@ describe('chooseQparamsAffine', () => {
     expect(golden).toHaveLength(47)
     for (const c of golden) {
       const { type, ...data } = c['granularity']
-      const granularity = granularityCodec.decode({ _type: type, _data: data }, 'golden')
+      const granularity = decodeJson(granularityCodec, { _type: type, _data: data }, 'golden')
       for (const input of [zeros(c['shape']), zeros(c['shape'], 'bfloat16', meta)]) {
         const shapeOf = (keepdim: boolean): readonly number[] =>
           chooseQparamsAffine(input, 'SYMMETRIC', getBlockSize(input.shape, granularity), 'int8', {
@@ -161,7 +163,8 @@ describe('chooseQparamsAffineWithMinMax', () => {
     'ends what an observer began: %s',
     (_, { args, inputs, outputs }) => {
       const { type, group_size: groupSize, ...data } = args['granularity']
-      const granularity = granularityCodec.decode(
+      const granularity = decodeJson(
+        granularityCodec,
         { _type: type, _data: groupSize === undefined ? data : { group_size: groupSize } },
         'golden',
       )

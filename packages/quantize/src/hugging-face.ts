@@ -9,6 +9,7 @@ import {
   stringCodec,
   type Json,
   type QuantizationConfig,
+  decodeJson,
 } from '@ao/base-tensor'
 import { configFromJson, type ConfigFromJsonOptions } from './config-from-json.ts'
 
@@ -55,7 +56,7 @@ export function readQuantizationConfig(
   const modules = json['modules_to_not_convert'] ?? null
   return {
     config: configFromJson(quantType['default'], options, `${path}.quant_type.default`),
-    modulesToNotConvert: modulesCodec.decode(modules, `${path}.modules_to_not_convert`),
+    modulesToNotConvert: decodeJson(modulesCodec, modules, `${path}.modules_to_not_convert`),
     includeInputOutputEmbeddings: json['include_input_output_embeddings'] === true,
     untieEmbeddingWeights: json['untie_embedding_weights'] === true,
   }

@@ -19,6 +19,7 @@ import {
   type Skipped,
   type Tensor,
   type TensorSubclassType,
+  decodeJson,
 } from '@ao/base-tensor'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
 
@@ -151,7 +152,7 @@ const packingFormatCodec: JsonCodec<string> = {
 function enumMember(json: Json, path: string): string {
   const { _type: type, _data: data } = json as { readonly [key: string]: Json }
   if (type !== 'Int4PackingFormat') rejectJson(path, 'an Int4PackingFormat', json)
-  return stringCodec.decode(data ?? null, `${path}._data`)
+  return decodeJson(stringCodec, data ?? null, `${path}._data`)
 }
 
 const FIELDS: RecordFields<Fields> = {

@@ -10,6 +10,7 @@ import {
   type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
+  encodeJson,
 } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
 import { pythonJson } from './python-json.ts'
@@ -85,7 +86,7 @@ function encodeAttributes(
   for (const name of [...layout.optionalTensorAttributeNames, ...layout.tensorAttributeNames]) {
     const value = attributes[name]
     json[toSnakeCase(name)] =
-      value === undefined ? null : attributeCodec(layout, name).encode(value, 'metadata')
+      value === undefined ? null : encodeJson(attributeCodec(layout, name), value, 'metadata')
   }
   return json
 }

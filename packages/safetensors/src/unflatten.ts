@@ -8,6 +8,7 @@ import {
   type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
+  decodeJson,
 } from '@ao/base-tensor'
 import { quote, reasonOf, refuse } from './errors.ts'
 import { attributeCodec, type UnknownAttributes } from './flatten.ts'
@@ -178,7 +179,7 @@ function decodeAttributes(
     fields[field] =
       json === undefined || (json === null && optional)
         ? undefined
-        : attributeCodec(layout, field).decode(json, `${quote(name)}._data.${key}`)
+        : decodeJson(attributeCodec(layout, field), json, `${quote(name)}._data.${key}`)
   }
   return fields
 }

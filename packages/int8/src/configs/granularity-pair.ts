@@ -1,8 +1,8 @@
 /** @file One granularity for activations and weights, or one for each. */
 
-import { rejectJson, ValueError, type JsonCodec } from '@ao/base-tensor'
+import { rejectJson, ValueError, type JsonCodec, decodeJson, encodeJson } from '@ao/base-tensor'
 import { granularityCodec, type Granularity } from '@ao/granularity'
-import { PACKAGE } from '../layout.ts'
+import { fail } from '../errors.ts'
 
 /** One granularity for both, or `[activation, weight]`. */
 export type GranularityPair = Granularity | readonly [activation: Granularity, weight: Granularity]
@@ -24,19 +24,19 @@ export function splitGranularity(pair: GranularityPair): SplitGranularity {
   const list: readonly Granularity[] = isList(pair) ? pair : [pair, pair]
   const [activation, weight] = list
   if (!activation || !weight || list.length !== 2) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'one granularity, or a list of two: of activations, of weights',
-      got: `a list of ${list.length}`,
-    })
+    throw fail(
+      ValueError,
+      'one granularity, or a list of two: of activations, of weights',
+      `a list of ${list.length}`,
+    )
   }
   if (weight.type !== 'PerTensor' && weight.type !== 'PerRow') {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'PerTensor or PerRow as the granularity of weights that meet int8 activations',
-      got: JSON.stringify(weight),
-      cure: 'Use Int8WeightOnlyConfig to quantize weights by group.',
-    })
+    throw fail(
+      ValueError,
+      'PerTensor or PerRow as the granularity of weights that meet int8 activations',
+      JSON.stringify(weight),
+      'Use Int8WeightOnlyConfig to quantize weights by group.',
+    )
   }
   return { activation, weight }
 }
@@ -45,12 +45,12 @@ export function splitGranularity(pair: GranularityPair): SplitGranularity {
 export const granularityPairCodec: JsonCodec<GranularityPair> = {
   encode: (pair, dialect) =>
     isList(pair)
-      ? pair.map((granularity) => granularityCodec.encode(granularity, dialect))
-      : granularityCodec.encode(pair, dialect),
+      ? pair.map((granularity) => encodeJson(granularityCodec, granularity, dialect))
+      : encodeJson(granularityCodec, pair, dialect),
   decode: (json, path) => {
-    if (!Array.isArray(json)) return granularityCodec.decode(json, path)
+    if (!Array.isArray(json)) return decodeJson(granularityCodec, json, path)
     const [activation, weight] = json.map((item, i) =>
-      granularityCodec.decode(item, `${path}[${i}]`),
+      decodeJson(granularityCodec, item, `${path}[${i}]`),
     )
     return activation && weight && json.length === 2
       ? [activation, weight]

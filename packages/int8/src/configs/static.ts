@@ -18,8 +18,8 @@ import {
 } from '@ao/base-tensor'
 import { PerRow } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
+import { fail } from '../errors.ts'
 import { granularityPairCodec, splitGranularity, type GranularityPair } from './granularity-pair.ts'
-import { PACKAGE } from '../layout.ts'
 import { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import { skipReason } from './skip-reason.ts'
 import { Int8Tensor } from '../tensor.ts'
@@ -44,12 +44,12 @@ export interface Int8StaticActivationInt8WeightOptions {
 const noTensorCodec: JsonCodec<DenseTensor | undefined> = {
   encode: (value) => {
     if (value === undefined) return null
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'a config without tensors, to write it as JSON',
-      got: `an activation scale or zero point (${String(value)})`,
-      cure: 'Write the quantized model instead: its tensors carry them.',
-    })
+    throw fail(
+      ValueError,
+      'a config without tensors, to write it as JSON',
+      `an activation scale or zero point (${String(value)})`,
+      'Write the quantized model instead: its tensors carry them.',
+    )
   },
   decode: (json, path) => (json === null ? undefined : rejectJson(path, 'null', json)),
 }
@@ -114,12 +114,12 @@ export class Int8StaticActivationInt8WeightConfig implements QuantizationConfig 
     if (skipped) return skipped
     const { actQuantScale, actQuantZeroPoint, actMappingType } = this
     if (!actQuantScale || (actMappingType === 'ASYMMETRIC' && !actQuantZeroPoint)) {
-      throw new ValueError({
-        package: PACKAGE,
-        expected: `the scale${actQuantScale ? "'s zero point" : ''} of the activation that ${name} meets`,
-        got: 'none',
-        cure: 'Measure it by running examples through the model, or use Int8DynamicActivationInt8WeightConfig.',
-      })
+      throw fail(
+        ValueError,
+        `the scale${actQuantScale ? "'s zero point" : ''} of the activation that ${name} meets`,
+        'none',
+        'Measure it by running examples through the model, or use Int8DynamicActivationInt8WeightConfig.',
+      )
     }
     return Int8Tensor.fromHp(weight, {
       granularity: splitGranularity(this.granularity).weight,

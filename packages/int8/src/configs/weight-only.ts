@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { granularityCodec, PerRow, type Granularity } from '@ao/granularity'
-import { PACKAGE } from '../layout.ts'
+import { fail } from '../errors.ts'
 import { skipReason } from './skip-reason.ts'
 import { Int8Tensor } from '../tensor.ts'
 
@@ -69,11 +69,11 @@ export class Int8WeightOnlyConfig implements QuantizationConfig {
     const { granularity = PerRow(), groupSize, setInductorConfig = true } = options
     if (groupSize !== undefined) throw usePerGroup(groupSize)
     if (!['PerRow', 'PerTensor', 'PerGroup'].includes(granularity.type)) {
-      throw new ValueError({
-        package: PACKAGE,
-        expected: 'PerRow, PerTensor or PerGroup as the granularity of int8 weights',
-        got: JSON.stringify(granularity),
-      })
+      throw fail(
+        ValueError,
+        'PerRow, PerTensor or PerGroup as the granularity of int8 weights',
+        JSON.stringify(granularity),
+      )
     }
     this.granularity = granularity
     this.setInductorConfig = setInductorConfig
@@ -105,24 +105,23 @@ export class Int8WeightOnlyConfig implements QuantizationConfig {
 }
 
 function usePerGroup(groupSize: number): ValueError {
-  return new ValueError({
-    package: PACKAGE,
-    expected:
-      'a granularity instead of a group size, which torchao took until version 1 of the config',
-    got: `group size ${groupSize}`,
-    cure: `Use granularity PerGroup(${groupSize}).`,
-  })
+  return fail(
+    ValueError,
+    'a granularity instead of a group size, which torchao took until version 1 of the config',
+    `group size ${groupSize}`,
+    `Use granularity PerGroup(${groupSize}).`,
+  )
 }
 
 function checkGroupSize(name: string, k: number, groupSize: number): void {
   if (k % groupSize === 0) return
   const sizes = groupSizesFor(k, groupSize)
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `the group size to divide K=${k} of ${name}`,
-    got: String(groupSize),
-    cure: `Use ${sizes.slice(0, -1).join(', ')} or ${sizes.at(-1)}.`,
-  })
+  throw fail(
+    ShapeError,
+    `the group size to divide K=${k} of ${name}`,
+    groupSize,
+    `Use ${sizes.slice(0, -1).join(', ')} or ${sizes.at(-1)}.`,
+  )
 }
 
 /** Divisors of `k` around `groupSize`: up to two below and three above. */

@@ -11,13 +11,14 @@ import { readFloat32, ShapeError, type Tensor } from '@ao/base-tensor'
  * @param y - of the same shape
  * @throws {@link ShapeError} when the shapes differ
  */
+import { fail } from '../errors.ts'
 export async function computeError(x: Tensor, y: Tensor): Promise<number> {
   if (x.shape.join() !== y.shape.join()) {
-    throw new ShapeError({
-      package: '@ao/quant-primitives',
-      expected: 'tensors of one shape',
-      got: `[${x.shape.join(', ')}] and [${y.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'tensors of one shape',
+      `[${x.shape.join(', ')}] and [${y.shape.join(', ')}]`,
+    )
   }
   const [reference, values] = await Promise.all([readFloat32(x), readFloat32(y)])
   let signal = 0

@@ -1,9 +1,8 @@
 /** @file What group-wise helpers ask of their arguments. */
 
 import { ShapeError, ValueError, type Tensor } from '@ao/base-tensor'
+import { fail } from '../errors.ts'
 import { matrixShape } from './per-channel.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /**
  * The block of one group in a weight (N, K): all of a row where that is shorter than `groupSize`.
@@ -15,18 +14,10 @@ export function groupBlock(weight: Tensor, groupSize: number): [1, number] {
   const [, k] = matrixShape(weight)
   const size = Math.min(groupSize, k)
   if (!Number.isInteger(size) || size < 2) {
-    throw new ValueError({
-      package: PACKAGE,
-      expected: 'groups of 2 elements or more',
-      got: String(groupSize),
-    })
+    throw fail(ValueError, 'groups of 2 elements or more', groupSize)
   }
   if (k % size !== 0) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: `a group size that divides the last dimension ${k}`,
-      got: String(groupSize),
-    })
+    throw fail(ShapeError, `a group size that divides the last dimension ${k}`, groupSize)
   }
   return [1, size]
 }
@@ -34,5 +25,5 @@ export function groupBlock(weight: Tensor, groupSize: number): [1, number] {
 /** @throws {@link ValueError} unless `nBit` is in 1..8 */
 export function checkBits(nBit: number): void {
   if (Number.isInteger(nBit) && nBit >= 1 && nBit <= 8) return
-  throw new ValueError({ package: PACKAGE, expected: 'nBit in 1..8', got: String(nBit) })
+  throw fail(ValueError, 'nBit in 1..8', nBit)
 }

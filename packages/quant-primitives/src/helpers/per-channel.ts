@@ -1,10 +1,9 @@
 /** @file Weights with one scale for each output channel, or for the whole tensor. */
 
 import { finfo, ShapeError, type FloatDType, type StoredDType, type Tensor } from '@ao/base-tensor'
+import { fail } from '../errors.ts'
 import { dequantizeAffine, quantizeAffine } from '../affine.ts'
 import { chooseQparamsAffine, type AffineQparams } from '../choose-qparams.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /** Codes with their scales and zero points. */
 export interface QuantizedWithQparams extends AffineQparams {
@@ -68,9 +67,5 @@ export function dequantizePerTensor(
 /** @throws {@link ShapeError} unless `tensor` has 2 dimensions */
 export function matrixShape(tensor: Tensor): [rows: number, columns: number] {
   if (tensor.ndim === 2) return [tensor.shape[0] as number, tensor.shape[1] as number]
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: 'a tensor of 2 dimensions',
-    got: `shape [${tensor.shape.join(', ')}]`,
-  })
+  throw fail(ShapeError, 'a tensor of 2 dimensions', `shape [${tensor.shape.join(', ')}]`)
 }

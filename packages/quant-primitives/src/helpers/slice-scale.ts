@@ -2,6 +2,7 @@
 
 import { normalizeDim, ShapeError, type Tensor } from '@ao/base-tensor'
 
+import { fail } from '../errors.ts'
 /**
  * The scales of `data.slice(dim, start, end, step)`, as a view; torchao's `_slice_scale_for_dimension`.
  *
@@ -27,12 +28,12 @@ export function sliceScaleForDimension(
   const block = Math.floor(size / blocks)
   const aligned = from % block === 0 && (to % block === 0 || to === size)
   if (step !== 1 || (blocks > 1 && !aligned)) {
-    throw new ShapeError({
-      package: '@ao/quant-primitives',
-      expected: `a slice of dimension ${d} in steps of 1 and along its blocks of ${block}`,
-      got: `${from}:${to}:${step}`,
-      cure: 'Dequantize first, or slice at multiples of the block size.',
-    })
+    throw fail(
+      ShapeError,
+      `a slice of dimension ${d} in steps of 1 and along its blocks of ${block}`,
+      `${from}:${to}:${step}`,
+      'Dequantize first, or slice at multiples of the block size.',
+    )
   }
   return scale.slice(d, Math.floor(from / block), Math.ceil(to / block))
 }

@@ -1,9 +1,8 @@
 /** @file Scales and zero points in the order in which tinygemm's int4 kernels read them. */
 
 import { cat, DTypeError, ShapeError, type StoredDType, type Tensor } from '@ao/base-tensor'
+import { fail } from '../errors.ts'
 import type { AffineQparams } from '../choose-qparams.ts'
-
-const PACKAGE = '@ao/quant-primitives'
 
 /**
  * Scales and zero points (N, K/g) as one tensor (K/g, N, 2), scale first; torchao's
@@ -18,18 +17,18 @@ export function packTinygemmScalesAndZeros(
   dtype: StoredDType = 'bfloat16',
 ): Tensor {
   if (scale.dtype !== dtype || zeroPoint.dtype !== dtype) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: `scales and zero points of ${dtype}`,
-      got: `${scale.dtype} and ${zeroPoint.dtype}`,
-    })
+    throw fail(
+      DTypeError,
+      `scales and zero points of ${dtype}`,
+      `${scale.dtype} and ${zeroPoint.dtype}`,
+    )
   }
   if (scale.ndim < 2 || scale.shape.join() !== zeroPoint.shape.join()) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'scales and zero points of one shape (N, K/g)',
-      got: `[${scale.shape.join(', ')}] and [${zeroPoint.shape.join(', ')}]`,
-    })
+    throw fail(
+      ShapeError,
+      'scales and zero points of one shape (N, K/g)',
+      `[${scale.shape.join(', ')}] and [${zeroPoint.shape.join(', ')}]`,
+    )
   }
   const pairs = cat([scale.unsqueeze(-1), zeroPoint.unsqueeze(-1)], -1)
   return pairs.transpose(-3, -2).contiguous()
@@ -43,11 +42,7 @@ export function packTinygemmScalesAndZeros(
  */
 export function unpackTinygemmScalesAndZeros(scalesAndZeros: Tensor): AffineQparams {
   if (scalesAndZeros.ndim < 3 || scalesAndZeros.shape.at(-1) !== 2) {
-    throw new ShapeError({
-      package: PACKAGE,
-      expected: 'scales and zero points of shape (K/g, N, 2)',
-      got: `[${scalesAndZeros.shape.join(', ')}]`,
-    })
+    throw fail(ShapeError, 'scales and zero points of shape (K/g, N, 2)', scalesAndZeros.shape)
   }
   const pairs = scalesAndZeros.transpose(-3, -2)
   return { scale: pairs.narrow(-1, 0, 1), zeroPoint: pairs.narrow(-1, 1, 1) }
