@@ -1,8 +1,11 @@
 /** @file `GPU` objects in Node, from Dawn. See gpu.d.mts. */
 import { create, globals } from 'webgpu'
 
-/** Dawn crashes when the object that `create` gave is collected before what came from it. */
-const kept = {}
+/**
+ * One of each for the whole process, however often this module is loaded: Dawn crashes when what
+ * `create` gave is collected before what came from it.
+ */
+const kept = (globalThis[Symbol.for('ao.webgpu-driver')] ??= {})
 
 export async function testGPU() {
   const backend = process.env.AO_WEBGPU_BACKEND

@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+import 'webgpu' // declares GPU
 
 /**
  * The `GPU` that tests run on: a GPU or a software driver in Node, `navigator.gpu` in the browser.
