@@ -2,12 +2,16 @@
 
 import type { Device, Storage, StoredDType } from '@ao/base-tensor'
 
-/** One buffer of the GPU, as long as it is in use. */
-export interface Allocation {
+/** A buffer of the GPU. */
+export interface PooledBuffer {
   readonly id: number
   readonly buffer: GPUBuffer
   /** Size of the buffer, bytes. */
   readonly size: number
+}
+
+/** The use of a buffer by one tensor's storage; a later use of it is another allocation. */
+export interface Allocation extends PooledBuffer {
   isFree: boolean
 }
 
@@ -30,8 +34,8 @@ const STORAGE_USAGE = 0x80 | 0x04 | 0x08 // STORAGE | COPY_SRC | COPY_DST
 export class BufferPool {
   readonly #gpu: GPUDevice
   readonly #maxPooled: number
-  readonly #free = new Map<number, { allocation: Allocation; batch: number }[]>()
-  readonly #onDestroy: (allocation: Allocation) => void
+  readonly #free = new Map<number, { pooled: PooledBuffer; batch: number }[]>()
+  readonly #onDestroy: (buffer: PooledBuffer) => void
   #nextId = 0
   #used = 0
   #pooled = 0
@@ -40,7 +44,7 @@ export class BufferPool {
    * @param maxPooled - bytes of free buffers to keep; what is above is destroyed
    * @param onDestroy - told of buffers that go, once no recorded work needs them
    */
-  constructor(gpu: GPUDevice, maxPooled: number, onDestroy: (allocation: Allocation) => void) {
+  constructor(gpu: GPUDevice, maxPooled: number, onDestroy: (buffer: PooledBuffer) => void) {
     this.#gpu = gpu
     this.#maxPooled = maxPooled
     this.#onDestroy = onDestroy
@@ -63,10 +67,8 @@ export class BufferPool {
     this.#used += size
     const [found] = at >= 0 ? (list?.splice(at, 1) ?? []) : []
     if (found) {
-      const { allocation } = found
-      allocation.isFree = false
       this.#pooled -= size
-      return allocation
+      return { ...found.pooled, isFree: false }
     }
     const buffer = this.#gpu.createBuffer({ size, usage: STORAGE_USAGE })
     return { id: this.#nextId++, buffer, size, isFree: false }
@@ -76,19 +78,20 @@ export class BufferPool {
   give(allocation: Allocation, batch: number): void {
     if (allocation.isFree) return
     allocation.isFree = true
-    const { size } = allocation
+    const { id, buffer, size } = allocation
+    const pooled = { id, buffer, size }
     this.#used -= size
-    if (this.#pooled + size > this.#maxPooled) return this.#onDestroy(allocation)
+    if (this.#pooled + size > this.#maxPooled) return this.#onDestroy(pooled)
     this.#pooled += size
     const list = this.#free.get(size)
-    if (list) list.push({ allocation, batch })
-    else this.#free.set(size, [{ allocation, batch }])
+    if (list) list.push({ pooled, batch })
+    else this.#free.set(size, [{ pooled, batch }])
   }
 
   /** Lets go of all free buffers. */
   trim(): void {
     for (const list of this.#free.values()) {
-      for (const { allocation } of list) this.#onDestroy(allocation)
+      for (const { pooled } of list) this.#onDestroy(pooled)
     }
     this.#free.clear()
     this.#pooled = 0

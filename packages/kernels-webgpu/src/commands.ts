@@ -6,7 +6,7 @@
  * there, otherwise when they are. Batches are submitted in order.
  */
 
-import type { Allocation } from './buffers.ts'
+import type { Allocation, PooledBuffer } from './buffers.ts'
 import { PARAMS_SIZE, type Pipeline, type PipelineCache } from './pipelines.ts'
 
 /** Part of a buffer that a program sees. */
@@ -120,9 +120,9 @@ export class CommandQueue {
   }
 
   /** Destroys a buffer once all that was recorded is submitted. */
-  destroyLater(allocation: Allocation): void {
-    this.#batch.garbage.push(allocation.buffer)
-    const part = `:${allocation.id}@`
+  destroyLater({ id, buffer }: PooledBuffer): void {
+    this.#batch.garbage.push(buffer)
+    const part = `:${id}@`
     for (const key of this.#bindGroups.keys()) {
       if (key.includes(part)) this.#bindGroups.delete(key)
     }

@@ -24,7 +24,7 @@ import {
 } from './buffers.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import { CommandQueue, type BufferRange } from './commands.ts'
-import { DeviceLostError, KernelError } from './errors.ts'
+import { deviceLost, KernelError } from './errors.ts'
 import {
   packParams,
   type DispatchArgs,
@@ -84,7 +84,7 @@ export class WebGPUDevice implements Device, GPU {
     this.#collected = new FinalizationRegistry((allocation) => this.#release(allocation))
     for (const kernel of options.kernels.flat()) this.#kernels.set(kernel.op.opName, kernel)
     void gpu.lost.then((info) => {
-      this.#failure = new DeviceLostError(info)
+      this.#failure = deviceLost(info)
     })
     gpu.addEventListener('uncapturederror', ({ error }) => {
       this.#failure ??= new KernelError({
@@ -271,7 +271,7 @@ export class WebGPUDevice implements Device, GPU {
     this.#pool.trim()
     this.#queue.destroy()
     if (this.#isOwned) this.gpu.destroy()
-    this.#failure ??= new DeviceLostError({ reason: 'destroyed', message: 'destroy() was called' })
+    this.#failure ??= deviceLost({ reason: 'destroyed', message: 'destroy() was called' })
   }
 
   #allocate(dtype: StoredDType, length: number): GPUStorage {

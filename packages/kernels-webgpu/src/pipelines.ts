@@ -47,6 +47,8 @@ export class PipelineCache {
     const layout = this.#gpu.createPipelineLayout({
       bindGroupLayouts: [bindings, this.paramsLayout],
     })
+    // A shader that does not compile rejects `ready`; nobody else is to hear of it.
+    this.#gpu.pushErrorScope('validation')
     const module = this.#gpu.createShaderModule({ label: program.name, code: program.code })
     const ready = this.#gpu
       .createComputePipelineAsync({ label: program.name, layout, compute: { module } })
@@ -58,6 +60,7 @@ export class PipelineCache {
           throw await compileError(program, module, cause)
         },
       )
+    void this.#gpu.popErrorScope().catch(() => undefined)
     ready.catch(() => undefined) // whoever waits for the commands is told
     const entry: Pipeline = { program, bindings, pipeline: undefined, ready }
     return entry
