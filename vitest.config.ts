@@ -1,7 +1,7 @@
+import { chromiumOptions } from '@ao/webgpu-driver'
 import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions } from 'vite'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
-import { chromiumOptions, prepareEnvironment } from './tooling/webgpu-driver/index.mjs'
 import { wgslVitePlugin } from './tooling/wgsl/vite-plugin.mjs'
 
 const FOLDERS = '{packages,apps,tooling}/*/test/**'
@@ -9,10 +9,7 @@ const FOLDERS = '{packages,apps,tooling}/*/test/**'
 // Everything runs from source: no build comes first.
 const conditions = ['@ao/source']
 
-// Before workers start: a process chooses its driver once.
 const launchOptions = chromiumOptions()
-console.log(prepareEnvironment())
-if (launchOptions === undefined) console.log('Chromium: none. Tests run in Node alone.')
 
 /** One project for all packages: all tests in Node. */
 const node: TestProjectInlineConfiguration = {
@@ -23,7 +20,8 @@ const node: TestProjectInlineConfiguration = {
     name: 'node',
     include: [`${FOLDERS}/*.test.ts`],
     testTimeout: 60_000,
-    pool: 'forks', // threads cannot have a driver of their own
+    globalSetup: './tooling/webgpu-driver/vitest-setup.mjs',
+    pool: 'forks', // a process chooses its driver when it starts, so threads have none
   },
 }
 

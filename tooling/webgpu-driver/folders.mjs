@@ -18,7 +18,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliDecompressSync } from 'node:zlib'
 
-const source = dirname(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')))
+const require = createRequire(import.meta.url)
+const source = dirname(dirname(require.resolve('@sparticuz/chromium')))
 const { version } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
 const cache = fileURLToPath(new URL('../../node_modules/.cache/webgpu-driver/', import.meta.url))
 

@@ -1,4 +1,4 @@
-import 'webgpu' // declares GPU
+/// <reference types="webgpu" />
 
 /**
  * The `GPU` that tests run on: a GPU or a software driver in Node, `navigator.gpu` in the browser.
