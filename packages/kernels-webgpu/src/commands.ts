@@ -53,8 +53,10 @@ interface Batch {
   readonly garbage: GPUBuffer[]
 }
 
-/** Where a profile's timestamps go: a pass of its own for each dispatch. */
+/** Where a profile's timestamps go. */
 export interface PassTimer {
+  /** Whether each dispatch gets a pass, and so a time, of its own. */
+  readonly isPerDispatch: boolean
   /** The timestamps of the next pass, for the kernel `name`. */
   next(name: string): GPUComputePassTimestampWrites
   /** Called before the batch is submitted. */
@@ -180,7 +182,7 @@ export class CommandQueue {
     for (const command of commands) {
       if (command.kind === 'dispatch') {
         const { program, pipeline } = command.pipeline
-        if (this.timer) endPass()
+        if (this.timer?.isPerDispatch) endPass()
         pass ??= encoder.beginComputePass(
           this.timer ? { timestampWrites: this.timer.next(program.name) } : undefined,
         )

@@ -35,7 +35,7 @@ import {
 } from './kernel.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { Program } from './program.ts'
-import { profile, type KernelTiming } from './profile.ts'
+import { elapsed, profile, type KernelTiming } from './profile.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
 import { storagesIn } from './scope.ts'
 
@@ -258,7 +258,18 @@ export class WebGPUDevice implements Device, GPU {
    */
   async profile(run: () => void): Promise<KernelTiming[]> {
     await this.finish()
-    return profile(this.gpu, this.#queue, () => this.scope(run))
+    return profile({ gpu: this.gpu, queue: this.#queue, run: () => this.scope(run) })
+  }
+
+  /**
+   * Nanoseconds on the GPU from the begin of the first kernel that `run` calls to the end of the last,
+   * in one go as they usually run.
+   *
+   * @throws {@link DeviceError} on GPUs without timestamp queries
+   */
+  async time(run: () => void): Promise<number> {
+    await this.finish()
+    return elapsed({ gpu: this.gpu, queue: this.#queue, run: () => this.scope(run) })
   }
 
   /** Gives free buffers back to the system. */

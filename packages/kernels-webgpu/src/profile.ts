@@ -1,7 +1,7 @@
 /** @file Times of kernels, by the GPU's own clock. */
 
 import { DeviceError } from '@ao/base-tensor'
-import type { CommandQueue, PassTimer } from './commands.ts'
+import type { CommandQueue } from './commands.ts'
 
 /** How long one kernel took. */
 export interface KernelTiming {
@@ -11,12 +11,32 @@ export interface KernelTiming {
 
 const MAX_PASSES = 2048 // a query set has 4096 timestamps at most
 
-/** Runs `run` with a pass and two timestamps for each dispatch; at most 2048 of them are timed. */
-export async function profile(
-  gpu: GPUDevice,
-  queue: CommandQueue,
-  run: () => void,
-): Promise<KernelTiming[]> {
+/** What runs are timed with: the GPU, its queue, and a call that records the work. */
+interface Profiled {
+  readonly gpu: GPUDevice
+  readonly queue: CommandQueue
+  readonly run: () => void
+}
+
+/** Runs with a pass and two timestamps for each dispatch; at most 2048 of them are timed. */
+export async function profile(profiled: Profiled): Promise<KernelTiming[]> {
+  const { names, stamps } = await timestamps(profiled, true)
+  return names.map((kernel, i) => ({ kernel, nanoseconds: between(stamps, 2 * i, 2 * i + 1) }))
+}
+
+/** Nanoseconds from the begin of the first dispatch to the end of the last, in passes as they come. */
+export async function elapsed(profiled: Profiled): Promise<number> {
+  const { names, stamps } = await timestamps(profiled, false)
+  return names.length === 0 ? 0 : between(stamps, 0, 2 * names.length - 1)
+}
+
+const between = (stamps: BigUint64Array, from: number, to: number): number =>
+  Number((stamps[to] as bigint) - (stamps[from] as bigint))
+
+async function timestamps(
+  { gpu, queue, run }: Profiled,
+  isPerDispatch: boolean,
+): Promise<{ names: string[]; stamps: BigUint64Array }> {
   if (!gpu.features.has('timestamp-query')) {
     throw new DeviceError({
       package: '@ao/kernels-webgpu',
@@ -29,10 +49,11 @@ export async function profile(
   const resolved = gpu.createBuffer({ size: bytes, usage: 0x200 | 0x04 }) // QUERY_RESOLVE | COPY_SRC
   const staging = gpu.createBuffer({ size: bytes, usage: 0x01 | 0x08 }) // MAP_READ | COPY_DST
   const names: string[] = []
-  const timer: PassTimer = {
+  queue.timer = {
+    isPerDispatch,
     next(name) {
       const at = Math.min(names.length, MAX_PASSES - 1)
-      names.push(name)
+      if (names.length < MAX_PASSES) names.push(name)
       return { querySet, beginningOfPassWriteIndex: 2 * at, endOfPassWriteIndex: 2 * at + 1 }
     },
     resolve(encoder) {
@@ -40,16 +61,11 @@ export async function profile(
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes)
     },
   }
-  queue.timer = timer
   try {
     run()
     await queue.flush()
     await staging.mapAsync(0x01)
-    const stamps = new BigUint64Array(staging.getMappedRange())
-    return names.slice(0, MAX_PASSES).map((kernel, i) => ({
-      kernel,
-      nanoseconds: Number((stamps[2 * i + 1] as bigint) - (stamps[2 * i] as bigint)),
-    }))
+    return { names, stamps: new BigUint64Array(staging.getMappedRange().slice(0)) }
   } finally {
     queue.timer = undefined
     for (const part of [querySet, resolved, staging]) part.destroy()

@@ -295,6 +295,7 @@ describe.skipIf(!gpu)('WebGPUDevice', () => {
       const times = await device.profile(() => void shift(shift(x, 1), 2))
       expect(times.map(({ kernel: name }) => name)).toEqual(['shift', 'shift'])
       for (const { nanoseconds } of times) expect(nanoseconds).toBeGreaterThanOrEqual(0)
+      expect(await device.time(() => void shift(shift(x, 1), 2))).toBeGreaterThan(0)
     }
     device.destroy()
   })
