@@ -8,6 +8,8 @@ export interface ByteSource {
   readonly name: string
   /** Bytes of the whole file. */
   readonly size: number
+  /** Whether each read costs a round trip: neighbouring reads are then joined, and made ahead. */
+  readonly remote?: boolean
   /**
    * Bytes `offset` to `offset + length`, as new memory that the caller may keep and write into.
    *

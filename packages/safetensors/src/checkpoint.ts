@@ -17,6 +17,8 @@ import {
 } from './checkpoint-files.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { storedDTypeOf } from './file-dtype.ts'
+import type { FileTensor } from './header.ts'
+import { ReadAhead, type ByteRange } from './read-ahead.ts'
 import type { SafetensorsFile } from './safetensors-file.ts'
 import {
   partsByColon,
@@ -47,6 +49,11 @@ export interface TensorInfo {
   readonly missing: readonly string[]
   /** As stored, for those who list a file without its classes. */
   readonly attributes: Readonly<Record<string, Json>>
+}
+
+export interface EntriesOptions extends Partial<FormatOptions> {
+  /** Which tensors, in this order: all unless given. Reading is fastest in the order of the files. */
+  readonly names?: readonly string[]
 }
 
 /** An open checkpoint. Only headers are in memory. */
@@ -135,11 +142,26 @@ export class Checkpoint {
     })
   }
 
-  /** All tensors, one after the other; each is read when it is asked for. */
+  /**
+   * Tensors one after the other, all unless `names` says which. Each is read when it is asked for; of a
+   * server's files, the next ones are fetched meanwhile, neighbours in one request: up to 32 MiB.
+   */
   async *entries(
-    options: FormatOptions = { formats: [] },
+    options: EntriesOptions = {},
   ): AsyncGenerator<[name: string, tensor: Tensor], void, undefined> {
-    for (const name of this.names) yield [name, await this.read(name, options)]
+    const { names = this.names, formats = [] } = options
+    const parts = names.flatMap((name) => this.#find(name).parts)
+    const bytes = new ReadAhead(parts.map((part) => this.#range(part)))
+    try {
+      for (const name of names) {
+        const load = async ({ fileName, key }: TensorPart): Promise<DenseTensor> =>
+          this.#file(fileName).decode(key, await bytes.next())
+        // No variable holds the tensor, so that it can be freed while the next one is read.
+        yield [name, await this.#build(name, { formats }, load)]
+      }
+    } finally {
+      bytes.stop()
+    }
   }
 
   async close(): Promise<void> {
@@ -168,6 +190,12 @@ export class Checkpoint {
       this.note({ kind: 'unknown-attribute', name, message })
     }
     return tensor
+  }
+
+  #range({ fileName, key }: TensorPart): ByteRange {
+    const { source, tensors } = this.#file(fileName)
+    const { offset, nbytes } = tensors.get(key) as FileTensor
+    return { source, offset, length: nbytes }
   }
 
   #file(fileName: string): SafetensorsFile {

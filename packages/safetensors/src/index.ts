@@ -1,7 +1,7 @@
 export type { ByteSink } from './byte-sink.ts'
 export { blobSource, bytesSource, type ByteSource } from './byte-source.ts'
 export type { CheckpointFiles, CheckpointNote, StoredTensor } from './checkpoint-files.ts'
-export { Checkpoint, type TensorInfo, type TensorPart } from './checkpoint.ts'
+export { Checkpoint, type EntriesOptions, type TensorInfo, type TensorPart } from './checkpoint.ts'
 export { FileError } from './errors.ts'
 export { storedDTypeOf, type FileDType } from './file-dtype.ts'
 export {

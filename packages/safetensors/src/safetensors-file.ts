@@ -1,6 +1,12 @@
 /** @file One safetensors file, read tensor by tensor. */
 
-import { arrayFromBytes, DTypeError, fromArray, type DenseTensor } from '@ao/base-tensor'
+import {
+  arrayFromBytes,
+  DTypeError,
+  fromArray,
+  type DenseTensor,
+  type StoredDType,
+} from '@ao/base-tensor'
 import type { ByteSource } from './byte-source.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { FILE_DTYPE_NAMES, storedDTypeOf } from './file-dtype.ts'
@@ -36,18 +42,14 @@ export class SafetensorsFile {
    * @throws {@link DTypeError} for dtypes that `@ao` tensors cannot have: see {@link readBytes}
    */
   async read(name: string): Promise<DenseTensor> {
-    const { dtype, shape } = this.#find(name)
-    const stored = storedDTypeOf(dtype)
-    if (!stored) {
-      const known = FILE_DTYPE_NAMES.filter(storedDTypeOf)
-      throw new DTypeError({
-        package: PACKAGE,
-        expected: `${quote(name)} in ${this.name} to be of a dtype that tensors can have here (${known.join(', ')})`,
-        got: dtype,
-        cure: 'Read it with readBytes(name) and convert it.',
-      })
-    }
-    return fromArray(arrayFromBytes(stored, await this.readBytes(name)), shape, stored)
+    this.#storedDType(name)
+    return this.decode(name, await this.readBytes(name))
+  }
+
+  /** The tensor that its bytes stand for: those of {@link readBytes}, come by in another way. */
+  decode(name: string, bytes: Uint8Array<ArrayBuffer>): DenseTensor {
+    const dtype = this.#storedDType(name)
+    return fromArray(arrayFromBytes(dtype, bytes), this.#find(name).shape, dtype)
   }
 
   /** The bytes of one tensor, of any dtype: little-endian, row-major. */
@@ -58,6 +60,19 @@ export class SafetensorsFile {
 
   close(): Promise<void> {
     return this.source.close()
+  }
+
+  #storedDType(name: string): StoredDType {
+    const { dtype } = this.#find(name)
+    const stored = storedDTypeOf(dtype)
+    if (stored) return stored
+    const known = FILE_DTYPE_NAMES.filter(storedDTypeOf)
+    throw new DTypeError({
+      package: PACKAGE,
+      expected: `${quote(name)} in ${this.name} to be of a dtype that tensors can have here (${known.join(', ')})`,
+      got: dtype,
+      cure: 'Read it with readBytes(name) and convert it.',
+    })
   }
 
   #find(name: string): FileTensor {

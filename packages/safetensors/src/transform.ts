@@ -13,6 +13,7 @@ import type { CheckpointDestination } from './folder.ts'
 import type { FileLayout } from './layout.ts'
 import type { FileTensor } from './header.ts'
 import { SINGLE_FILE } from './index-file.ts'
+import { ReadAhead, type ByteRange } from './read-ahead.ts'
 import type { SafetensorsFile } from './safetensors-file.ts'
 import {
   planFile,
@@ -124,6 +125,10 @@ class TransformRun {
   readonly #entries: readonly PlannedEntry[]
   readonly #layouts: ReadonlyMap<string, FileLayout>
   readonly #totalBytes: number
+  /** Tensors to transform, in the order of the entries. */
+  readonly #tensors: AsyncGenerator<[name: string, tensor: Tensor], void, undefined>
+  /** Chunks to copy, in the order of the entries. */
+  readonly #chunks: ReadAhead
   #done = 0
   #bytes = 0
 
@@ -137,20 +142,28 @@ class TransformRun {
     this.#checkpoint = checkpoint
     this.#transform = transform
     this.#options = options
-    this.#entries = plan.entries.filter(({ fileName }) => fileNames.includes(fileName))
+    this.#entries = fileNames.flatMap((name) => plan.entries.filter((e) => e.fileName === name))
     this.#layouts = new Map(fileNames.map((fileName) => [fileName, planFile(plan, fileName)]))
     this.#totalBytes = [...this.#layouts.values()].reduce((sum, { size }) => sum + size, 0)
+    this.#tensors = checkpoint.entries({ ...options, names: this.#transformed() })
+    this.#chunks = new ReadAhead(
+      this.#entries.flatMap(({ copied }) => [...(copied?.values() ?? [])].flatMap(this.#split)),
+    )
   }
 
   report(): TransformReport {
     return {
       fileNames: [...this.#layouts.keys()],
-      transformed: this.#entries.filter(({ copied }) => !copied).map(({ name }) => name),
+      transformed: this.#transformed(),
       kept: this.#entries.flatMap(({ name, reason }) =>
         reason === undefined ? [] : [{ name, reason }],
       ),
       bytes: this.#totalBytes,
     }
+  }
+
+  #transformed(): string[] {
+    return this.#entries.filter(({ copied }) => !copied).map(({ name }) => name)
   }
 
   async writeAll(destination: CheckpointDestination): Promise<void> {
@@ -166,6 +179,9 @@ class TransformRun {
     } catch (error) {
       await Promise.all(sinks.map((sink) => sink.abort()))
       throw error
+    } finally {
+      this.#chunks.stop()
+      await this.#tensors.return()
     }
   }
 
@@ -194,21 +210,28 @@ class TransformRun {
     copied: ReadonlyMap<string, TensorPart>,
   ): Promise<void> {
     for (const [key, part] of copied) {
-      const target = layout.tensors.get(key) as FileTensor
-      const file = this.#checkpoint.files.get(part.fileName) as SafetensorsFile
-      const from = file.tensors.get(part.key) as FileTensor
-      for (let done = 0; done < from.nbytes; done += CHUNK_BYTES) {
+      const { offset } = layout.tensors.get(key) as FileTensor
+      let done = 0
+      for (const { length } of this.#split(part)) {
         this.#options.signal?.throwIfAborted()
-        const length = Math.min(CHUNK_BYTES, from.nbytes - done)
-        const bytes = await file.source.read(from.offset + done, length)
-        await this.#write(sink, target.offset + done, bytes)
+        await this.#write(sink, offset + done, await this.#chunks.next())
+        done += length
       }
     }
   }
 
+  readonly #split = (part: TensorPart): ByteRange[] => {
+    const { source, tensors } = this.#checkpoint.files.get(part.fileName) as SafetensorsFile
+    const { offset, nbytes } = tensors.get(part.key) as FileTensor
+    return Array.from({ length: Math.ceil(nbytes / CHUNK_BYTES) }, (_, i) => ({
+      source,
+      offset: offset + i * CHUNK_BYTES,
+      length: Math.min(CHUNK_BYTES, nbytes - i * CHUNK_BYTES),
+    }))
+  }
+
   async #transformTensor(sink: ByteSink, layout: FileLayout, entry: PlannedEntry): Promise<void> {
-    const { name } = entry
-    const tensor = await this.#checkpoint.read(name, this.#options)
+    const [name, tensor] = (await this.#tensors.next()).value as [string, Tensor]
     const result = await this.#transform(name, tensor)
     const parts = isSkipped(result)
       ? refuseChange(name, result.skipped)

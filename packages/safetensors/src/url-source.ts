@@ -47,6 +47,7 @@ export async function findUrlSource(
   return {
     name: url,
     size,
+    remote: true,
     read: async (offset, length) => {
       checkRange(url, size, offset, length)
       if (offset + length <= start.length) return start.slice(offset, offset + length)
