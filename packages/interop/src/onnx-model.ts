@@ -1,5 +1,6 @@
 /**
- * @file An ONNX file of one `MatMulNBits` node: input `x` (M, K), output `y` (M, N).
+ * @file An ONNX file of one `MatMulNBits` node: input `x` (M, K), output `y` (M, N); or of several, each
+ * of which multiplies what the one before gave.
  *
  * ONNX files are protocol buffers; field numbers below are those of onnx.proto.
  */
@@ -29,35 +30,54 @@ interface ValueInfo {
   readonly columns: number
 }
 
-interface Model {
+/** One product of the chain. */
+interface Node {
   readonly weight: MatMulNBits
-  readonly initializers: readonly NamedTensor[]
-  /** Of the node, in the operator's order; '' for one that is left out. */
+  /** In the operator's order; '' for one that is left out. */
   readonly inputs: readonly string[]
+  readonly output: string
+}
+
+interface Model {
+  readonly nodes: readonly Node[]
+  readonly initializers: readonly NamedTensor[]
 }
 
 /**
- * The bytes of a model that computes `y = x @ weight^T + bias`.
+ * The bytes of a model that computes `y = x @ weight^T + bias`, or `x @ first^T @ second^T ...`.
  *
- * @param options - `bias` (N), of the scales' dtype
+ * @param weights - one weight, or those of a chain; one that comes again is stored once
+ * @param options - `bias` (N) of the last product, of the scales' dtype
  * @throws {@link ValueError} for tensors of a dtype that ONNX Runtime does not take here
  */
 export function onnxMatMulNBitsModel(
-  weight: MatMulNBits,
+  weights: MatMulNBits | readonly MatMulNBits[],
   { bias }: { readonly bias?: Tensor | undefined } = {},
 ): Uint8Array {
-  const { B, scales, zeroPoints } = weight
-  const constants = [
-    { name: 'B', tensor: B },
-    { name: 'scales', tensor: scales },
-    { name: 'zero_points', tensor: zeroPoints },
-    { name: '', tensor: undefined }, // g_idx
-    { name: 'bias', tensor: bias },
-  ]
-  const initializers = constants.filter((each): each is NamedTensor => each.tensor !== undefined)
-  const inputs = ['x', ...constants.map(({ name, tensor }) => (tensor ? name : ''))]
+  const chain = 'B' in weights ? [weights] : weights
+  const distinct = [...new Set(chain)]
+  const initializers: NamedTensor[] = []
+  const store = (name: string, tensor: Tensor | undefined): string => {
+    if (!tensor) return ''
+    if (!initializers.some((each) => each.name === name)) initializers.push({ name, tensor })
+    return name
+  }
+  const nodes = chain.map((weight, at) => {
+    const { B, scales, zeroPoints } = weight
+    const suffix = distinct.length > 1 ? String(distinct.indexOf(weight)) : ''
+    const isLast = at === chain.length - 1
+    const inputs = [
+      at === 0 ? 'x' : `y${at - 1}`,
+      store(`B${suffix}`, B),
+      store(`scales${suffix}`, scales),
+      store(`zero_points${suffix}`, zeroPoints),
+      '', // g_idx
+      store('bias', isLast ? bias : undefined),
+    ]
+    return { weight, inputs, output: isLast ? 'y' : `y${at}` }
+  })
   const pbf = new PbfWriter()
-  writeModel({ weight, initializers, inputs }, pbf)
+  writeModel({ nodes, initializers }, pbf)
   return pbf.finish()
 }
 
@@ -73,19 +93,26 @@ function writeOpset({ domain, version }: (typeof OPSETS)[number], pbf: PbfWriter
   pbf.writeVarintField(2, version)
 }
 
-function writeGraph(model: Model, pbf: PbfWriter): void {
-  const { scales, attributes } = model.weight
-  const elementType = elementTypeOf(scales)
-  pbf.writeMessage(1, writeNode, model)
+function writeGraph({ nodes, initializers }: Model, pbf: PbfWriter): void {
+  const [first, last] = [nodes[0] as Node, nodes.at(-1) as Node]
+  const input = { name: 'x', columns: first.weight.attributes.K }
+  const output = { name: 'y', columns: last.weight.attributes.N }
+  for (const node of nodes) pbf.writeMessage(1, writeNode, node)
   pbf.writeStringField(2, 'linear')
-  for (const each of model.initializers) pbf.writeMessage(5, writeTensor, each)
-  pbf.writeMessage(11, writeValueInfo, { name: 'x', elementType, columns: attributes.K })
-  pbf.writeMessage(12, writeValueInfo, { name: 'y', elementType, columns: attributes.N })
+  for (const each of initializers) pbf.writeMessage(5, writeTensor, each)
+  pbf.writeMessage(11, writeValueInfo, {
+    ...input,
+    elementType: elementTypeOf(first.weight.scales),
+  })
+  pbf.writeMessage(12, writeValueInfo, {
+    ...output,
+    elementType: elementTypeOf(last.weight.scales),
+  })
 }
 
-function writeNode({ inputs, weight }: Model, pbf: PbfWriter): void {
+function writeNode({ inputs, output, weight }: Node, pbf: PbfWriter): void {
   for (const name of inputs) pbf.writeStringField(1, name)
-  pbf.writeStringField(2, 'y')
+  pbf.writeStringField(2, output)
   pbf.writeStringField(4, 'MatMulNBits')
   for (const attribute of Object.entries(weight.attributes)) {
     pbf.writeMessage(5, writeAttribute, attribute as [string, number])

@@ -19,10 +19,14 @@ import { describe, expect, it } from 'vitest'
 import { randn } from './support.ts'
 
 /** `linear(x, weight, bias)` by ONNX Runtime. */
-async function run(weight: MatMulNBits, x: DenseTensor, bias?: Tensor): Promise<Float32Array> {
+async function run(
+  weight: MatMulNBits | readonly MatMulNBits[],
+  x: DenseTensor,
+  bias?: Tensor,
+): Promise<Float32Array> {
   const model = onnxMatMulNBitsModel(weight, { bias })
   const session = await InferenceSession.create(model, { executionProviders: ['cpu'] })
-  const type = weight.scales.dtype as 'float32' | 'float16'
+  const type = [weight].flat()[0]!.scales.dtype as 'float32' | 'float16'
   const input = new OnnxTensor(type as 'float32', hostArray(x) as Float32Array, x.shape)
   const { y } = await session.run({ x: input })
   await session.release()
@@ -99,4 +103,19 @@ it('refuses a bias of a dtype that ONNX Runtime does not take', () => {
   expect(() => onnxMatMulNBitsModel(weight, { bias })).toThrow(
     '[@ao/interop] Expected tensors of float32, float16 or uint8, got bfloat16.',
   )
+})
+
+describe('a chain of MatMulNBits', () => {
+  it('multiplies by each weight in turn, and stores one that comes again once', async () => {
+    const options = { blockSize: [1, 32] }
+    const up = Int4Tensor.fromHp(randn(96, 64), options)
+    const down = Int4Tensor.fromHp(randn(64, 96, 'float32', 5), options)
+    const [first, second] = [toMatMulNBits(up.toCodes()), toMatMulNBits(down.toCodes())]
+    const x = randn(3, 64, 'float32', 2)
+    const chain = [first, second, first]
+    const ours = linear(linear(linear(x, up), down), up)
+    expect(sqnr(hostFloat32(ours), await run(chain, x))).toBeGreaterThan(100)
+    const single = onnxMatMulNBitsModel([first, second]).length
+    expect(onnxMatMulNBitsModel(chain).length - single).toBeLessThan(300)
+  })
 })
