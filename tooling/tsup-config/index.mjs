@@ -11,8 +11,12 @@ import { wgslEsbuildPlugin } from '../wgsl/esbuild-plugin.mjs'
  * `./dist/<name>.js` of its `exports` (with types) and of its `bin` comes from `./src/<name>.ts`.
  */
 export function aoPackage() {
-  const { exports = {}, bin = {} } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const { exports = {}, bin = {}, dependencies = {} } = readManifest()
   const library = entries(Object.values(exports).flatMap((target) => target.default ?? []))
+  // Declarations that speak of GPUDevice and its like say where these are declared.
+  const globals = '@webgpu/types' in dependencies && {
+    banner: '/// <reference types="@webgpu/types" />',
+  }
   return defineConfig({
     entry: { ...library, ...entries(Object.values(bin)) },
     format: ['esm'],
@@ -21,12 +25,16 @@ export function aoPackage() {
     removeNodeProtocol: false,
     target: 'es2022',
     esbuildPlugins: [wgslEsbuildPlugin()],
-    dts: Object.keys(library).length > 0 && { entry: library },
+    dts: Object.keys(library).length > 0 && { entry: library, ...globals },
     sourcemap: true,
     treeshake: true,
     clean: true,
     silent: true,
   })
+}
+
+function readManifest() {
+  return JSON.parse(readFileSync('package.json', 'utf8'))
 }
 
 function entries(files) {
