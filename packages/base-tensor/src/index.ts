@@ -112,6 +112,7 @@ export {
   promote,
 } from './math-ops.ts'
 export { dot, matmulNT, tiledMatmulNT, type FillRows } from './matmul.ts'
+export { nextTask } from './next-task.ts'
 export {
   defineOp,
   isTensor,

@@ -1,9 +1,8 @@
 /** @file Text generation, token by token. */
 
-import { readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
+import { nextTask, readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
 import type { LlamaConfig } from './config.ts'
 import type { KVCache } from './kv-cache.ts'
-import { nextTask } from './next-task.ts'
 import { createSampler, type SamplingOptions } from './sampler.ts'
 
 export interface GenerateOptions extends SamplingOptions {

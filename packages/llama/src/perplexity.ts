@@ -1,7 +1,6 @@
 /** @file Perplexity: how well a model predicts a text. */
 
-import { readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
-import { nextTask } from './next-task.ts'
+import { nextTask, readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
 
 /** Any model that gives logits (T, vocabulary) for T token ids. */
 export interface LogitsModel {

@@ -2,6 +2,7 @@
 
 import {
   isSkipped,
+  nextTask,
   type Device,
   type QuantizationConfig,
   type Skipped,
@@ -29,7 +30,10 @@ export interface Candidate {
   replace(quantized: Tensor): void
 }
 
-/** Selects configs for all candidates first, then quantizes and replaces one after the other. */
+/**
+ * Selects configs for all candidates first, then quantizes and replaces one after the other. The event
+ * loop runs after each.
+ */
 export async function quantizeCandidates(
   candidates: readonly Candidate[],
   config: QuantizationConfig,
@@ -60,6 +64,7 @@ export async function quantizeCandidates(
       quantized.push(describeQuantized(name, weight, result))
     }
     await options.onProgress?.({ name, done: i + 1, total: jobs.length })
+    await nextTask()
   }
   return { quantized, skipped, unusedKeys: selector.unusedKeys }
 }

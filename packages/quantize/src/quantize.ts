@@ -18,7 +18,7 @@ export interface QuantizeOptions extends ApplyOptions {
 /**
  * Quantizes a model's weights in place. torchao's `quantize_`.
  *
- * Weights are replaced one by one, and none that is quantized already is touched. One that several
+ * Weights are replaced one by one, with a turn for the event loop after each, and none that is quantized already is touched. One that several
  * layers share is quantized once and stays shared by those that were selected; others, such as an
  * embedding that is tied to a linear layer, keep the float weight.
  *

@@ -36,5 +36,5 @@ export interface QuantizeProgress {
   readonly total: number
 }
 
-/** Called after each weight, and awaited: time for a page to draw. */
+/** Called after each weight, and awaited. */
 export type OnProgress = (progress: QuantizeProgress) => void | Promise<void>

@@ -4,6 +4,7 @@ import {
   fromArray,
   hostFloat32,
   meta,
+  nextTask,
   tensor,
   zeros,
   type Device,
@@ -48,6 +49,20 @@ describe('quantize_', () => {
     const y = (model[0] as Linear).forward(tensor([[1, 1]]))
     expect([...hostFloat32(y)]).toEqual([0.5, 6])
     expect(String(model)).toContain('(0): Linear(in=2, out=2, bias=true, weight=StepTensor())')
+  })
+
+  it('lets the event loop run after each weight', async () => {
+    const model = new Sequential(...[0, 1, 2, 3].map(() => new Linear(zeros([2, 2]))))
+    const events: string[] = []
+    const onProgress = ({ name }: QuantizeProgress): void => {
+      events.push(name)
+      void nextTask().then(() => events.push(`after ${name}`))
+    }
+    await quantize_(model, new StepConfig(), { onProgress })
+    for (const i of [0, 1]) {
+      const next = events.indexOf(`${i + 2}.weight`)
+      expect(events.slice(0, next)).toContain(`after ${i}.weight`)
+    }
   })
 
   it('never quantizes twice', async () => {
