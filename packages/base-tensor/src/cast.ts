@@ -6,7 +6,7 @@
  */
 
 import { asDense, fromArray, hostArray, zeros, type DenseTensor } from './dense-tensor.ts'
-import { newArray, type StoredDType, type TypedArray } from './dtype.ts'
+import { newArray, type FloatDType, type StoredDType, type TypedArray } from './dtype.ts'
 import {
   fromFloat16Bits,
   fromFloat8E4m3Bits,
@@ -106,6 +106,11 @@ export function fromFloat32Array(values: Float32Array, dtype: StoredDType): Type
   }
 }
 
+/** Rounds all values to `dtype`, in place. */
+export function roundArray(values: Float32Array, dtype: FloatDType): void {
+  if (dtype !== 'float32') values.set(toFloat32Array(fromFloat32Array(values, dtype), dtype))
+}
+
 function encodeBfloat16(values: Float32Array): Uint16Array {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length)
   const out = new Uint16Array(bits.length)
@@ -152,19 +157,13 @@ function isInteger(dtype: StoredDType): boolean {
 }
 
 function castIntegers(array: TypedArray, from: StoredDType, to: StoredDType): TypedArray {
-  if (to === 'int64') return widen(array as Int32Array)
+  if (to === 'int64') return BigInt64Array.from(array as Int32Array, BigInt)
+  const out = newArray(to, array.length)
   const numbers =
     from === 'int64'
       ? Int32Array.from(array as BigInt64Array, (value) => Number(BigInt.asIntN(32, value)))
-      : (array as Int32Array)
-  const out = newArray(to, array.length)
+      : array
   out.set(numbers as never) // typed arrays wrap
-  return out
-}
-
-function widen(array: Int32Array): BigInt64Array {
-  const out = new BigInt64Array(array.length)
-  for (let i = 0; i < out.length; i++) out[i] = BigInt(array[i] as number)
   return out
 }
 
@@ -212,20 +211,14 @@ export function tensor(
     nestedShape.push(level.length)
     level = level[0]
   }
-  const flat =
+  const { shape = nestedShape, dtype = 'float32' } = options
+  const numbers =
     values instanceof Float32Array
       ? values
-      : Float64Array.from((Array.isArray(values) ? values : [values]).flat(Infinity) as number[])
-  const shape = options.shape ?? nestedShape
-  const dtype = options.dtype ?? 'float32'
-  if (flat instanceof Float32Array) return fromFloat32(flat.slice(), shape, dtype)
-  if (dtype === 'int32' || dtype === 'int64') {
-    const convert = dtype === 'int32' ? toInt32 : toInt64
-    const out = newArray(dtype, flat.length)
-    flat.forEach((value, i) => (out[i] = convert(value)))
-    return fromArray(out, shape, dtype)
-  }
-  return fromFloat32(Float32Array.from(flat), shape, dtype)
+      : Float64Array.from([values].flat(Infinity as 1) as number[])
+  // Large integers must not lose digits to float32.
+  const exact = dtype === 'int32' || dtype === 'int64' ? numbers : new Float32Array(numbers)
+  return fromArray(fromFloat32Array(exact as Float32Array, dtype), shape, dtype)
 }
 
 /** A number or rows of numbers, to any depth. */

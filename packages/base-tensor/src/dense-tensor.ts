@@ -80,8 +80,7 @@ export class DenseTensor implements Tensor {
   }
 
   narrow(dim: number, start: number, length: number): DenseTensor {
-    checkNarrow(this.shape, dim, start, length)
-    const from = start < 0 ? start + (this.shape.at(dim) as number) : start
+    const from = narrowStart(this.shape, dim, start, length)
     return this.slice(dim, from, from + length)
   }
 
@@ -303,23 +302,22 @@ function checkCopy(target: Tensor, source: Tensor): void {
   }
 }
 
-/** @throws {@link ShapeError} unless `start` and `length` lie within `dim` */
-export function checkNarrow(
+/**
+ * The start of `length` elements of `dim`, counted from the front.
+ *
+ * @throws {@link ShapeError} unless they lie within `dim`
+ */
+export function narrowStart(
   shape: readonly number[],
   dim: number,
   start: number,
   length: number,
-): void {
+): number {
   const size = shape[normalizeDim(dim, shape.length)] as number
   const from = start < 0 ? start + size : start
-  if (!Number.isInteger(from) || !Number.isInteger(length) || length < 0) {
-    throw narrowError(size, start, length)
-  }
-  if (from < 0 || from + length > size) throw narrowError(size, start, length)
-}
-
-function narrowError(size: number, start: number, length: number): ShapeError {
-  return fail(
+  const areIntegers = Number.isInteger(from) && Number.isInteger(length)
+  if (areIntegers && from >= 0 && length >= 0 && from + length <= size) return from
+  throw fail(
     ShapeError,
     `start and length within a dimension of ${size}`,
     `start ${start}, length ${length}`,

@@ -56,25 +56,12 @@ interface ArrayOf {
 /** The typed array of one dtype: `Int8Array` for `'int8'`, the bits' `Uint16Array` for `'bfloat16'`. */
 export type TypedArrayOf<D extends StoredDType> = ArrayOf[D]
 
-/** Bytes of one element. */
-export function itemSize(dtype: StoredDType): number {
-  switch (dtype) {
-    case 'int64':
-      return 8
-    case 'float32':
-    case 'int32':
-      return 4
-    case 'float16':
-    case 'bfloat16':
-    case 'int16':
-      return 2
-    default:
-      return 1
-  }
-}
-
 const ARRAY_TYPES: {
-  readonly [D in StoredDType]: { readonly name: string; new (length: number): TypedArrayOf<D> }
+  readonly [D in StoredDType]: {
+    readonly name: string
+    readonly BYTES_PER_ELEMENT: number
+    new (length: number): TypedArrayOf<D>
+  }
 } = {
   float32: Float32Array,
   float16: Uint16Array,
@@ -93,6 +80,11 @@ const ARRAY_TYPES: {
 export const STORED_DTYPES: readonly StoredDType[] = /* @__PURE__ */ Object.freeze(
   Object.keys(ARRAY_TYPES),
 ) as readonly StoredDType[]
+
+/** Bytes of one element. */
+export function itemSize(dtype: StoredDType): number {
+  return ARRAY_TYPES[dtype].BYTES_PER_ELEMENT
+}
 
 /** A new zeroed array that holds `length` elements of `dtype`. */
 export function newArray<D extends StoredDType>(dtype: D, length: number): TypedArrayOf<D> {

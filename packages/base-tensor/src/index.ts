@@ -5,6 +5,7 @@ export {
   fromFloat32Array,
   hostFloat32,
   readFloat32,
+  roundArray,
   tensor,
   toFloat32Array,
   type NestedNumbers,
@@ -136,6 +137,7 @@ export { contiguousStrides, normalizeDim, numelOf, resolveShape, sliceRange } fr
 export type { Tensor } from './tensor.ts'
 export {
   implement,
+  implementNamed,
   isTensorSubclass,
   metadataDifference,
   TensorSubclass,

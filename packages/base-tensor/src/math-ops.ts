@@ -6,15 +6,14 @@
  */
 
 import { decodeInto, fromFloat32, hostFloat32 } from './cast.ts'
-import { asDense, fromArray, hostArray, zeros } from './dense-tensor.ts'
-import { isFloatDType, newArray, type StoredDType } from './dtype.ts'
+import { asDense, DenseTensor, hostArray, zeros } from './dense-tensor.ts'
+import { isFloatDType, type StoredDType } from './dtype.ts'
 import { DTypeError, ShapeError, fail, errorsOf } from './errors.ts'
 import { matmulNT, tiledMatmulNT } from './matmul.ts'
 import { defineOp, type Op } from './op.ts'
-import { contiguousStrides, numelOf } from './strided.ts'
+import { numelOf } from './strided.ts'
 import type { Tensor } from './tensor.ts'
-
-const PACKAGE = '@ao/base-tensor'
+import { index } from './view-ops.ts'
 
 /** The dtype of a result of two tensors: theirs if equal, float32 for two different floating dtypes. */
 export function promote(a: StoredDType, b: StoredDType): StoredDType {
@@ -39,7 +38,7 @@ export function promote(a: StoredDType, b: StoredDType): StoredDType {
 export function linearShape(
   input: Tensor,
   weight: Pick<Tensor, 'shape'>,
-  packageName: string = PACKAGE,
+  packageName: string = '@ao/base-tensor',
 ): number[] {
   const [outFeatures, inFeatures] = weight.shape
   if (weight.shape.length !== 2 || input.ndim < 1 || input.shape.at(-1) !== inFeatures) {
@@ -212,25 +211,14 @@ function elementwiseDtype(a: Tensor, b: Tensor): StoredDType {
   return promote(a.dtype, b.dtype)
 }
 
+/** The values in the shape that they are broadcast to: dimensions of size 1 are read again and again. */
 function broadcastValues(tensor: Tensor, shape: readonly number[]): Float32Array {
-  const values = hostFloat32(tensor)
-  if (tensor.shape.join() === shape.join()) return values
+  const { storage, strides, offset } = asDense(tensor)
   const lead = shape.length - tensor.ndim
-  const own = contiguousStrides(tensor.shape)
-  const strides = shape.map((_, d) => (tensor.shape[d - lead] === 1 ? 0 : (own[d - lead] ?? 0)))
-  const out = new Float32Array(numelOf(shape))
-  const position = new Array<number>(shape.length).fill(0)
-  let at = 0
-  for (let i = 0; i < out.length; i++) {
-    out[i] = values[at] as number
-    for (let d = shape.length - 1; d >= 0; d--) {
-      at += strides[d] as number
-      if (++(position[d] as number) < (shape[d] as number)) break
-      at -= (strides[d] as number) * (shape[d] as number)
-      position[d] = 0
-    }
-  }
-  return out
+  const repeated = shape.map((_, d) =>
+    tensor.shape[d - lead] === 1 ? 0 : (strides[d - lead] ?? 0),
+  )
+  return hostFloat32(new DenseTensor(storage, shape, repeated, offset))
 }
 
 /** `a + b` with broadcasting. */
@@ -255,15 +243,9 @@ export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__
   reference: (ids: Tensor, weight: Tensor): Tensor => {
     const [vocabulary, width] = embeddingShape(weight)
     const rows = Array.from(hostArray(ids), Number)
-    const source = hostArray(weight)
-    const data = newArray(weight.dtype, rows.length * width)
-    rows.forEach((row, i) => {
-      if (!(Number.isInteger(row) && row >= 0 && row < vocabulary)) {
-        throw fail(ShapeError, `ids in 0..${vocabulary - 1}`, row)
-      }
-      data.set(source.subarray(row * width, (row + 1) * width) as never, i * width)
-    })
-    return fromArray(data, [...ids.shape, width], weight.dtype)
+    const stray = rows.find((row) => !(Number.isInteger(row) && row >= 0 && row < vocabulary))
+    if (stray !== undefined) throw fail(ShapeError, `ids in 0..${vocabulary - 1}`, stray)
+    return index(weight, rows).view([...ids.shape, width])
   },
   meta: (ids: Tensor, weight: Tensor): Tensor =>
     zeros([...ids.shape, embeddingShape(weight)[1]], weight.dtype, weight.device),

@@ -1,7 +1,7 @@
 /**
  * @file The inner loops of matrix products, on typed arrays.
  *
- * Plain on purpose, and shaped for the JIT: blocks of 2 x 4 outputs live in local numbers, so each
+ * Plain on purpose, and shaped for the JIT: blocks of 8 outputs live in local numbers, so each
  * loaded value is used more than once and nothing is allocated.
  */
 
@@ -37,13 +37,15 @@ export function matmulColumns(
   first: number,
   count: number,
 ): void {
-  let j = 0
-  if (m === 1) for (; j + 8 <= count; j += 8) block1x8(a, b, j * k, out, first + j, k)
   const evenM = m & ~1
-  for (; j + 4 <= count; j += 4) {
+  let j = 0
+  for (; j + 8 <= count; j += 8) {
     const column = first + j
-    for (let i = 0; i < evenM; i += 2) block2x4(a, i * k, b, j * k, out, i * n + column, n, k)
-    if (evenM < m) block1x4(a, evenM * k, b, j * k, out, evenM * n + column, k)
+    for (let i = 0; i < evenM; i += 2) {
+      block2x4(a, i * k, b, j * k, out, i * n + column, n, k)
+      block2x4(a, i * k, b, (j + 4) * k, out, i * n + column + 4, n, k)
+    }
+    if (evenM < m) block1x8(a, evenM * k, b, j * k, out, evenM * n + column, k)
   }
   for (; j < count; j++) {
     for (let i = 0; i < m; i++) out[i * n + first + j] = dot(a, i * k, b, j * k, k)
@@ -142,38 +144,10 @@ function block2x4(
   out[o1 + 3] = s13
 }
 
-function block1x4(
-  a: Float32Array,
-  a0: number,
-  b: Float32Array,
-  b0: number,
-  out: Float32Array,
-  o0: number,
-  k: number,
-): void {
-  const b1 = b0 + k
-  const b2 = b1 + k
-  const b3 = b2 + k
-  let s0 = 0
-  let s1 = 0
-  let s2 = 0
-  let s3 = 0
-  for (let p = 0; p < k; p++) {
-    const x = a[a0 + p] as number
-    s0 += x * (b[b0 + p] as number)
-    s1 += x * (b[b1 + p] as number)
-    s2 += x * (b[b2 + p] as number)
-    s3 += x * (b[b3 + p] as number)
-  }
-  out[o0] = s0
-  out[o0 + 1] = s1
-  out[o0 + 2] = s2
-  out[o0 + 3] = s3
-}
-
 /** A vector times 8 rows: decoding reads each weight once, and more sums in flight hide the wait. */
 function block1x8(
   a: Float32Array,
+  a0: number,
   b: Float32Array,
   b0: number,
   out: Float32Array,
@@ -196,7 +170,7 @@ function block1x8(
   let s6 = 0
   let s7 = 0
   for (let p = 0; p < k; p++) {
-    const x = a[p] as number
+    const x = a[a0 + p] as number
     s0 += x * (b[b0 + p] as number)
     s1 += x * (b[b1 + p] as number)
     s2 += x * (b[b2 + p] as number)

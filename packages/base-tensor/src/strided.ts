@@ -78,11 +78,8 @@ function clampIndex(index: number, size: number): number {
 /** Resolves one -1 in `shape` against `numel` elements. */
 export function resolveShape(shape: readonly number[], numel: number): number[] {
   const unknown = shape.indexOf(-1)
-  const resolved = [...shape]
-  if (unknown >= 0) {
-    const known = shape.reduce((product, size, d) => (d === unknown ? product : product * size), 1)
-    resolved[unknown] = known === 0 ? 0 : numel / known
-  }
+  const known = -numelOf(shape) // of the other sizes, where one is -1
+  const resolved = unknown < 0 ? [...shape] : shape.with(unknown, known && numel / known)
   if (resolved.some((size) => !Number.isInteger(size) || size < 0) || numelOf(resolved) !== numel) {
     throw fail(ShapeError, `a shape of ${numel} elements`, shape)
   }

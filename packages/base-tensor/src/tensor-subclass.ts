@@ -23,13 +23,27 @@ export interface OpImplementation {
   readonly run: (...args: never) => unknown
 }
 
-/** A row of an op table: what `op` does on tensors of the class that lists it. */
+/**
+ * A row of an op table: what `op` does on tensors of the class that lists it.
+ *
+ * @remarks `implementNamed<typeof bmm>('bmm', ...)` says the same of an op whose reference a bundle need
+ * not have: only its type is imported.
+ */
 /* @__NO_SIDE_EFFECTS__ */
 export function implement<Args extends readonly unknown[], Result>(
   op: Op<Args, Result>,
   run: (...args: Args) => Result,
 ): OpImplementation {
   return { opName: op.opName, run }
+}
+
+/** {@link implement} for an op that is given by name and type. */
+/* @__NO_SIDE_EFFECTS__ */
+export function implementNamed<O extends AnyOp>(
+  opName: string,
+  run: (...args: Parameters<O>) => ReturnType<O>,
+): OpImplementation {
+  return { opName, run }
 }
 
 /** Inner tensors and attributes by name: what a subclass's constructor takes. */
@@ -131,17 +145,15 @@ export abstract class TensorSubclass implements Tensor {
   /** Inner tensors that are there, required ones first, and all attributes, undefined ones too. */
   flatten(): FlattenedTensor {
     const type = this.constructor as typeof TensorSubclass
-    const field = (name: string): unknown => (this as unknown as SubclassFields)[name]
-    const tensors: Record<string, DenseTensor> = {}
-    for (const name of [...type.tensorDataNames, ...type.optionalTensorDataNames]) {
-      const tensor = field(name)
-      if (tensor !== undefined) tensors[name] = tensor as DenseTensor
+    const tensorNames = [...type.tensorDataNames, ...type.optionalTensorDataNames]
+    const present = tensorNames.filter((name) => this.#field(name) !== undefined)
+    const attributeNames = [...type.tensorAttributeNames, ...type.optionalTensorAttributeNames]
+    const pick = (names: readonly string[]): Record<string, unknown> =>
+      Object.fromEntries(names.map((name) => [name, this.#field(name)]))
+    return {
+      tensors: pick(present) as Record<string, DenseTensor>,
+      attributes: pick(attributeNames),
     }
-    const attributes: Record<string, unknown> = {}
-    for (const name of [...type.tensorAttributeNames, ...type.optionalTensorAttributeNames]) {
-      attributes[name] = field(name)
-    }
-    return { tensors, attributes }
   }
 
   /**
@@ -155,12 +167,11 @@ export abstract class TensorSubclass implements Tensor {
     tensors: Readonly<Record<string, DenseTensor>>,
     attributes: Readonly<Record<string, unknown>>,
   ): T {
-    for (const name of this.tensorDataNames) {
-      if (tensors[name] === undefined) throw missingField(this.formatName, name)
-    }
-    for (const name of [...this.tensorAttributeNames, ...this.optionalTensorAttributeNames]) {
-      if (!Object.hasOwn(attributes, name)) throw missingField(this.formatName, name)
-    }
+    const attributeNames = [...this.tensorAttributeNames, ...this.optionalTensorAttributeNames]
+    const missing =
+      this.tensorDataNames.find((name) => tensors[name] === undefined) ??
+      attributeNames.find((name) => !Object.hasOwn(attributes, name))
+    if (missing !== undefined) throw missingField(this.formatName, missing)
     return new this({ ...attributes, ...tensors } as never)
   }
 
@@ -249,30 +260,29 @@ export abstract class TensorSubclass implements Tensor {
 
   async to(device: Device): Promise<this> {
     if (sameDevice(device, this.device)) return this
-    const { tensors, attributes } = this.flatten()
-    const moved: Record<string, DenseTensor> = {}
-    for (const [name, tensor] of Object.entries(tensors)) moved[name] = await tensor.to(device)
-    return new (this.constructor as TensorSubclassType)({
-      ...attributes,
-      ...moved,
-    } as never) as this
+    const moved = new Map<DenseTensor, DenseTensor>()
+    for (const tensor of Object.values(this.flatten().tensors)) {
+      moved.set(tensor, await tensor.to(device))
+    }
+    return this.#map((tensor) => moved.get(tensor) as DenseTensor)
   }
 
   toString(): string {
     const type = this.constructor as typeof TensorSubclass
-    const parts = fieldNames(type).map((name) => {
-      return `${name}=${formatValue((this as unknown as SubclassFields)[name])}`
-    })
+    const names = fieldNames(type).filter((name) => this.#field(name) !== undefined)
+    const parts = names.map((name) => `${name}=${formatValue(this.#field(name))}`)
     return `${type.formatName}(${parts.join(', ')})`
+  }
+
+  #field(name: string): unknown {
+    return (this as unknown as SubclassFields)[name]
   }
 
   #map(change: (tensor: DenseTensor) => DenseTensor): this {
     const { tensors, attributes } = this.flatten()
-    const changed = Object.fromEntries(
-      Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]),
-    )
-    const type = this.constructor as TensorSubclassType
-    return new type({ ...attributes, ...changed } as never) as this
+    const fields: Record<string, unknown> = { ...attributes }
+    for (const [name, tensor] of Object.entries(tensors)) fields[name] = change(tensor)
+    return new (this.constructor as TensorSubclassType)(fields as never) as this
   }
 }
 
@@ -291,19 +301,11 @@ export function metadataDifference(target: TensorSubclass, source: Tensor): stri
   const sourceType = source.constructor as typeof TensorSubclass
   if (sourceType.formatName !== type.formatName) return `a tensor of ${sourceType.formatName}`
   if (source.shape.join() !== target.shape.join()) return `shape [${source.shape.join(', ')}]`
-  const a = target.flatten()
-  const b = source.flatten()
-  for (const name of [...type.tensorDataNames, ...type.optionalTensorDataNames]) {
-    // The text of a dense tensor is its shape, dtype and device.
-    const other = formatValue(b.tensors[name])
-    if (formatValue(a.tensors[name]) !== other) return `${name}=${other}`
-  }
-  for (const [name, value] of Object.entries(a.attributes)) {
-    if (formatValue(value) !== formatValue(b.attributes[name])) {
-      return `${name}=${formatValue(b.attributes[name])}`
-    }
-  }
-  return undefined
+  // The text of a dense tensor is its shape, dtype and device.
+  const textOf = (tensor: Tensor, name: string): string =>
+    formatValue((tensor as unknown as SubclassFields)[name])
+  const name = fieldNames(type).find((name) => textOf(source, name) !== textOf(target, name))
+  return name && `${name}=${textOf(source, name)}`
 }
 
 // Attributes are plain values (numbers, strings, lists, records), so their text tells them apart.

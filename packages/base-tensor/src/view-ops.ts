@@ -5,7 +5,7 @@
  * its op table; its methods come here.
  */
 
-import { asDense, checkNarrow, zeros } from './dense-tensor.ts'
+import { asDense, narrowStart, zeros } from './dense-tensor.ts'
 import { DTypeError, ShapeError, fail } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
 import { normalizeDim, resolveShape, viewStrides } from './strided.ts'
@@ -19,44 +19,36 @@ function viewOp<Args extends readonly unknown[]>(
   return defineOp({ name, reference: run, meta: run, isComposite: true })
 }
 
+type ViewMethod = 'slice' | 'select' | 'transpose' | 'view' | 'unsqueeze' | 'squeeze'
+type ViewOp<Method extends ViewMethod> = Op<[Tensor, ...Parameters<Tensor[Method]>], Tensor>
+
+type Views = Record<ViewMethod, (...args: readonly unknown[]) => Tensor>
+
+function methodOp<Method extends ViewMethod>(method: Method): ViewOp<Method> {
+  return viewOp(method, (tensor, ...args) => (asDense(tensor) as unknown as Views)[method](...args))
+}
+
 /** See {@link Tensor.slice}. */
-export const slice: Op<
-  [tensor: Tensor, dim: number, start?: number, end?: number, step?: number],
-  Tensor
-> = /* @__PURE__ */ viewOp('slice', (tensor, dim, start, end, step) =>
-  asDense(tensor).slice(dim, start, end, step),
-)
+export const slice: ViewOp<'slice'> = /* @__PURE__ */ methodOp('slice')
 
 /** See {@link Tensor.select}. */
-export const select: Op<[tensor: Tensor, dim: number, index: number], Tensor> =
-  /* @__PURE__ */ viewOp('select', (tensor, dim, index) => asDense(tensor).select(dim, index))
+export const select: ViewOp<'select'> = /* @__PURE__ */ methodOp('select')
 
 /** See {@link Tensor.transpose}. */
-export const transpose: Op<[tensor: Tensor, dim0: number, dim1: number], Tensor> =
-  /* @__PURE__ */ viewOp('transpose', (tensor, a, b) => asDense(tensor).transpose(a, b))
+export const transpose: ViewOp<'transpose'> = /* @__PURE__ */ methodOp('transpose')
 
 /** See {@link Tensor.view}. */
-export const view: Op<[tensor: Tensor, shape: readonly number[]], Tensor> = /* @__PURE__ */ viewOp(
-  'view',
-  (tensor, shape) => asDense(tensor).view(shape),
-)
+export const view: ViewOp<'view'> = /* @__PURE__ */ methodOp('view')
 
 /** See {@link Tensor.unsqueeze}. */
-export const unsqueeze: Op<[tensor: Tensor, dim: number], Tensor> = /* @__PURE__ */ viewOp(
-  'unsqueeze',
-  (tensor, dim) => asDense(tensor).unsqueeze(dim),
-)
+export const unsqueeze: ViewOp<'unsqueeze'> = /* @__PURE__ */ methodOp('unsqueeze')
 
 /** See {@link Tensor.squeeze}. */
-export const squeeze: Op<[tensor: Tensor, dim: number], Tensor> = /* @__PURE__ */ viewOp(
-  'squeeze',
-  (tensor, dim) => asDense(tensor).squeeze(dim),
-)
+export const squeeze: ViewOp<'squeeze'> = /* @__PURE__ */ methodOp('squeeze')
 
 /** `length` elements of `dim` from `start` on; runs as {@link slice}, so formats implement that. */
 export function narrow(tensor: Tensor, dim: number, start: number, length: number): Tensor {
-  checkNarrow(tensor.shape, dim, start, length)
-  const from = start < 0 ? start + (tensor.shape.at(dim) as number) : start
+  const from = narrowStart(tensor.shape, dim, start, length)
   return slice(tensor, normalizeDim(dim, tensor.ndim), from, from + length)
 }
 
@@ -108,9 +100,8 @@ function checkCat(first: Tensor, tensor: Tensor, d: number): void {
   if (tensor.dtype !== first.dtype) {
     throw fail(DTypeError, 'tensors of one dtype for cat', `${first.dtype} and ${tensor.dtype}`)
   }
-  const fits =
-    tensor.ndim === first.ndim && tensor.shape.every((n, i) => i === d || n === first.shape[i])
-  if (!fits) {
+  const others = ({ shape }: Tensor): string => shape.map((size, i) => i === d || size).join()
+  if (others(tensor) !== others(first)) {
     throw fail(
       ShapeError,
       `tensors that differ in dimension ${d} only`,

@@ -14,6 +14,7 @@ import {
   linearShape,
   promote,
   reshape,
+  roundArray,
   rounder,
   zeros,
   type FloatDType,
@@ -26,7 +27,6 @@ import {
   multiplyColumns,
   multiplyRows,
   perRow,
-  roundTo,
   sumCodes,
   weightSums,
   type Int8Weight,
@@ -59,10 +59,10 @@ export const weightOnlyLinear: Op<
     const n = weight[0].shape[0] as number
     const out = codeSums(hostFloat32(x), weight)
     const scale = perRow(weight[1], n).slice()
-    roundTo(out, dtype)
-    roundTo(scale, dtype)
+    roundArray(out, dtype)
+    roundArray(scale, dtype)
     multiplyColumns(out, scale)
-    roundTo(out, dtype)
+    roundArray(out, dtype)
     if (bias) addBias(out, hostFloat32(bias), n)
     return fromFloat32(out, shape, dtype)
   },
@@ -92,7 +92,7 @@ export const groupwiseLinear: Op<
     const dtype = checkFloat(x)
     const shape = linearShape(x, weight[0])
     const out = weightSums(hostFloat32(x), weight, [...new Set([weightDtype, dtype])])
-    roundTo(out, dtype)
+    roundArray(out, dtype)
     if (bias) addBias(out, hostFloat32(bias), weight[0].shape[0] as number)
     return fromFloat32(out, shape, dtype)
   },
@@ -185,10 +185,10 @@ function scaledSums(
   const scaleDtype = checkFloat(x.scale)
   const sumDtype = scaleDtype === 'float16' ? 'float32' : scaleDtype
   const tokenScale = perRow(x.scale, m)
-  roundTo(out, sumDtype)
+  roundArray(out, sumDtype)
   multiplyRows(out, tokenScale)
-  roundTo(out, sumDtype)
-  roundTo(out, outDtype)
+  roundArray(out, sumDtype)
+  roundArray(out, outDtype)
   if (isAsymmetric) {
     subtractZeroPoints(
       out,
@@ -200,7 +200,7 @@ function scaledSums(
     )
   }
   multiplyColumns(out, perRow(scale, n))
-  roundTo(out, promote(outDtype, checkFloat(scale)) as FloatDType)
+  roundArray(out, promote(outDtype, checkFloat(scale)) as FloatDType)
   if (bias) addBias(out, hostFloat32(bias), n)
   return out
 }
@@ -216,16 +216,16 @@ function subtractZeroPoints(
 ): void {
   const n = rowSum.length
   const roundSum = rounder(sumDtype)
-  roundTo(rowSum, sumDtype)
+  roundArray(rowSum, sumDtype)
   const correction = new Float32Array(n)
   for (let i = 0; i < tokenScale.length; i++) {
     const zero = roundSum((tokenZero[i] as number) * (tokenScale[i] as number))
     for (let j = 0; j < n; j++) correction[j] = zero * (rowSum[j] as number)
-    roundTo(correction, sumDtype)
-    roundTo(correction, outDtype)
+    roundArray(correction, sumDtype)
+    roundArray(correction, outDtype)
     for (let j = 0; j < n; j++) {
       out[i * n + j] = (out[i * n + j] as number) - (correction[j] as number)
     }
   }
-  roundTo(out, outDtype)
+  roundArray(out, outDtype)
 }

@@ -1,16 +1,15 @@
 /**
  * @file The sums behind the products with an int8 weight, and the steps after them, on float32 arrays.
  *
- * Each step after the sums is one operation; {@link roundTo} then rounds its results as PyTorch does on
+ * Each step after the sums is one operation; `roundArray` then rounds its results as PyTorch does on
  * tensors of a shorter dtype.
  */
 
 import {
-  fromFloat32Array,
   hostArray,
   hostFloat32,
+  roundArray,
   tiledMatmulNT,
-  toFloat32Array,
   type FillRows,
   type FloatDType,
   type Tensor,
@@ -52,7 +51,7 @@ export function weightSums(
   const dequantize = dequantizeRows(weight)
   return tiledMatmulNT(x, x.length / k, n, k, (tile, row, count) => {
     dequantize(tile, row, count)
-    for (const dtype of dtypes) roundTo(tile, dtype)
+    for (const dtype of dtypes) roundArray(tile, dtype)
   })
 }
 
@@ -114,11 +113,6 @@ function dequantizeRun(
   at: number,
 ): void {
   for (let i = 0; i < length; i++) out[at + i] = ((codes[index + i] as number) - zero) * scale
-}
-
-/** Rounds all values to `dtype`, in place. */
-export function roundTo(values: Float32Array, dtype: FloatDType): void {
-  if (dtype !== 'float32') values.set(toFloat32Array(fromFloat32Array(values, dtype), dtype))
 }
 
 /** `out[i, j] *= factors[i]`: `out` (M, N), `factors` (M). */

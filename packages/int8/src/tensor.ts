@@ -2,12 +2,12 @@
 
 import {
   asDense,
-  bmm,
   booleanCodec,
   cat,
   embedding,
   expectFormat,
   implement,
+  implementNamed,
   implementOnFields,
   index,
   integerCodec,
@@ -23,6 +23,7 @@ import {
   transpose,
   unsqueeze,
   view,
+  type bmm,
   type DenseTensor,
   type FloatDType,
   type JsonCodec,
@@ -92,7 +93,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
 
   static override readonly ops: readonly OpImplementation[] = [
     implement(linear, (x, weight, bias) => int8Linear(x, asInt8(weight), bias)),
-    implement(bmm, (x, weight) => int8Bmm(x, asInt8(weight))),
+    implementNamed<typeof bmm>('bmm', (x, weight) => int8Bmm(x, asInt8(weight))),
     implement(embedding, (ids, weight) =>
       new Int8Tensor(pickEmbeddings(ids, asInt8(weight))).dequantize(),
     ),

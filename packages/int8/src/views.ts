@@ -12,6 +12,7 @@ import {
   normalizeDim,
   resolveShape,
   ShapeError,
+  sliceRange,
   UnsupportedOpError,
   type DenseTensor,
   type Tensor,
@@ -20,20 +21,22 @@ import { viewBlockSize } from '@ao/granularity'
 import { fail } from './errors.ts'
 import { inFeaturesDim, type Int8Fields } from './layout.ts'
 
-/** What a view does to each part of a weight. */
-interface Change {
-  readonly qdata: DenseTensor
-  /** Changes the scale, and the zero point alike. */
-  readonly qparams: (qparam: DenseTensor) => DenseTensor
-  readonly blockSize: readonly number[]
-  readonly actPreScale?: DenseTensor | undefined
+/** The weight of other codes, with `change` applied to its scales and zero points. */
+function changed(
+  fields: Int8Fields,
+  qdata: DenseTensor,
+  change: (qparam: DenseTensor) => DenseTensor,
+): Int8Fields {
+  const scale = change(fields.scale)
+  const zeroPoint = fields.zeroPoint && change(fields.zeroPoint)
+  // No codes have no blocks: any size will do for 0 / 0.
+  const blockSize = qdata.shape.map((size, d) => size / (scale.shape[d] as number) || 1)
+  return { ...fields, qdata, scale, blockSize, zeroPoint }
 }
 
-function changed(fields: Int8Fields, change: Change): Int8Fields {
-  const { qdata, qparams, blockSize, actPreScale = fields.actPreScale } = change
-  const scale = qparams(fields.scale)
-  const zeroPoint = fields.zeroPoint && qparams(fields.zeroPoint)
-  return { ...fields, qdata, scale, blockSize, zeroPoint, actPreScale }
+/** {@link changed} for what means the same to codes and to scales. */
+function bothChanged(fields: Int8Fields, change: (part: DenseTensor) => DenseTensor): Int8Fields {
+  return changed(fields, change(fields.qdata), change)
 }
 
 /**
@@ -51,47 +54,41 @@ export function sliceInt8(
   step: number = 1,
 ): Int8Fields {
   if (step !== 1) {
+    const cure = 'Pick rows with index(weight, rows).'
+    throw fail(UnsupportedOpError, 'a slice of step 1', `step ${step}`, cure)
+  }
+  const { qdata, blockSize, actPreScale } = fields
+  const d = normalizeDim(dim, qdata.ndim)
+  const size = qdata.shape[d] as number
+  const block = blockSize[d] as number
+  const [from, to] = sliceRange(start, end, size)
+  const firstBlock = Math.floor(from / block)
+  const endBlock = Math.ceil(to / block)
+  const isAligned = from % block === 0 && to % block === 0
+  if (from === to || !(isAligned || endBlock - firstBlock === 1)) {
     throw fail(
-      UnsupportedOpError,
-      'a slice of step 1',
-      `step ${step}`,
-      'Pick rows with index(weight, rows).',
+      ShapeError,
+      `a slice of dimension ${d} (size ${size}) in whole blocks of ${block}, which share a scale`,
+      `${from} to ${to}`,
+      `Slice at multiples of ${block}, or dequantize() first.`,
     )
   }
-  const d = normalizeDim(dim, fields.qdata.ndim)
-  const qdata = fields.qdata.slice(d, start, end)
-  const size = fields.qdata.shape[d] as number
-  const length = qdata.shape[d] as number
-  const from = Math.max(start < 0 ? start + size : start, 0)
-  const block = fields.blockSize[d] as number
-  const firstBlock = Math.floor(from / block)
-  const endBlock = Math.ceil((from + length) / block)
-  const isAligned = from % block === 0 && length % block === 0
-  if (length === 0 || !(isAligned || endBlock - firstBlock === 1)) {
-    throw misaligned(d, from, from + length, size, block)
-  }
-  const pre = fields.actPreScale
-  const slicesPre = d === inFeaturesDim(fields) && pre?.shape.at(-1) === size
-  return changed(fields, {
-    qdata,
-    qparams: (qparam) => qparam.slice(d, firstBlock, endBlock),
-    blockSize: fields.blockSize.with(d, Math.min(block, length)),
-    actPreScale: slicesPre ? pre?.slice(-1, from, from + length) : pre,
-  })
+  const part = changed(fields, qdata.slice(d, from, to), (qparam) =>
+    qparam.slice(d, firstBlock, endBlock),
+  )
+  return d === inFeaturesDim(fields) && actPreScale?.shape.at(-1) === size
+    ? { ...part, actPreScale: actPreScale.slice(-1, from, to) }
+    : part
 }
 
 /** One index of `dim`; the dimension goes away. */
 export function selectInt8(fields: Int8Fields, dim: number, at: number): Int8Fields {
-  const d = normalizeDim(dim, fields.qdata.ndim)
+  const { qdata, blockSize } = fields
+  const d = normalizeDim(dim, qdata.ndim)
   if (d === inFeaturesDim(fields) && fields.actPreScale) throw hasActivationScales('select along K')
-  const qdata = fields.qdata.select(d, at)
-  const from = at < 0 ? at + (fields.qdata.shape[d] as number) : at
-  const block = Math.floor(from / (fields.blockSize[d] as number))
-  return changed(fields, {
-    qdata,
-    qparams: (qparam) => qparam.select(d, block),
-    blockSize: fields.blockSize.toSpliced(d, 1),
-  })
+  const from = at < 0 ? at + (qdata.shape[d] as number) : at
+  const block = Math.floor(from / (blockSize[d] as number))
+  return changed(fields, qdata.select(d, at), (qparam) => qparam.select(d, block))
 }
 
 /** Rows of the first dimension by number, as a copy. */
@@ -112,14 +109,7 @@ export function pickRows(
   pick: (rows: DenseTensor) => Tensor,
 ): Int8Fields {
   const { qdata, blockSize } = fields
-  const rest = blockSize.slice(1)
-  if (blockSize[0] === 1) {
-    return changed(fields, {
-      qdata: pick(qdata) as DenseTensor,
-      qparams: (qparam) => pick(qparam) as DenseTensor,
-      blockSize: [...lead.map(() => 1), ...rest],
-    })
-  }
+  if (blockSize[0] === 1) return bothChanged(fields, (part) => pick(part) as DenseTensor)
   if (blockSize[0] !== qdata.shape[0]) {
     throw fail(
       UnsupportedOpError,
@@ -127,22 +117,23 @@ export function pickRows(
       `blocks of [${blockSize.join(', ')}]`,
     )
   }
-  return changed(fields, {
-    qdata: pick(qdata) as DenseTensor,
-    qparams: (qparam) => qparam.view([...lead.map(() => 1), ...qparam.shape.slice(1)]),
-    blockSize: [...lead, ...rest],
-  })
+  return changed(fields, pick(qdata) as DenseTensor, (qparam) =>
+    qparam.view([...lead.map(() => 1), ...qparam.shape.slice(1)]),
+  )
 }
 
 export function transposeInt8(fields: Int8Fields, dim0: number, dim1: number): Int8Fields {
-  const a = normalizeDim(dim0, fields.qdata.ndim)
-  const b = normalizeDim(dim1, fields.qdata.ndim)
-  const { blockSize } = fields
-  return changed(fields, {
-    qdata: fields.qdata.transpose(a, b),
-    qparams: (qparam) => qparam.transpose(a, b),
-    blockSize: blockSize.with(a, blockSize[b] as number).with(b, blockSize[a] as number),
-  })
+  return bothChanged(fields, (part) => part.transpose(dim0, dim1))
+}
+
+export function unsqueezeInt8(fields: Int8Fields, dim: number): Int8Fields {
+  return bothChanged(fields, (part) => part.unsqueeze(dim))
+}
+
+/** Drops `dim` if its size is 1. */
+export function squeezeInt8(fields: Int8Fields, dim: number): Int8Fields {
+  const d = normalizeDim(dim, fields.qdata.ndim)
+  return fields.qdata.shape[d] === 1 ? selectInt8(fields, d, 0) : fields
 }
 
 /**
@@ -165,26 +156,7 @@ export function viewInt8(fields: Int8Fields, shape: readonly number[]): Int8Fiel
   const keepsK = inFeaturesDim(fields) === qdata.ndim - 1 && resolved.at(-1) === qdata.shape.at(-1)
   if (fields.actPreScale && !keepsK) throw hasActivationScales('a view that changes K')
   const blocks = resolved.map((size, d) => size / (blockSize[d] as number))
-  return changed(fields, {
-    qdata: qdata.view(resolved),
-    qparams: (qparam) => qparam.view(blocks),
-    blockSize,
-  })
-}
-
-export function unsqueezeInt8(fields: Int8Fields, dim: number): Int8Fields {
-  const d = normalizeDim(dim, fields.qdata.ndim + 1)
-  return changed(fields, {
-    qdata: fields.qdata.unsqueeze(d),
-    qparams: (qparam) => qparam.unsqueeze(d),
-    blockSize: fields.blockSize.toSpliced(d, 0, 1),
-  })
-}
-
-/** Drops `dim` if its size is 1. */
-export function squeezeInt8(fields: Int8Fields, dim: number): Int8Fields {
-  const d = normalizeDim(dim, fields.qdata.ndim)
-  return fields.qdata.shape[d] === 1 ? selectInt8(fields, d, 0) : fields
+  return changed(fields, qdata.view(resolved), (qparam) => qparam.view(blocks))
 }
 
 /**
@@ -223,21 +195,6 @@ function attributesOf(weight: Int8Fields): string {
   const { blockSize, dtype, actQuantKwargs, reduceRange } = weight
   const hasZeroPoint = weight.zeroPoint !== undefined
   return JSON.stringify({ blockSize, dtype, actQuantKwargs, reduceRange, hasZeroPoint })
-}
-
-function misaligned(
-  dim: number,
-  start: number,
-  end: number,
-  size: number,
-  block: number,
-): ShapeError {
-  return fail(
-    ShapeError,
-    `a slice of dimension ${dim} (size ${size}) in whole blocks of ${block}, which share a scale`,
-    `${start} to ${end}`,
-    `Slice at multiples of ${block}, or dequantize() first.`,
-  )
 }
 
 function hasActivationScales(what: string): UnsupportedOpError {

@@ -183,7 +183,7 @@ describe('Int8Tensor', () => {
   it('prints', () => {
     const weight = Int8Tensor.fromHp(randn([4, 8]), { granularity: PerRow() })
     expect(String(weight)).toMatchInlineSnapshot(
-      `"Int8Tensor(qdata=tensor([4, 8], dtype=int8), scale=tensor([4, 1], dtype=float32), blockSize=[1,8], dtype=float32, zeroPoint=tensor([4, 1], dtype=int8), actQuantScale=undefined, actQuantZeroPoint=undefined, actPreScale=undefined, actQuantKwargs=undefined, reduceRange=false)"`,
+      `"Int8Tensor(qdata=tensor([4, 8], dtype=int8), scale=tensor([4, 1], dtype=float32), blockSize=[1,8], dtype=float32, zeroPoint=tensor([4, 1], dtype=int8), reduceRange=false)"`,
     )
   })
 })

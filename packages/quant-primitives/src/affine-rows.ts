@@ -7,6 +7,7 @@
 
 import {
   hostFloat32,
+  roundArray,
   rounder,
   roundHalfToEven,
   type FloatDType,
@@ -66,17 +67,12 @@ export function quantizeLoop(
  */
 export function quantizeRow(row: Float32Array, firstBlock: number, loop: QuantizeLoop): void {
   const { runLength, quantMin, quantMax } = loop
-  const roundProduct = rounder(loop.productDtype)
-  const roundSum = rounder(loop.sumDtype)
-  let block = firstBlock
-  for (let start = 0; start < row.length; start += runLength, block++) {
-    const reciprocal = loop.reciprocal[block] as number
-    const zeroPoint = loop.zeroPoint[block] as number
-    for (let i = start; i < start + runLength; i++) {
-      const steps = roundHalfToEven(roundProduct((row[i] as number) * reciprocal))
-      row[i] = clamp(roundSum(steps + zeroPoint), quantMin, quantMax)
-    }
-  }
+  multiplyRuns(row, runLength, firstBlock, loop.reciprocal)
+  roundArray(row, loop.productDtype)
+  for (let i = 0; i < row.length; i++) row[i] = roundHalfToEven(row[i] as number)
+  addRuns(row, runLength, firstBlock, loop.zeroPoint)
+  roundArray(row, loop.sumDtype)
+  for (let i = 0; i < row.length; i++) row[i] = clamp(row[i] as number, quantMin, quantMax)
 }
 
 /**
@@ -104,9 +100,12 @@ export function quantizeRowToBytes(
   out: Int8Array,
   at: number,
 ): void {
-  const { runLength, quantMin, quantMax } = loop
-  const isShort = loop.productDtype !== 'float32'
-  if (isShort) multiplyShort(row, firstBlock, loop)
+  const { runLength, quantMin, quantMax, productDtype } = loop
+  const isShort = productDtype !== 'float32'
+  if (isShort) {
+    multiplyRuns(row, runLength, firstBlock, loop.reciprocal)
+    roundMantissas(row, productDtype === 'bfloat16' ? 16 : 13)
+  }
   let block = firstBlock
   for (let start = 0; start < row.length; start += runLength, block++) {
     const reciprocal = isShort ? 1 : (loop.reciprocal[block] as number)
@@ -120,19 +119,34 @@ export function quantizeRowToBytes(
   }
 }
 
-/** Replaces each x of a row by `x * (1 / scale)`, rounded as a 16-bit type. */
-function multiplyShort(
+/** Multiplies each run of a row by its block's factor. */
+function multiplyRuns(
   row: Float32Array,
+  runLength: number,
   firstBlock: number,
-  { runLength, reciprocal, productDtype }: QuantizeLoop,
+  factors: Float32Array,
 ): void {
   let block = firstBlock
   for (let start = 0; start < row.length; start += runLength, block++) {
-    const factor = reciprocal[block] as number
+    const factor = factors[block] as number
     const end = start + runLength
     for (let i = start; i < end; i++) row[i] = (row[i] as number) * factor
   }
-  roundMantissas(row, productDtype === 'bfloat16' ? 16 : 13)
+}
+
+/** Adds to each run of a row what its block has. */
+function addRuns(
+  row: Float32Array,
+  runLength: number,
+  firstBlock: number,
+  terms: Float32Array,
+): void {
+  let block = firstBlock
+  for (let start = 0; start < row.length; start += runLength, block++) {
+    const term = terms[block] as number
+    const end = start + runLength
+    for (let i = start; i < end; i++) row[i] = (row[i] as number) + term
+  }
 }
 
 /**
@@ -153,10 +167,9 @@ function roundMantissas(row: Float32Array, droppedBits: number): void {
 export interface DequantizeLoop {
   readonly runLength: number
   readonly scale: Float32Array
-  readonly zeroPoint: Float32Array
+  /** What is added to codes; undefined where that is zero for all. */
+  readonly minusZeroPoint: Float32Array | undefined
   readonly outputDtype: FloatDType
-  /** The dtype of the product with the scale. */
-  readonly productDtype: FloatDType
 }
 
 /** Prepares dequantizing; see {@link quantizeLoop}. */
@@ -167,51 +180,29 @@ export function dequantizeLoop(
   zeroPoint: Tensor | undefined,
 ): DequantizeLoop {
   checkQparams(layout, scale, zeroPoint)
+  requireFloat(scale.dtype, 'the scale')
+  const round = rounder(outputDtype)
+  const zeros = zeroPoint && hostFloat32(zeroPoint)
   return {
     runLength: layout.runLength,
     scale: hostFloat32(scale),
-    zeroPoint: zeroPoint
-      ? hostFloat32(zeroPoint).map(rounder(outputDtype))
-      : new Float32Array(layout.count),
+    minusZeroPoint: zeros?.some(Boolean) ? zeros.map((zero) => -round(zero)) : undefined,
     outputDtype,
-    productDtype: promoteFloat(outputDtype, requireFloat(scale.dtype, 'the scale')),
   }
 }
 
 /**
- * Replaces each code of a row by `(code - zeroPoint) * scale`. A product of two dtypes is left in
- * float32: who stores the row rounds it.
+ * Replaces each code of a row by `(code - zeroPoint) * scale`. The product is left in float32: who stores
+ * the row rounds it.
  */
 export function dequantizeRow(row: Float32Array, firstBlock: number, loop: DequantizeLoop): void {
-  const { runLength } = loop
-  const round = rounder(loop.outputDtype)
-  const roundProduct = rounder(loop.productDtype)
-  let block = firstBlock
-  for (let start = 0; start < row.length; start += runLength, block++) {
-    const scale = loop.scale[block] as number
-    const zeroPoint = loop.zeroPoint[block] as number
-    for (let i = start; i < start + runLength; i++) {
-      row[i] = roundProduct(round(round(row[i] as number) - zeroPoint) * scale)
-    }
+  const { runLength, outputDtype } = loop
+  roundArray(row, outputDtype)
+  if (loop.minusZeroPoint) {
+    addRuns(row, runLength, firstBlock, loop.minusZeroPoint)
+    roundArray(row, outputDtype)
   }
-}
-
-/** {@link dequantizeRow} to float32. */
-export function dequantizeRowFloat32(
-  row: Float32Array,
-  firstBlock: number,
-  loop: DequantizeLoop,
-): void {
-  const { runLength } = loop
-  let block = firstBlock
-  for (let start = 0; start < row.length; start += runLength, block++) {
-    const scale = loop.scale[block] as number
-    const zeroPoint = loop.zeroPoint[block] as number
-    const end = start + runLength
-    for (let i = start; i < end; i++) {
-      row[i] = Math.fround((row[i] as number) - zeroPoint) * scale
-    }
-  }
+  multiplyRuns(row, runLength, firstBlock, loop.scale)
 }
 
 function checkQparams(layout: BlockLayout, scale: Tensor, zeroPoint: Tensor | undefined): void {

@@ -17,7 +17,6 @@ import {
 import {
   dequantizeLoop,
   dequantizeRow,
-  dequantizeRowFloat32,
   fitsBytes,
   quantizeLoop,
   quantizeRow,
@@ -169,8 +168,7 @@ export const dequantizeAffine: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defi
     const dtype = checkDequantize(input, inputDtype, options)
     const layout = blockLayout(input.shape, blockSize)
     const loop = dequantizeLoop(dtype, layout, scale, zeroPoint)
-    const dequantize = dtype === 'float32' ? dequantizeRowFloat32 : dequantizeRow
-    return mapRows(input, layout, dtype, (row, block) => dequantize(row, block, loop))
+    return mapRows(input, layout, dtype, (row, block) => dequantizeRow(row, block, loop))
   },
   meta: (...[input, , , , inputDtype, options]: DequantizeArgs): Tensor =>
     zeros(input.shape, checkDequantize(input, inputDtype, options), input.device),
