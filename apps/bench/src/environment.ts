@@ -1,0 +1,78 @@
+/** @file The GPU that is measured, and how fast it copies. */
+
+import { DenseTensor, inScope, type Device } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice, wgsl, type KernelSet } from '@ao/kernels-webgpu'
+import { create, globals } from 'webgpu'
+import { median } from './statistics.ts'
+
+// shader-f16 on NVIDIA, subgroup matrices, and a clock without steps.
+const ENABLED = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia']
+const DISABLED = ['timestamp_quantization']
+
+let kept: GPU | undefined // Dawn ends with the last reference to it
+
+/** The best GPU of this machine, through Dawn. */
+export async function openGPU(kernels: readonly KernelSet[]): Promise<WebGPUDevice> {
+  Object.assign(globalThis, globals)
+  const backend = process.env['AO_WEBGPU_BACKEND'] ?? 'vulkan'
+  kept = create([
+    `backend=${backend}`,
+    `enable-dawn-features=${ENABLED.join(',')}`,
+    `disable-dawn-features=${DISABLED.join(',')}`,
+  ])
+  return WebGPUDevice.create({ gpu: kept, kernels: [denseKernels, ...kernels] })
+}
+
+const copyProgram = /* @__PURE__ */ wgsl(
+  'copy-bandwidth',
+  `
+@group(0) @binding(0) var<storage, read> from_: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> to_: array<vec4u>;
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let at = ((group.y * groups.x + group.x) * 256u + lane) * 4u;
+  if (at + 3u < arrayLength(&from_)) {
+    let a = from_[at]; let b = from_[at + 1u]; let c = from_[at + 2u]; let d = from_[at + 3u];
+    to_[at] = a; to_[at + 1u] = b; to_[at + 2u] = c; to_[at + 3u] = d;
+  } else {
+    for (var i = at; i < arrayLength(&from_); i++) { to_[i] = from_[i]; }
+  }
+}`,
+)
+
+/** Bytes read and written a second when all of a large buffer is copied: what kernels are held against. */
+export async function copyBandwidth(device: WebGPUDevice, bytes: number): Promise<number> {
+  const from = new DenseTensor(device.allocate('float32', bytes / 4), [bytes / 4])
+  const to = new DenseTensor(device.allocate('float32', bytes / 4), [bytes / 4])
+  const groups = Math.ceil(bytes / 16 / 4 / 256)
+  const rows = Math.ceil(groups / 65535)
+  const copy = (): void =>
+    device.dispatch(copyProgram(), {
+      bind: [from, to],
+      workgroups: [Math.ceil(groups / rows), rows],
+    })
+  await device.time(copy)
+  const times: number[] = []
+  for (let i = 0; i < 10; i++) times.push(await device.time(copy))
+  for (const { storage } of [from, to]) device.free(storage)
+  return (2 * bytes) / (median(times) * 1e-9)
+}
+
+/** Runs `call` often enough to be timed; nanoseconds of one call, the median of several rounds. */
+export async function timeCalls(
+  device: WebGPUDevice & Device,
+  call: (round: number) => unknown,
+  { calls, rounds }: { readonly calls: number; readonly rounds: number },
+): Promise<number> {
+  let next = 0
+  const run = (): void => {
+    // A scope for each call: the result's buffer is used again, so calls follow each other as in a model.
+    for (let i = 0; i < calls; i++) inScope(device, () => void call(next++))
+  }
+  await device.time(run) // compiles
+  await device.time(run)
+  const times: number[] = []
+  for (let i = 0; i < rounds; i++) times.push((await device.time(run)) / calls)
+  return median(times)
+}

@@ -1,0 +1,150 @@
+/** @file One linear after another: every format, shape and number of rows. */
+
+import {
+  DenseTensor,
+  fromFloat32Array,
+  linear,
+  type FloatDType,
+  type QuantizationConfig,
+  type Tensor,
+} from '@ao/base-tensor'
+import { Int4Tensor } from '@ao/int4'
+import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
+import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
+import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
+import { Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig } from '@ao/int8'
+import type { WebGPUDevice } from '@ao/kernels-webgpu'
+import { Int4WeightOnlyConfig } from '@ao/quantize'
+import { timeCalls } from './environment.ts'
+import { timeMatMulNBits } from './onnxruntime.ts'
+import { partsOf, randomWeight } from './random-tensors.ts'
+
+/** One row of the table. */
+export interface LinearCase {
+  readonly format: string
+  readonly m: number
+  readonly k: number
+  readonly n: number
+  /** Of int4 formats. */
+  readonly groupSize?: number
+}
+
+export interface LinearResult extends LinearCase {
+  readonly variant: string
+  readonly microseconds: number
+  readonly gigabytesPerSecond: number
+  readonly teraflops: number
+  /** Of the bandwidth of a copy; a memory-bound kernel cannot be faster than 1. */
+  readonly shareOfCopy: number
+  readonly onnxruntime: number | undefined
+}
+
+export interface LinearOptions {
+  readonly dtype: FloatDType
+  /** Bytes a second of a copy. */
+  readonly bandwidth: number
+  /** ONNX Runtime's provider to time the same shape with; not timed unless given. */
+  readonly peer: string | undefined
+  /** Weights go through more bytes than caches hold. */
+  readonly distinctBytes: number
+  readonly rounds: number
+}
+
+const INT4_FORMATS = {
+  preshuffled: Int4PreshuffledTensor,
+  plain: Int4Tensor,
+  plain_int32: Int4PlainInt32Tensor,
+  tile_packed_to_4d: Int4TilePackedTo4dTensor,
+} as const
+
+/** The config of a format's name in the table. */
+export function configOf(format: string, groupSize: number = 32): QuantizationConfig | undefined {
+  const packingFormat = INT4_FORMATS[format as keyof typeof INT4_FORMATS]
+  if (packingFormat) return new Int4WeightOnlyConfig({ groupSize, packingFormat })
+  if (format === 'int8') return new Int8WeightOnlyConfig()
+  if (format === 'int8 dynamic') return new Int8DynamicActivationInt8WeightConfig()
+  return undefined
+}
+
+/** The shapes of the table: the MLP and the attention of an 8B Llama. */
+export function linearCases(scale: number = 1): LinearCase[] {
+  const [d, f] = [4096 / scale, 14336 / scale]
+  const up = { k: d, n: f }
+  const down = { k: f, n: d }
+  const square = { k: d, n: d }
+  const shuffled = { format: 'preshuffled', groupSize: 32 }
+  const others = ['plain', 'plain_int32', 'tile_packed_to_4d']
+  return [
+    ...[up, down, square].map((shape) => ({ ...shuffled, m: 1, ...shape })),
+    ...[up, down].map((shape) => ({ ...shuffled, groupSize: 128, m: 1, ...shape })),
+    ...others.map((format) => ({ format, groupSize: 32, m: 1, ...up })),
+    ...[2, 4, 8, 16, 32, 128, 512].map((m) => ({ ...shuffled, m, ...up })),
+    ...others.map((format) => ({ format, groupSize: 32, m: 512, ...up })),
+    ...[up, square].map((shape) => ({ format: 'int8', m: 1, ...shape })),
+    ...[16, 512].map((m) => ({ format: 'int8', m, ...up })),
+    ...[1, 16, 128, 512].map((m) => ({ format: 'int8 dynamic', m, ...up })),
+    ...[1, 512].map((m) => ({ format: 'dense', m, ...up })),
+  ]
+}
+
+/** Times one row. */
+export async function measureLinear(
+  device: WebGPUDevice,
+  row: LinearCase,
+  options: LinearOptions,
+): Promise<LinearResult> {
+  const { dtype, bandwidth, distinctBytes } = options
+  const { format, m, k, n, groupSize } = row
+  const config = configOf(format, groupSize)
+  const first = makeWeight(device, row, config, dtype, 1)
+  const count = Math.min(Math.max(Math.ceil(distinctBytes / first.nbytes), 1), 64)
+  const weights = [first]
+  while (weights.length < count) {
+    weights.push(makeWeight(device, row, config, dtype, weights.length + 1))
+  }
+  const x = input(device, [m, k], dtype)
+  const variant = device.explain(linear, [x, first]).at(-1)?.variant ?? ''
+  const calls = Math.max(count, m >= 128 ? 8 : 32)
+  const nanoseconds = await timeCalls(
+    device,
+    (round) => linear(x, weights[round % count] as Tensor),
+    { calls, rounds: options.rounds },
+  )
+  const bytes = first.nbytes + x.nbytes + (m * n * x.nbytes) / x.numel
+  for (const tensor of [...weights, x].flatMap(partsOf)) device.free(tensor.storage)
+  device.trim()
+  const comparable = groupSize !== undefined && options.peer !== undefined
+  const peerCase = { m, k, n, groupSize: groupSize ?? 32, dtype: dtype as 'float16' | 'float32' }
+  return {
+    ...row,
+    variant,
+    microseconds: nanoseconds / 1000,
+    gigabytesPerSecond: bytes / nanoseconds,
+    teraflops: (2 * m * k * n) / nanoseconds / 1000,
+    shareOfCopy: bytes / nanoseconds / (bandwidth / 1e9),
+    onnxruntime: comparable
+      ? 1e6 * (await timeMatMulNBits(peerCase, options.peer as string, distinctBytes))
+      : undefined,
+  }
+}
+
+function makeWeight(
+  device: WebGPUDevice,
+  { k, n }: LinearCase,
+  config: QuantizationConfig | undefined,
+  dtype: FloatDType,
+  seed: number,
+): Tensor {
+  if (config) return randomWeight(config, [n, k], { device, dtype, seed })
+  return input(device, [n, k], dtype)
+}
+
+/** Activations as they are in a model: around 0, of size about 1. */
+function input(
+  device: WebGPUDevice,
+  shape: readonly [number, number],
+  dtype: FloatDType,
+): DenseTensor {
+  const values = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i * 0.37))
+  return new DenseTensor(device.upload(dtype, fromFloat32Array(values, dtype)), shape)
+}

@@ -1,0 +1,94 @@
+/** @file `npm run bench`: kernels and models on this machine's GPU, beside ONNX Runtime on the same GPU. */
+
+import { writeFileSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { webgpuKernels as int4 } from '@ao/int4/webgpu'
+import { webgpuKernels as int4PlainInt32 } from '@ao/int4-plain-int32/webgpu'
+import { webgpuKernels as int4Preshuffled } from '@ao/int4-preshuffled/webgpu'
+import { webgpuKernels as int4TilePacked } from '@ao/int4-tile-packed-to-4d/webgpu'
+import { webgpuKernels as int8 } from '@ao/int8/webgpu'
+import { webgpuKernels as llama } from '@ao/llama/webgpu'
+import { webgpuKernels as nn } from '@ao/nn/webgpu'
+import { copyBandwidth, openGPU } from './environment.ts'
+import { linearCases, measureLinear, type LinearResult } from './linears.ts'
+import { measureModel, modelCases, type ModelResult } from './models.ts'
+import { linearTable, modelTable } from './tables.ts'
+
+interface Options {
+  readonly only?: 'linears' | 'models'
+  readonly quick: boolean
+  readonly peer: string
+  readonly json?: string
+  readonly filter?: string
+}
+
+const KERNELS = [int4, int4PlainInt32, int4Preshuffled, int4TilePacked, int8, llama, nn]
+
+const program = new Command('bench')
+  .description('Times kernels and models on WebGPU, and ONNX Runtime beside them.')
+  .addOption(new Option('--only <what>', 'one of the two').choices(['linears', 'models']))
+  .option('--quick', 'small shapes and few rounds, to see that it runs', false)
+  .option('--filter <text>', 'rows whose format and shape contain it: `preshuffled M=1 `')
+  .addOption(
+    new Option('--peer <provider>', "ONNX Runtime's provider, or none")
+      .choices(['webgpu', 'cpu', 'none'])
+      .default('webgpu'),
+  )
+  .option('--json <file>', 'where all figures go')
+  .action(run)
+
+await program.parseAsync()
+process.exit(process.exitCode ?? 0) // Dawn keeps the process alive
+
+async function run(options: Options): Promise<void> {
+  const device = await openGPU(KERNELS)
+  const { capabilities } = device
+  const { vendor, architecture, device: product } = device.gpu.adapterInfo
+  const dtype = capabilities.f16 ? 'float16' : 'float32'
+  const bandwidth = await copyBandwidth(device, options.quick ? 2 ** 24 : 2 ** 29)
+  const gpu = [vendor, architecture, product].filter(Boolean).join(' ')
+  console.log(`${gpu}: activations of ${dtype}, copies at ${(bandwidth / 1e9).toFixed(0)} GB/s\n`)
+  const linears: LinearResult[] = []
+  const models: ModelResult[] = []
+  const matches = (text: string): boolean => text.includes(options.filter ?? '')
+  const peer = options.peer === 'none' ? undefined : options.peer
+  if (options.only !== 'models') {
+    for (const row of linearCases(options.quick ? 16 : 1)) {
+      if (!matches(`${row.format} M=${row.m} ${row.k} x ${row.n} g${row.groupSize ?? ''}`)) continue
+      const distinctBytes = options.quick ? 2 ** 20 : 2e8
+      const rounds = options.quick ? 3 : 15
+      await attempt(`${row.format} M=${row.m}`, async () => {
+        const settings = { dtype, bandwidth, peer, distinctBytes, rounds } as const
+        linears.push(await measureLinear(device, row, settings))
+        console.log(linearTable(linears.slice(-1)).split('\n').at(-1))
+      })
+    }
+  }
+  if (options.only !== 'linears') {
+    for (const row of modelCases(options.quick)) {
+      if (!matches(`${row.format} ${row.model}`)) continue
+      await attempt(`${row.model} ${row.format}`, async () => {
+        const newTokens = options.quick ? 4 : 64
+        const onStage = (text: string): void => console.error(`${row.model} ${row.format}: ${text}`)
+        models.push(await measureModel(device, row, { dtype, bandwidth, newTokens, onStage }))
+        console.log(modelTable(models.slice(-1)).split('\n').at(-1))
+      })
+    }
+  }
+  if (linears.length > 0) console.log(`\n${linearTable(linears)}`)
+  if (models.length > 0) console.log(`\n${modelTable(models)}`)
+  if (options.json) {
+    const report = { gpu, dtype, bandwidth, capabilities, linears, models }
+    writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`)
+  }
+}
+
+/** One row that fails does not take the others with it, but the exit code tells. */
+async function attempt(name: string, measure: () => Promise<void>): Promise<void> {
+  try {
+    await measure()
+  } catch (error) {
+    process.exitCode = 1
+    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
