@@ -6,20 +6,16 @@ import { wgslVitePlugin } from './tooling/wgsl/vite-plugin.mjs'
 
 const FOLDERS = '{packages,apps,tooling}/*/test/**'
 
-// Everything runs from source: no build comes first.
+// Packages run from source: no build comes first.
 const conditions = ['@ao/source']
-
 const launchOptions = chromiumOptions()
 
 /** One project for all packages: all tests in Node. */
 const node: TestProjectInlineConfiguration = {
-  plugins: [wgslVitePlugin()],
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
+  extends: true,
   test: {
     name: 'node',
     include: [`${FOLDERS}/*.test.ts`],
-    testTimeout: 60_000,
     globalSetup: './tooling/webgpu-driver/vitest-setup.mjs',
     pool: 'forks', // a process chooses its driver when it starts, so threads have none
   },
@@ -27,12 +23,11 @@ const node: TestProjectInlineConfiguration = {
 
 /** The tests of kernels, once more in a browser. */
 const chromium: TestProjectInlineConfiguration = {
-  plugins: [wgslVitePlugin()],
-  resolve: { conditions: [...defaultClientConditions, ...conditions] },
+  extends: true,
+  resolve: { conditions: defaultClientConditions },
   test: {
     name: 'chromium',
     include: [`${FOLDERS}/*.gpu.test.ts`],
-    testTimeout: 60_000,
     browser: {
       enabled: true,
       headless: true,
@@ -44,5 +39,11 @@ const chromium: TestProjectInlineConfiguration = {
 }
 
 export default defineConfig({
-  test: { projects: launchOptions === undefined ? [node] : [node, chromium] },
+  plugins: [wgslVitePlugin()],
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    testTimeout: 60_000,
+    projects: launchOptions === undefined ? [node] : [node, chromium],
+  },
 })
