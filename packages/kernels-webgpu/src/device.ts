@@ -328,10 +328,10 @@ function rangeOf(item: DenseTensor | TensorRange): BufferRange {
   if ('tensor' in item) {
     const { storage, offset } = item.tensor
     const start = offset * itemSize(storage.dtype) + item.offset
-    return { allocation: live(storage).allocation, offset: start, size: paddedSize(item.size) }
+    return { allocation: live(storage).allocation, offset: start, size: bindingSize(item.size) }
   }
   const offset = item.offset * itemSize(item.dtype)
-  return { allocation: live(item.storage).allocation, offset, size: paddedSize(item.nbytes) }
+  return { allocation: live(item.storage).allocation, offset, size: bindingSize(item.nbytes) }
 }
 
 function wholeOf({ allocation }: GPUStorage): BufferRange {
@@ -349,7 +349,10 @@ function live(storage: Storage): GPUStorage {
   })
 }
 
-// Bindings, copies and writes go by four bytes; buffers are longer than that.
+// Programs may read 16 bytes at a time, to the end of what they see; buffers are longer than that.
+const bindingSize = (bytes: number): number => Math.max(Math.ceil(bytes / 16) * 16, 16)
+
+// Copies and writes go by four bytes.
 const paddedSize = (bytes: number): number => Math.max(Math.ceil(bytes / 4) * 4, 4)
 
 function padded(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 /** @file Which floating dtypes programs compute with, and casts to and from the others. */
 
-import { cast, type DenseTensor, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { cast, isFloatDType, type DenseTensor, type FloatDType, type Tensor } from '@ao/base-tensor'
 import type { GPU } from './kernel.ts'
 
 /** Dtypes that programs read and write as numbers: float32, and float16 where shaders have it. */
@@ -30,6 +30,38 @@ export function floatOutput(
   write: (out: DenseTensor) => void,
 ): Tensor {
   if (isNativeFloat(gpu, dtype)) {
+    const out = gpu.empty(shape, dtype)
+    write(out)
+    return out
+  }
+  return gpu.scope(() => {
+    const out = gpu.empty(shape, 'float32')
+    write(out)
+    return cast(out, dtype)
+  })
+}
+
+/**
+ * `tensor` for programs that read any floating dtype as it is stored, by {@link storedWgsl}. Integers are
+ * cast to float32.
+ */
+export function storedFloat(gpu: GPU, tensor: Tensor): DenseTensor {
+  return gpu.dense(isFloatDType(tensor.dtype) ? tensor : cast(tensor, 'float32'))
+}
+
+/**
+ * A tensor of `dtype` that `write` fills, as it is stored. Elements of 16 bits are written four at a time.
+ *
+ * @param inFours - whether `write` can do that; 16-bit dtypes go by way of float32 otherwise
+ */
+export function storedOutput(
+  gpu: GPU,
+  shape: readonly number[],
+  dtype: FloatDType,
+  inFours: boolean,
+  write: (out: DenseTensor) => void,
+): Tensor {
+  if (dtype === 'float32' || inFours) {
     const out = gpu.empty(shape, dtype)
     write(out)
     return out

@@ -4,7 +4,15 @@ export type { Workgroups } from './commands.ts'
 export { denseKernels } from './dense/kernels.ts'
 export { WebGPUDevice, type Explanation } from './device.ts'
 export { DeviceLostError, KernelError } from './errors.ts'
-export { floatInput, floatOutput, isNativeFloat, type NativeFloat } from './floats.ts'
+export { onMeta } from './on-meta.ts'
+export {
+  floatInput,
+  floatOutput,
+  isNativeFloat,
+  storedFloat,
+  storedOutput,
+  type NativeFloat,
+} from './floats.ts'
 export {
   grid,
   kernel,
@@ -19,5 +27,7 @@ export {
 export type { WebGPUDeviceOptions } from './open.ts'
 export type { KernelTiming } from './profile.ts'
 export { wgsl, type Program, type ProgramMaker } from './program.ts'
+export { rowParts, type RowPart } from './row-parts.ts'
 export { expandTemplate, type Defines } from './template.ts'
 export { numbersWgsl } from './numbers.ts'
+export { default as storedWgsl } from './wgsl/stored.wgsl'
