@@ -3,6 +3,7 @@
  * says which pages, and what else a block can be. Blocks run in the repository's root, so that paths
  * in them are those of a clone.
  */
+import { prepareEnvironment } from '@ao/webgpu-driver'
 import { writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { codeBlocks, documentationPages, inPlace, writeBlocks } from './code-blocks.mjs'
@@ -12,12 +13,14 @@ const folder = emptyProject('readme')
 const bin = (name) => resolve('node_modules/.bin', name)
 const blocks = documentationPages().flatMap(codeBlocks)
 writeBlocks(folder, blocks)
+prepareEnvironment() // for blocks that use WebGPU
 const checks = [typeCheck, runTests, ...programs()]
 report((await inPairs(checks, (check) => check())).flat(), `${blocks.length} code blocks`)
 
 async function typeCheck() {
   const compilerOptions = {
-    ...{ isolatedDeclarations: false, noUnusedLocals: false, types: ['node'] },
+    ...{ isolatedDeclarations: false, noUnusedLocals: false },
+    types: ['node', resolve('packages/kernels-webgpu/node_modules/@webgpu/types')],
     ...{ moduleDetection: 'force', typeRoots: [resolve('node_modules/@types')] },
   }
   const base = relative(folder, resolve('tsconfig.base.json')).replaceAll('\\', '/')
@@ -43,7 +46,8 @@ function programs() {
   return blocks
     .filter(({ runner }) => runner === 'tsx')
     .map(({ file, place }) => async () => {
-      const program = ['--conditions=@ao/source', join(folder, file)]
+      const flags = ['--conditions=@ao/source', '--import=./tooling/wgsl/register.mjs']
+      const program = [...flags, join(folder, file)]
       const { failed, output } = await run(bin('tsx'), program)
       return failed ? [`${place} fails:\n${output}`] : []
     })

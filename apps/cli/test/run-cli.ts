@@ -49,6 +49,7 @@ export async function aoJson(argv: readonly string[]): Promise<any> {
 }
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const WGSL = new URL('../../../tooling/wgsl/register.mjs', import.meta.url).href
 
 /** A running `ao`. */
 export interface RunningAo {
@@ -58,7 +59,7 @@ export interface RunningAo {
 
 /** Starts `ao` as a process, from source. */
 export function startAo(argv: readonly string[]): RunningAo {
-  const flags = ['--conditions=@ao/source', '--import', 'tsx']
+  const flags = ['--conditions=@ao/source', '--import', 'tsx', '--import', WGSL]
   const child = spawn(process.execPath, [...flags, MAIN, ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
