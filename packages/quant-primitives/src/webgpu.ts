@@ -1,0 +1,9 @@
+/**
+ * @file Kernels of this package's ops for WebGPU, and the WGSL that formats' kernels share with them.
+ *
+ * Codes, scales and zero points are those of the CPU, bit for bit: see `webgpu/exact.wgsl`.
+ */
+
+export { webgpuKernels } from './webgpu/kernels.ts'
+export { arithmeticWgsl, qparamsWgsl } from './webgpu/snippets.ts'
+export { roundingOf, ruleDefines, ruleParams } from './webgpu/rounding.ts'

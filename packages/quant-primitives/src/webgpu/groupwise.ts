@@ -1,0 +1,126 @@
+/** @file 4-bit codes of groups, as torchao's plain int4 format has them, and their bytes. */
+
+import {
+  asDense,
+  cast,
+  type DenseTensor,
+  type FloatDType,
+  type Op,
+  type Tensor,
+} from '@ao/base-tensor'
+import { grid, kernel, wgsl, type GPU, type Kernel } from '@ao/kernels-webgpu'
+import {
+  quantizeInt4Groupwise,
+  quantizeInt4GroupwiseSymmetric,
+  type Int4Groups,
+} from '../int4/groupwise.ts'
+import { packInt4, unpackInt4 } from '../int4/pack.ts'
+import { convertBlocks, type Conversion } from './affine.ts'
+import { blockRanges, writeQparams } from './choose.ts'
+import nibblesSource from './nibbles.wgsl'
+import { ruleDefines, ruleParams } from './rounding.ts'
+
+const nibblesProgram = /* @__PURE__ */ wgsl('nibbles', nibblesSource)
+
+const SMALLEST_RANGE = Math.fround(1e-6)
+const FLOAT32: Conversion['roundings'] = {
+  SCALE: 'float32',
+  LOWEST: 'float32',
+  PRODUCT: 'float32',
+  SUM: 'float32',
+}
+
+/** Codes, and a scale and zero point for each group, in float32 and the order of groups. */
+function quantizeGroups(
+  gpu: GPU,
+  weight: Tensor,
+  groups: number,
+  isSymmetric: boolean,
+): [codes: DenseTensor, scale: DenseTensor, zeroPoint: DenseTensor] {
+  const ranges = blockRanges(gpu, weight, groups, true)
+  const [scale, lowest] = [gpu.empty([groups], 'float32'), gpu.empty([groups], 'float32')]
+  const defines = ruleDefines(isSymmetric ? 'INT4_SYMMETRIC' : 'INT4', 'float32')
+  const bounds = { quantMin: 0, quantMax: 15 }
+  const rule = ruleParams(bounds, SMALLEST_RANGE)
+  writeQparams(gpu, ranges, defines, rule, scale, lowest)
+  const codes = convertBlocks(gpu, weight, scale, lowest, {
+    mode: 'quantizeTinygemm',
+    to: 'uint8',
+    bounds,
+    roundings: FLOAT32,
+    offset: isSymmetric ? 8 : 0,
+  })
+  const zeroPoint = isSymmetric ? lowest : gpu.empty([groups], 'float32')
+  if (!isSymmetric) {
+    writeQparams(gpu, ranges, { ...defines, MIDDLE: true }, rule, scale, zeroPoint)
+  }
+  return [codes, scale, zeroPoint]
+}
+
+function groupwiseKernel(
+  op: Op<[weight: Tensor, groupSize: number], Int4Groups>,
+  isSymmetric: boolean,
+): Kernel {
+  return kernel(op, [
+    {
+      name: 'ranges, scales, codes',
+      when: 'always',
+      run: (gpu, weight, groupSize) =>
+        gpu.scope(() => {
+          const planned = op.meta?.(weight, groupSize) as Int4Groups
+          const dtype = planned.scale.dtype as FloatDType
+          const groups = weight.numel / groupSize
+          const [codes, scale, zeroPoint] = quantizeGroups(gpu, weight, groups, isSymmetric)
+          const [g, n] = planned.scale.shape.slice(-2) as [number, number]
+          const shape = [...weight.shape.slice(0, -2), n, g]
+          const stored = (qparam: DenseTensor): Tensor =>
+            cast(qparam.view(shape).transpose(-2, -1).contiguous(), dtype)
+          return { codes, scale: stored(scale), zeroPoint: stored(zeroPoint) }
+        }),
+    },
+  ])
+}
+
+function convertNibbles(gpu: GPU, input: Tensor, output: Tensor, packs: boolean): Tensor {
+  const [from, to] = [gpu.dense(input), asDense(output)]
+  const [packed, codes] = packs ? [to, from] : [from, to]
+  const words = Math.ceil(packed.numel / 4)
+  gpu.dispatch(nibblesProgram({ PACK: packs }), {
+    bind: [from, to],
+    params: [words, Math.ceil(codes.numel / 4)],
+    workgroups: grid(Math.ceil(words / 64)),
+  })
+  return output
+}
+
+/** Kernels of the ops on 4-bit codes. */
+export const int4Kernels: readonly Kernel[] = [
+  groupwiseKernel(quantizeInt4Groupwise, false),
+  groupwiseKernel(quantizeInt4GroupwiseSymmetric, true),
+  kernel(packInt4, [
+    {
+      name: 'eight codes a thread',
+      when: 'always',
+      run: (gpu, codes) =>
+        convertNibbles(
+          gpu,
+          codes,
+          gpu.empty(codes.shape.with(-1, (codes.shape.at(-1) as number) / 2), 'int8'),
+          true,
+        ),
+    },
+  ]),
+  kernel(unpackInt4, [
+    {
+      name: 'eight codes a thread',
+      when: 'always',
+      run: (gpu, qdata) =>
+        convertNibbles(
+          gpu,
+          qdata,
+          gpu.empty(qdata.shape.with(-1, (qdata.shape.at(-1) as number) * 2), 'uint8'),
+          false,
+        ),
+    },
+  ]),
+]

@@ -1,0 +1,33 @@
+/** @file What arithmetic in shaders rounds to, as defines and params. */
+
+import type { FloatDType } from '@ao/base-tensor'
+import type { Param } from '@ao/kernels-webgpu'
+import type { MappingType, QuantBounds } from '../bounds.ts'
+
+const ROUNDING = { float32: '', float16: 'round_f16', bfloat16: 'round_bf16' } as const
+
+/** The WGSL function that rounds to `dtype`; nothing for float32, which arithmetic rounds to by itself. */
+export function roundingOf(dtype: FloatDType): string {
+  return ROUNDING[dtype]
+}
+
+/** How a block's range becomes a scale and a zero point. */
+export type RangeRule = MappingType | 'TINYGEMM' | 'INT4' | 'INT4_SYMMETRIC'
+
+/**
+ * Defines of `qparamsWgsl` for a computation in `dtype`.
+ *
+ * @param withZero - whether an asymmetric range is widened to include zero
+ */
+export function ruleDefines(
+  mapping: RangeRule,
+  dtype: FloatDType,
+  withZero: boolean = true,
+): { MAPPING: string; ROUND: string; WITH_ZERO: boolean } {
+  return { MAPPING: mapping, ROUND: roundingOf(dtype), WITH_ZERO: withZero }
+}
+
+/** The struct `Rule` of `qparamsWgsl`, 16 bytes; `eps` in the dtype of the computation. */
+export function ruleParams({ quantMin, quantMax }: QuantBounds, eps: number): Param[] {
+  return [{ f32: quantMin }, { f32: quantMax }, { f32: eps }, 0]
+}
