@@ -177,16 +177,14 @@ export abstract class TensorSubclass implements Tensor {
 
   /** Runs `op` by the table of this class, or of the closest ancestor that has it. */
   dispatchOp(op: AnyOp, args: readonly unknown[]): unknown {
-    const names = new Set<string>()
+    const rows: OpImplementation[] = []
     for (let type = this.constructor as typeof TensorSubclass; type.ops;) {
-      if (Object.hasOwn(type, 'ops')) {
-        for (const row of type.ops) {
-          if (row.opName === op.opName) return row.run(...(args as never))
-          names.add(row.opName)
-        }
-      }
+      if (Object.hasOwn(type, 'ops')) rows.push(...type.ops)
       type = Object.getPrototypeOf(type) as typeof TensorSubclass
     }
+    const row = rows.find(({ opName }) => opName === op.opName)
+    if (row) return row.run(...(args as never))
+    const names = new Set(rows.map(({ opName }) => opName))
     const { formatName } = this.constructor as typeof TensorSubclass
     throw fail(
       UnsupportedOpError,

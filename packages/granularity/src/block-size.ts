@@ -2,7 +2,12 @@
 
 import { normalizeDim, ShapeError, ValueError } from '@ao/base-tensor'
 import { fail } from './errors.ts'
-import type { Granularity, PerBlock, PerGroup } from './granularity.ts'
+import {
+  describeGranularity,
+  type Granularity,
+  type PerBlock,
+  type PerGroup,
+} from './granularity.ts'
 
 /**
  * The size of one block, along each dimension, of the elements that share a scale.
@@ -34,7 +39,7 @@ export function getBlockSize(shape: readonly number[], granularity: Granularity)
       throw fail(
         ValueError,
         'PerTensor, PerAxis, PerRow, PerToken, PerGroup or PerBlock',
-        JSON.stringify(granularity),
+        describeGranularity(granularity),
       )
   }
 }
@@ -82,6 +87,24 @@ export function reductionParams(
   blockSize: readonly number[],
   shape: readonly number[],
 ): ReductionParams {
+  checkBlockSize(blockSize, shape)
+  const shapeForReduction: number[] = []
+  const reductionDims: number[] = []
+  shape.forEach((size, d) => {
+    const block = blockSize[d] as number
+    if (block !== size && block !== 1 && block !== -1) shapeForReduction.push(size / block)
+    if (block !== 1) reductionDims.push(shapeForReduction.length)
+    shapeForReduction.push(block === 1 || block === -1 ? size : block)
+  })
+  return { shapeForReduction, reductionDims }
+}
+
+/**
+ * Checks that blocks of `blockSize`, in which -1 stands for a whole dimension, make up a tensor of `shape`.
+ *
+ * @throws {@link ShapeError} when the ranks differ or a block does not divide its dimension
+ */
+export function checkBlockSize(blockSize: readonly number[], shape: readonly number[]): void {
   if (blockSize.length !== shape.length) {
     throw fail(
       ShapeError,
@@ -89,18 +112,10 @@ export function reductionParams(
       blockSize,
     )
   }
-  const shapeForReduction: number[] = []
-  const reductionDims: number[] = []
   shape.forEach((size, d) => {
     const block = blockSize[d] as number
-    if (block !== size && block !== 1 && block !== -1) {
-      if (!Number.isInteger(block) || block < 1 || size % block !== 0) {
-        throw fail(ShapeError, `a block size that divides dimension ${d} of size ${size}`, block)
-      }
-      shapeForReduction.push(size / block)
-    }
-    if (block !== 1) reductionDims.push(shapeForReduction.length)
-    shapeForReduction.push(block === 1 || block === -1 ? size : block)
+    const divides = Number.isInteger(block) && block > 0 && size % block === 0
+    if (divides || block === size || block === -1) return
+    throw fail(ShapeError, `a block size that divides dimension ${d} of size ${size}`, block)
   })
-  return { shapeForReduction, reductionDims }
 }

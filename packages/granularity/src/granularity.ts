@@ -119,6 +119,13 @@ export function granularityEquals(a: Granularity, b: Granularity): boolean {
   }
 }
 
+/** What a message says of a granularity that will not do; `PerRow` for `PerRow()` is a common slip. */
+export function describeGranularity(granularity: unknown): string {
+  return typeof granularity === 'function'
+    ? 'a function; call it, as in PerRow()'
+    : JSON.stringify(granularity)
+}
+
 function checkInteger(what: string, value: number): void {
   if (!Number.isSafeInteger(value)) throw invalid(`an integer for ${what}`, value)
 }

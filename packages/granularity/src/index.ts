@@ -1,6 +1,12 @@
-export { getBlockSize, reductionParams, type ReductionParams } from './block-size.ts'
+export {
+  checkBlockSize,
+  getBlockSize,
+  reductionParams,
+  type ReductionParams,
+} from './block-size.ts'
 export { granularityCodec } from './codec.ts'
 export {
+  describeGranularity,
   granularityEquals,
   PerAxis,
   PerBlock,

@@ -32,7 +32,7 @@ import {
   type Int8Weight,
 } from './products.ts'
 import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
-import { checkFloat, quantizeToInt8, type Int8Codes } from './quantize.ts'
+import { checkFloat, quantizeToInt8, type Int8Codes, type Int8Quantization } from './quantize.ts'
 
 /** A static activation's scale and, for asymmetric mapping, zero point: one element, or one a token. */
 export type Int8ActivationQparams = readonly [scale: Tensor, zeroPoint: Tensor | undefined]
@@ -122,12 +122,7 @@ export const dynamicLinear: Op<
     bias: Tensor | undefined,
     activation: QuantizeTensorToInt8Kwargs,
     outDtype: FloatDType,
-  ): Tensor => {
-    const shape = linearShape(x, weight[0])
-    const codes = quantizeToInt8(asRows(x), activation)
-    const isAsymmetric = activation.mappingType === 'ASYMMETRIC'
-    return fromFloat32(scaledSums(codes, isAsymmetric, weight, bias, outDtype), shape, outDtype)
-  },
+  ): Tensor => activationLinear(x, weight, bias, activation, outDtype),
   meta: (x, weight, _bias, _activation, outDtype) => shapeOnly(x, weight, outDtype),
 })
 
@@ -153,18 +148,28 @@ export const staticLinear: Op<
     [scale, zeroPoint]: Int8ActivationQparams,
     outDtype: FloatDType,
   ): Tensor => {
-    const shape = linearShape(x, weight[0])
     const known = { scale: asColumn(scale), zeroPoint: zeroPoint && asColumn(zeroPoint) }
-    const codes = quantizeToInt8(asRows(x), { ...activation, ...known })
-    const isAsymmetric = activation.mappingType === 'ASYMMETRIC'
-    return fromFloat32(scaledSums(codes, isAsymmetric, weight, bias, outDtype), shape, outDtype)
+    return activationLinear(x, weight, bias, { ...activation, ...known }, outDtype)
   },
   meta: (x, weight, _bias, _activation, _qparams, outDtype) => shapeOnly(x, weight, outDtype),
 })
 
-// Tokens as rows (M, K), and one number for each as a column: what scales of activations refer to.
-const asRows = (x: Tensor): Tensor => reshape(x, [-1, x.shape.at(-1) as number])
+// One number for each token as a column (M, 1): what scales of activations refer to.
 const asColumn = (qparam: Tensor): Tensor => reshape(qparam, [-1, 1])
+
+/** The product of codes that are made of `x`, token by token. */
+function activationLinear(
+  x: Tensor,
+  weight: Int8Weight,
+  bias: Tensor | undefined,
+  quantization: Int8Quantization,
+  outDtype: FloatDType,
+): Tensor {
+  const shape = linearShape(x, weight[0])
+  const codes = quantizeToInt8(reshape(x, [-1, x.shape.at(-1) as number]), quantization)
+  const isAsymmetric = quantization.mappingType === 'ASYMMETRIC'
+  return fromFloat32(scaledSums(codes, isAsymmetric, weight, bias, outDtype), shape, outDtype)
+}
 
 /**
  * Sums of int8 products with their scales, in the steps of torchao's `int_scaled_matmul` and linear:

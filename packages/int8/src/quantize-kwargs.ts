@@ -1,7 +1,7 @@
 /** @file How a weight's activations are quantized when the two meet. */
 
 import { booleanCodec, recordCodec, ValueError, type JsonCodec } from '@ao/base-tensor'
-import { granularityCodec, PerRow, type Granularity } from '@ao/granularity'
+import { describeGranularity, granularityCodec, PerRow, type Granularity } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
 import { fail } from './errors.ts'
 
@@ -37,7 +37,7 @@ export function QuantizeTensorToInt8Kwargs({
     throw fail(
       ValueError,
       'PerTensor or PerRow(dim=-1) as the granularity of activations',
-      JSON.stringify(granularity),
+      describeGranularity(granularity),
     )
   }
   if (mappingType !== 'SYMMETRIC' && mappingType !== 'ASYMMETRIC') {

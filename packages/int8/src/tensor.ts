@@ -30,7 +30,7 @@ import {
   type OpImplementation,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Granularity } from '@ao/granularity'
+import { PerRow, type Granularity } from '@ao/granularity'
 import { dequantizeAffine, type MappingType } from '@ao/quant-primitives'
 import { PACKAGE } from './errors.ts'
 import { checkLayout, type Int8Fields } from './layout.ts'
@@ -50,8 +50,8 @@ import {
 
 /** How {@link Int8Tensor.fromHp} quantizes. */
 export interface Int8FromHpOptions {
-  /** Which elements share a scale: PerRow(), PerTensor() or PerGroup(n). */
-  readonly granularity: Granularity
+  /** Which elements share a scale: PerRow(), PerTensor() or PerGroup(n); PerRow() unless given. */
+  readonly granularity?: Granularity | undefined
   /** SYMMETRIC unless given. */
   readonly mappingType?: MappingType | undefined
   /** A scale to use instead of one that is chosen from the values; one element a block. */
@@ -140,19 +140,10 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
    * @param weight - (N, K), or (E, N, K) for experts; floating
    * @throws {@link DTypeError} or {@link ShapeError} when the weight, or a given scale, does not fit
    */
-  static fromHp(weight: Tensor, options: Int8FromHpOptions): Int8Tensor {
-    const { mappingType = 'SYMMETRIC', reduceRange = false } = options
-    const codes = quantizeToInt8(weight, { ...options, mappingType, reduceRange })
-    const { actQuantKwargs, actQuantScale, actQuantZeroPoint, actPreScale } = options
-    return new Int8Tensor({
-      ...codes,
-      dtype: checkFloat(weight),
-      actQuantScale,
-      actQuantZeroPoint,
-      actPreScale,
-      actQuantKwargs,
-      reduceRange,
-    })
+  static fromHp(weight: Tensor, options: Int8FromHpOptions = {}): Int8Tensor {
+    const { granularity = PerRow(), mappingType = 'SYMMETRIC', reduceRange = false } = options
+    const codes = quantizeToInt8(weight, { ...options, granularity, mappingType, reduceRange })
+    return new Int8Tensor({ ...options, ...codes, dtype: checkFloat(weight) })
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {

@@ -118,6 +118,27 @@ describe('Int8Tensor', () => {
     expect(weight.reduceRange).toBe(false)
   })
 
+  it('has a scale a row unless told otherwise', () => {
+    const hp = randn([4, 8])
+    const weight = Int8Tensor.fromHp(hp)
+    expect(weight.blockSize).toEqual([1, 8])
+    expect(String(weight)).toBe(String(Int8Tensor.fromHp(hp, { granularity: PerRow() })))
+  })
+
+  it('says that a granularity is a function to call', () => {
+    const uncalled = { granularity: PerRow as never }
+    expect(() => Int8Tensor.fromHp(randn([4, 8]), uncalled)).toThrow(
+      '[@ao/granularity] Expected PerTensor, PerAxis, PerRow, PerToken, PerGroup or PerBlock, got a function; call it, as in PerRow().',
+    )
+    for (const make of [
+      () => new Int8WeightOnlyConfig(uncalled),
+      () => new Int8DynamicActivationInt8WeightConfig(uncalled),
+      () => QuantizeTensorToInt8Kwargs(uncalled),
+    ]) {
+      expect(make).toThrow('got a function; call it, as in PerRow().')
+    }
+  })
+
   it('takes a scale that is known', () => {
     const weight = Int8Tensor.fromHp(
       dense([

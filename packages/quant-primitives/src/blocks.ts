@@ -6,7 +6,7 @@
  */
 
 import { contiguousStrides, numelOf, ShapeError, type Tensor } from '@ao/base-tensor'
-import { reductionParams } from '@ao/granularity'
+import { checkBlockSize } from '@ao/granularity'
 
 import { fail } from './errors.ts'
 /** Where the blocks of one tensor lie. */
@@ -64,7 +64,7 @@ function gridOf(shape: readonly number[], block: readonly number[]): number[] {
 }
 
 function wholeSizes(shape: readonly number[], blockSize: readonly number[]): number[] {
-  reductionParams(blockSize, shape) // refuses what does not fit
+  checkBlockSize(blockSize, shape)
   return shape.map((size, d) => (blockSize[d] === -1 ? size : (blockSize[d] as number)))
 }
 
@@ -77,9 +77,9 @@ export function qparamsShape(
   blockSize: readonly number[],
   keepdim: boolean,
 ): number[] {
-  if (keepdim) return blockGrid(shape, blockSize)
-  const { shapeForReduction, reductionDims } = reductionParams(blockSize, shape)
-  return shapeForReduction.filter((_, d) => !reductionDims.includes(d))
+  const block = wholeSizes(shape, blockSize)
+  const isKept = (d: number): boolean => keepdim || blockSize[d] === 1 || block[d] !== shape[d]
+  return gridOf(shape, block).filter((_, d) => isKept(d))
 }
 
 /**

@@ -1,7 +1,7 @@
 /** @file One granularity for activations and weights, or one for each. */
 
 import { rejectJson, ValueError, type JsonCodec, decodeJson, encodeJson } from '@ao/base-tensor'
-import { granularityCodec, type Granularity } from '@ao/granularity'
+import { describeGranularity, granularityCodec, type Granularity } from '@ao/granularity'
 import { fail } from '../errors.ts'
 
 /** One granularity for both, or `[activation, weight]`. */
@@ -34,7 +34,7 @@ export function splitGranularity(pair: GranularityPair): SplitGranularity {
     throw fail(
       ValueError,
       'PerTensor or PerRow as the granularity of weights that meet int8 activations',
-      JSON.stringify(weight),
+      describeGranularity(weight),
       'Use Int8WeightOnlyConfig to quantize weights by group.',
     )
   }

@@ -16,7 +16,7 @@ import {
   type Skipped,
   type Tensor,
 } from '@ao/base-tensor'
-import { granularityCodec, PerRow, type Granularity } from '@ao/granularity'
+import { describeGranularity, granularityCodec, PerRow, type Granularity } from '@ao/granularity'
 import { fail } from '../errors.ts'
 import { skipReason } from './skip-reason.ts'
 import { Int8Tensor } from '../tensor.ts'
@@ -72,7 +72,7 @@ export class Int8WeightOnlyConfig implements QuantizationConfig {
       throw fail(
         ValueError,
         'PerRow, PerTensor or PerGroup as the granularity of int8 weights',
-        JSON.stringify(granularity),
+        describeGranularity(granularity),
       )
     }
     this.granularity = granularity
