@@ -25,7 +25,7 @@ function chooseAdapter() {
   }
   const env = driverEnvironment()
   const software = probe({ ...process.env, ...env })
-  if (software.name !== undefined) return { env, line: `WebGPU: ${software.name}, in software` }
+  if (software.name !== undefined) return { env, line: `WebGPU: ${software.name}` }
   const why = `the software driver does not start (${software.reason})`
   return { env: {}, line: `WebGPU: none, ${why}. Tests that need WebGPU are skipped.` }
 }

@@ -3,6 +3,11 @@ import { testGPU } from './gpu-node.mjs'
 
 const gpu = await testGPU()
 const adapter = await gpu?.requestAdapter()
-const { vendor, architecture, description, device } = adapter?.info ?? {}
-const name = adapter && (description || [vendor, architecture, device].filter(Boolean).join(' '))
-process.stdout.write(JSON.stringify(adapter ? { name } : { reason: 'none found' }))
+process.stdout.write(
+  JSON.stringify(adapter ? { name: name(adapter.info) } : { reason: 'none found' }),
+)
+
+function name({ vendor, architecture, description, device, isFallbackAdapter }) {
+  const hardware = description || [vendor, architecture, device].filter(Boolean).join(' ')
+  return isFallbackAdapter ? `${hardware}, in software` : hardware
+}

@@ -7,6 +7,7 @@
  * `--device webgpu`), or ends with `=webgpu`, or the variable `AO_DEVICE` is `webgpu`.
  */
 import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
 
 const [command, ...args] = process.argv.slice(2)
 if (process.env.AO_DEVICE === 'webgpu' || args.some((each) => /^(.*=)?webgpu$/.test(each))) {
@@ -14,9 +15,10 @@ if (process.env.AO_DEVICE === 'webgpu' || args.some((each) => /^(.*=)?webgpu$/.t
   console.error(prepareEnvironment())
 }
 const child = spawn(command, args, { stdio: 'inherit', shell: process.platform === 'win32' })
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+process.on('SIGINT', () => {}) // a terminal sends it to the command, too, which ends as it likes
+process.on('SIGTERM', () => child.kill('SIGTERM'))
 child.on('error', (error) => {
   console.error(`Could not run ${command}: ${error.message}.`)
   process.exitCode = 1
 })
-child.on('exit', (code) => (process.exitCode = code ?? 1))
+child.on('exit', (code, signal) => (process.exitCode = code ?? 128 + constants.signals[signal]))
