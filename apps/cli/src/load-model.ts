@@ -20,7 +20,7 @@ export async function loadModel(
     return await LlamaForCausalLM.fromPretrained(folder, {
       formats: FORMATS,
       signal: context.signal,
-      onProgress: ({ done, total, name }) => progress.update(done, total, name),
+      onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
       ...(dtype === undefined ? {} : { dtype }),
     })
   } finally {

@@ -1,6 +1,7 @@
 /** @file Text generation, token by token. */
 
 import { nextTask, readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
+import { checkIds } from './check-ids.ts'
 import type { LlamaConfig } from './config.ts'
 import type { KVCache } from './kv-cache.ts'
 import { createSampler, type SamplingOptions } from './sampler.ts'
@@ -26,6 +27,7 @@ export async function* generate(
   ids: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
+  checkIds(ids, model.config.vocabSize)
   const { stopIds = model.config.eosTokenIds, signal } = options
   const room = model.config.maxPositions - ids.length
   const maxNewTokens = options.maxNewTokens ?? room

@@ -1,16 +1,9 @@
 /** @file LlamaForCausalLM: the model with its output head. */
 
-import {
-  linear,
-  meta,
-  ValueError,
-  zeros,
-  type Device,
-  type FloatDType,
-  type Tensor,
-} from '@ao/base-tensor'
+import { linear, meta, zeros, type Device, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { Module, type Linear } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
+import { checkIds } from './check-ids.ts'
 import { parseLlamaConfig, type LlamaConfig } from './config.ts'
 import { generate, type GenerateOptions } from './generate.ts'
 import { KVCache } from './kv-cache.ts'
@@ -95,15 +88,15 @@ export class LlamaForCausalLM extends Module {
    * @param ids - T tokens; they follow those in `cache`, which takes them in
    * @param logitsToKeep - of how many of the last tokens to compute logits: all unless given
    * @returns (logitsToKeep, vocabSize)
-   * @throws {@link ValueError} for no ids, ids outside of the vocabulary, or more tokens than
-   * `max_position_embeddings`
+   * @throws {@link ValueError} for no ids, ids outside of the vocabulary, a text in their place, or more
+   * tokens than `max_position_embeddings`
    */
-  forward(ids: readonly number[], cache?: KVCache, logitsToKeep: number = ids.length): Tensor {
-    this.#checkIds(ids)
+  forward(ids: readonly number[], cache?: KVCache, logitsToKeep?: number): Tensor {
+    checkIds(ids, this.config.vocabSize)
     const context = cache ?? this.createCache(ids.length)
     const hidden = this.model.forward(ids, context)
     if (!cache) context.dispose()
-    const kept = hidden.slice(0, Math.max(ids.length - logitsToKeep, 0))
+    const kept = hidden.slice(0, Math.max(ids.length - (logitsToKeep ?? ids.length), 0))
     return this.lm_head?.forward(kept) ?? linear(kept, this.model.embed_tokens.weight)
   }
 
@@ -111,23 +104,13 @@ export class LlamaForCausalLM extends Module {
    * Generates tokens after `ids`, greedily unless a temperature is given. Between tokens the event
    * loop runs.
    *
-   * @throws {@link ValueError} for options out of range; the signal's reason when it is aborted
+   * @throws {@link ValueError}, when the first token is asked for, for ids that {@link forward} refuses
+   * and options out of range; the signal's reason when it is aborted
    */
   generate(
     ids: readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
     return generate(this, ids, options)
-  }
-
-  #checkIds(ids: readonly number[]): void {
-    const { vocabSize } = this.config
-    const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
-    if (ids.length > 0 && wrong === undefined) return
-    throw new ValueError({
-      package: '@ao/llama',
-      expected: `token ids from 0 to ${vocabSize - 1}, one at least`,
-      got: ids.length === 0 ? 'none' : String(wrong),
-    })
   }
 }

@@ -1,10 +1,12 @@
 /** @file Fills a model's parameters from a checkpoint, tensor by tensor. */
 
 import {
+  asDense,
   cast,
   FormatError,
   isFloatDType,
   isTensorSubclass,
+  nextTask,
   type Device,
   type FloatDType,
   type Tensor,
@@ -13,21 +15,28 @@ import {
 import type { Module } from '@ao/nn'
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
 
-/** Which parameter was loaded, and how many of all are. */
+/** Which parameter was loaded, and how much of the model is. */
 export interface LoadProgress {
   readonly name: string
+  /** Parameters that are loaded, out of `total`. */
   readonly done: number
   readonly total: number
+  /** Their bytes in the checkpoint, out of `totalBytes`. */
+  readonly bytes: number
+  readonly totalBytes: number
 }
 
 export interface LoadOptions {
   /** Dtype to compute in, that dense weights are cast to: float32 unless given. */
   readonly dtype?: FloatDType
-  /** Where the model goes: the CPU unless given. */
+  /**
+   * Where the model goes: the CPU unless given. Each tensor goes there as soon as it is read, and its
+   * host copy is let go of.
+   */
   readonly device?: Device
   /** Formats of quantized tensors that the checkpoint may hold. */
   readonly formats?: readonly TensorSubclassType[]
-  /** Told of each parameter once it is loaded. */
+  /** Told of each parameter once it is loaded, on its device. */
   readonly onProgress?: (progress: LoadProgress) => void
   /** Told of tensors that the model has no use for, such as tables of older versions. */
   readonly onUnused?: (names: readonly string[]) => void
@@ -36,34 +45,67 @@ export interface LoadOptions {
 
 /**
  * Replaces all parameters of `model` by those of the checkpoint in `folder`. Names and shapes are
- * checked first; then one tensor at a time is read, cast and moved to the device.
+ * checked first; then one tensor at a time is read, cast and moved to the device, with a turn for the
+ * event loop after each.
  *
  * @throws {@link FormatError} naming the tensor that is missing, does not fit, or is of a format that
- * was not passed
+ * was not passed. What was moved to the device is freed after an error
  */
 export async function loadParameters(
   model: Module,
   folder: CheckpointFolder,
   options: LoadOptions,
 ): Promise<void> {
-  const { dtype = 'float32', device, formats = [], onProgress, onUnused, signal } = options
+  const { formats = [], onUnused } = options
   const checkpoint = await openCheckpoint(folder)
   try {
     const parameters = model.stateDict()
     await checkParameters(parameters, checkpoint, folder.name, formats)
     const unused = checkpoint.names.filter((name) => !parameters.has(name))
     if (unused.length > 0) onUnused?.(unused)
-    let done = 0
-    for (const name of parameters.keys()) {
-      signal?.throwIfAborted()
-      const stored = await checkpoint.read(name, { formats })
-      const tensor = isTensorSubclass(stored) ? stored : cast(stored, dtype)
-      setParameter(model, name, device ? await tensor.to(device) : tensor)
-      onProgress?.({ name, done: ++done, total: parameters.size })
-    }
+    await readParameters(model, checkpoint, new Set(parameters.keys()), options)
   } finally {
     await checkpoint.close()
   }
+}
+
+async function readParameters(
+  model: Module,
+  checkpoint: Checkpoint,
+  parameters: ReadonlySet<string>,
+  options: LoadOptions,
+): Promise<void> {
+  const { dtype = 'float32', device, formats = [], onProgress, signal } = options
+  const names = checkpoint.names.filter((name) => parameters.has(name))
+  const bytesOf = (name: string): number =>
+    checkpoint.info(name).parts.reduce((sum, { nbytes }) => sum + nbytes, 0)
+  const total = names.length
+  const totalBytes = names.reduce((sum, name) => sum + bytesOf(name), 0)
+  const moved: Tensor[] = []
+  let done = 0
+  let bytes = 0
+  try {
+    signal?.throwIfAborted()
+    for await (const [name, stored] of checkpoint.entries({ names, formats })) {
+      const tensor = isTensorSubclass(stored) ? stored : cast(stored, dtype)
+      const placed = device ? await tensor.to(device) : tensor
+      if (placed !== tensor) moved.push(placed)
+      setParameter(model, name, placed)
+      bytes += bytesOf(name)
+      onProgress?.({ name, done: ++done, total, bytes, totalBytes })
+      await nextTask()
+      signal?.throwIfAborted()
+    }
+  } catch (error) {
+    moved.forEach(free)
+    throw error
+  }
+}
+
+/** Gives a tensor's memory back now: the garbage collector does not see that of other devices. */
+function free(tensor: Tensor): void {
+  const parts = isTensorSubclass(tensor) ? Object.values(tensor.flatten().tensors) : [tensor]
+  for (const part of parts) tensor.device.free(asDense(part).storage)
 }
 
 function setParameter(model: Module, name: string, tensor: Tensor): void {

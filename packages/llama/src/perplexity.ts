@@ -1,6 +1,7 @@
 /** @file Perplexity: how well a model predicts a text. */
 
 import { nextTask, readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
+import { checkIdList } from './check-ids.ts'
 
 /** Any model that gives logits (T, vocabulary) for T token ids. */
 export interface LogitsModel {
@@ -86,6 +87,7 @@ function checkArguments(ids: readonly number[], window: number): void {
       got: String(window),
     })
   }
+  checkIdList(ids)
   if (ids.length < 2) {
     throw new ValueError({
       package: '@ao/llama',

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { parseLlamaConfig } from '../src/config.ts'
 import { KVCache } from '../src/kv-cache.ts'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
+import { perplexity } from '../src/perplexity.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 
 const IDS = [3, 36, 0, 7, 7, 12, 30, 1]
@@ -22,6 +23,12 @@ function load(config: object = {}): Promise<LlamaForCausalLM> {
 }
 
 const lastRow = (logits: Tensor) => hostFloat32(logits.select(0, -1))
+
+async function collect(tokens: AsyncIterable<number>): Promise<number[]> {
+  const ids: number[] = []
+  for await (const id of tokens) ids.push(id)
+  return ids
+}
 
 describe('forward', () => {
   // First logits of the last token, and the sum of all magnitudes: from a plain numpy model, float64.
@@ -85,6 +92,21 @@ describe('forward', () => {
     expect(() => model.forward([-1])).toThrow(`${message} -1.`)
     expect(() => model.forward([0.5])).toThrow(`${message} 0.5.`)
     expect(() => model.forward([])).toThrow(`${message} none.`)
+    await expect(collect(model.generate([]))).rejects.toThrow(`${message} none.`)
+  })
+
+  it.each([
+    ['Once upon a time', 'a text'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [7, 'number'],
+  ])('refuses %j in the place of ids', async (ids, got) => {
+    const model = await load()
+    const message = `[@ao/llama] Expected a list of token ids, got ${got}. Encode text first: tokenizer.encode(text).`
+    const list = ids as unknown as number[]
+    expect(() => model.forward(list)).toThrow(message)
+    await expect(collect(model.generate(list))).rejects.toThrow(message)
+    await expect(perplexity(model, list)).rejects.toThrow(message)
   })
 })
 
@@ -179,12 +201,6 @@ describe('KVCache', () => {
 })
 
 describe('generate', () => {
-  const collect = async (tokens: AsyncIterable<number>) => {
-    const ids: number[] = []
-    for await (const id of tokens) ids.push(id)
-    return ids
-  }
-
   it('appends the likeliest token, again and again', async () => {
     const model = await load()
     const expected: number[] = []
