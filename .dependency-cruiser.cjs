@@ -19,6 +19,8 @@ const NOT_FORMATS = [
 const filesOf = (names) => `^packages/(?:${names.join('|')})/`
 const FORMAT = `^packages/(?!(?:${NOT_FORMATS.join('|')})/)([^/]+)/`
 const ANY_PACKAGE = '^packages/[^/]+/src/'
+/** What a package offers as `@ao/<name>/webgpu`. */
+const WEBGPU_FILES = '^packages/[^/]+/src/webgpu(?:\\.ts$|/)'
 
 /** Sources of `names` import, besides themselves, only the packages `allowed`. */
 function layer(names, allowed) {
@@ -34,10 +36,11 @@ function layer(names, allowed) {
 module.exports = {
   forbidden: [
     ...layer(['base-tensor', ...ALONE], []),
-    ...layer(['granularity', ...KERNELS, ...ON_CONTRACTS], ['base-tensor']),
-    ...layer(ARITHMETIC, CONTRACTS),
+    ...layer(['granularity', 'safetensors', ...KERNELS], ['base-tensor']),
+    ...layer(['nn'], ['base-tensor', ...KERNELS]),
+    ...layer(ARITHMETIC, [...CONTRACTS, ...KERNELS]),
     ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, 'nn']),
-    ...layer(MODELS, ['base-tensor', ...ON_CONTRACTS]),
+    ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS]),
     {
       name: 'formats-import-downwards',
       comment:
@@ -50,11 +53,19 @@ module.exports = {
       },
     },
     {
-      name: 'plain-entries-reach-no-kernels',
-      comment: "A format's main entry works without a kernel package: kernels have a subpath.",
+      name: 'kernels-have-a-subpath',
+      comment:
+        'Everything but `./webgpu` works without a kernel package: these stay behind src/webgpu*.',
       severity: 'error',
-      from: { path: `${FORMAT}src/index\\.ts$` },
-      to: { path: filesOf(KERNELS), reachable: true },
+      from: { path: ANY_PACKAGE, pathNot: [WEBGPU_FILES, filesOf(KERNELS)] },
+      to: { path: filesOf(KERNELS) },
+    },
+    {
+      name: 'main-entries-reach-no-kernels',
+      comment: 'Files outside of src/webgpu* do not import those inside.',
+      severity: 'error',
+      from: { path: ANY_PACKAGE, pathNot: WEBGPU_FILES },
+      to: { path: WEBGPU_FILES },
     },
     {
       name: 'main-entries-reach-no-node',
@@ -109,7 +120,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '/dist/' },
+    // Scenarios are programs of users: they import what is installed.
+    exclude: { path: ['/dist/', '^apps/consumer/scenarios/'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
     enhancedResolveOptions: {
