@@ -78,7 +78,7 @@ const ARRAY_TYPES: {
 
 /** All stored dtypes, widest use first. */
 export const STORED_DTYPES: readonly StoredDType[] = /* @__PURE__ */ Object.freeze(
-  Object.keys(ARRAY_TYPES),
+  /* @__PURE__ */ Object.keys(ARRAY_TYPES),
 ) as readonly StoredDType[]
 
 /** Bytes of one element. */

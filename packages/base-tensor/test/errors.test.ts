@@ -31,6 +31,22 @@ describe('errors', () => {
     expect(new ao.ValueError({ package: 'p', expected: 'more' }).message).toBe('[p] Expected more.')
   })
 
+  it('of one package show what was got as text', () => {
+    const fail = ao.errorsOf('@ao/int8')
+    const messages = [
+      fail(ao.ValueError, parts.expected, 48, parts.cure),
+      fail(ao.ShapeError, 'two sizes', [1, 2, 3]),
+      fail(ao.ShapeError, 'a size', []),
+      fail(ao.DTypeError, 'more'),
+    ].map(String)
+    expect(messages).toEqual([
+      'ValueError: [@ao/int8] Expected groupSize to divide K=4096, got 48. Use 32, 64 or 128.',
+      'ShapeError: [@ao/int8] Expected two sizes, got [1, 2, 3].',
+      'ShapeError: [@ao/int8] Expected a size, got [].',
+      'DTypeError: [@ao/int8] Expected more.',
+    ])
+  })
+
   it.each(classes)('$errorName is an Error of its own name', (ErrorClass) => {
     const error = new ErrorClass(parts)
     expect(error).toBeInstanceOf(Error)

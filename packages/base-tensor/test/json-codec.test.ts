@@ -15,11 +15,13 @@ import {
   narrowDTypeCodec,
   numberCodec,
   optionalCodec,
+  positiveIntegerCodec,
   recordCodec,
   rejectJson,
   STORED_DTYPES,
   stringCodec,
   toSnakeCase,
+  unionCodec,
   type DType,
   type Json,
   type JsonCodec,
@@ -140,6 +142,35 @@ describe('records', () => {
     expect(
       encodeFields({ a: { jsonName: 'b', codec: booleanCodec } }, { a: true }, 'config'),
     ).toEqual({ b: true })
+  })
+})
+
+describe('unions', () => {
+  type Shape = { type: 'Dot' } | { type: 'Box'; sideLength: number }
+  const codec = unionCodec<Shape>({
+    Dot: {},
+    Box: { sideLength: { codec: positiveIntegerCodec, fallback: 1 } },
+  })
+
+  it('are told apart by type, and come back frozen', () => {
+    const box = { type: 'Box', sideLength: 3 } as const
+    const json = { _type: 'Box', _data: { side_length: 3 } }
+    expect(encodeJson(codec, box, 'metadata')).toEqual(json)
+    expect(encodeJson(codec, box, 'config')).toEqual({ ...json, _version: 1 })
+    expect(decodeJson(codec, json, 'at')).toEqual(box)
+    expect(Object.isFrozen(decodeJson(codec, json, 'at'))).toBe(true)
+    expect(decodeJson(codec, { _type: 'Box', _data: {} }, 'at')).toEqual({ ...box, sideLength: 1 })
+    expect(decodeJson(codec, { _type: 'Dot', _data: { later: 1 } }, 'at')).toEqual({ type: 'Dot' })
+  })
+
+  it('have no other members', () => {
+    expect(messageOf(() => decodeJson(codec, { _type: 'toString', _data: {} }, 'at'))).toBe(
+      '[@ao/base-tensor] Expected at to be one of Dot, Box, got "toString".',
+    )
+    const flat = { _type: 'Box', _data: { side_length: 0 } }
+    expect(messageOf(() => decodeJson(codec, flat, 'at'))).toBe(
+      '[@ao/base-tensor] Expected at.side_length to be a positive integer, got 0.',
+    )
   })
 })
 

@@ -332,7 +332,7 @@ describe('fromHp and the constructor', () => {
     const planned = Int4PreshuffledTensor.fromHp(zeros([6, 576], 'bfloat16', meta), group32)
     expect(planned.nbytes).toBe(8 * (576 / 2 + 2 * 2 * 18))
     expect(planned.toString()).toMatchInlineSnapshot(
-      `"Int4PreshuffledTensor(qdata=tensor([8, 72], dtype=int32, device=meta), groupScale=tensor([2, 18, 4], dtype=bfloat16, device=meta), blockSize=[1,32], shape=[6,576], dtype=bfloat16, groupZero=tensor([2, 18, 4], dtype=bfloat16, device=meta), rowScale=undefined)"`,
+      `"Int4PreshuffledTensor(qdata=tensor([8, 72], dtype=int32, device=meta), groupScale=tensor([2, 18, 4], dtype=bfloat16, device=meta), blockSize=[1,32], shape=[6,576], dtype=bfloat16, groupZero=tensor([2, 18, 4], dtype=bfloat16, device=meta))"`,
     )
   })
 
