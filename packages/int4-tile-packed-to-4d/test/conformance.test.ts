@@ -36,5 +36,6 @@ testFormat(base, Int4TilePackedTo4dTensor, [
     weightSqnr: 18,
     linearSqnr: 17,
     dtypes,
+    maxWeight: 3, // 20,000 times a weight, where all of a group are equal, must be a float16
   },
 ])

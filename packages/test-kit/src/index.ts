@@ -1,11 +1,12 @@
-export {
-  testFormat,
-  type FormatVariant,
-  type TestBase,
-  type TestFormatClass,
-  type TestQuantized,
-  type TestTensor,
-} from './conformance.ts'
+export type {
+  FormatVariant,
+  TestBase,
+  TestFormatClass,
+  TestParts,
+  TestQuantized,
+  TestTensor,
+} from './contracts.ts'
 export { maxAbsoluteDifference, maxRelativeToPeak, sqnr } from './measures.ts'
 export { normalNumbers } from './random.ts'
 export { parseRawSafetensors, type RawFile, type RawTensor } from './safetensors-reader.ts'
+export { testFormat } from './test-format.ts'
