@@ -11,12 +11,8 @@ import { wgslEsbuildPlugin } from '../wgsl/esbuild-plugin.mjs'
  * `./dist/<name>.js` of its `exports` (with types) and of its `bin` comes from `./src/<name>.ts`.
  */
 export function aoPackage() {
-  const { exports = {}, bin = {}, dependencies = {} } = readManifest()
+  const { exports = {}, bin = {} } = JSON.parse(readFileSync('package.json', 'utf8'))
   const library = entries(Object.values(exports).flatMap((target) => target.default ?? []))
-  // Declarations that speak of GPUDevice and its like say where these are declared.
-  const globals = '@webgpu/types' in dependencies && {
-    banner: '/// <reference types="@webgpu/types" />',
-  }
   return defineConfig({
     entry: { ...library, ...entries(Object.values(bin)) },
     format: ['esm'],
@@ -25,16 +21,12 @@ export function aoPackage() {
     removeNodeProtocol: false,
     target: 'es2022',
     esbuildPlugins: [wgslEsbuildPlugin()],
-    dts: Object.keys(library).length > 0 && { entry: library, ...globals },
+    dts: Object.keys(library).length > 0 && { entry: library },
     sourcemap: true,
     treeshake: true,
     clean: true,
     silent: true,
   })
-}
-
-function readManifest() {
-  return JSON.parse(readFileSync('package.json', 'utf8'))
 }
 
 function entries(files) {
