@@ -119,4 +119,11 @@ export const fixtures = [
     mustNotAppear: [...WGSL, 'safetensors', 'Int4Tensor'],
     maxBytes: 6800,
   },
+  {
+    name: 'measures of the test kit',
+    code: `export { sqnr, normalNumbers } from '@ao/test-kit'`,
+    packages: ['test-kit'],
+    mustNotAppear: [...WGSL, 'describe', 'fast-check'],
+    maxBytes: 330,
+  },
 ]
