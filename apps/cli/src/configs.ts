@@ -1,6 +1,6 @@
 /** @file From `--config` and the options that go with it to a quantization config. */
 
-import { FormatError, type Json, type QuantizationConfig } from '@ao/base-tensor'
+import { AoError, FormatError, type Json, type QuantizationConfig } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
 import { configFromJson } from '@ao/quantize'
@@ -50,7 +50,10 @@ export function addConfigOptions(command: Command): Command {
     .option('--group-size <n>', 'of int4: 32, 64, 128 or 256', integerFrom(1))
     .addOption(new Option('--format <name>', 'packing format of int4').choices(FORMAT_NAMES))
     .addOption(
-      new Option('--algorithm <name>', 'how int4 scales are chosen').choices(['tinygemm', 'hqq']),
+      new Option(
+        '--algorithm <name>',
+        'how int4 scales are chosen; hqq goes with --format tile_packed_to_4d',
+      ).choices(['tinygemm', 'hqq']),
     )
 }
 
@@ -92,7 +95,13 @@ function createNamed(name: string, options: NamedConfigOptions): QuantizationCon
   const own = Object.entries(options).filter(([option]) =>
     config.takes.includes(option as keyof NamedConfigOptions),
   )
-  return config.create(Object.fromEntries(own))
+  try {
+    return config.create(Object.fromEntries(own))
+  } catch (error) {
+    if (!AoError.isInstance(error)) throw error
+    const cure = 'Its --help says which values go together.'
+    throw usageError(`--config ${name} with ${error.expected}`, error.got ?? 'others', cure)
+  }
 }
 
 async function readFileConfig(path: string): Promise<QuantizationConfig> {

@@ -35,13 +35,34 @@ export function reportError(
     stderr.write('interrupted\n')
     return EXIT.interrupted
   }
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   stderr.write(`${stderr.isTTY === true ? styleText('red', 'error:') : 'error:'} ${message}\n`)
   if (options.verbose) stderr.write(`${stackOf(error)}\n`)
   else if (!AoError.isInstance(error)) {
     stderr.write('This is not an error that ao foresaw. Run again with --verbose for its origin.\n')
   }
   return UsageError.isInstance(error) ? EXIT.usage : EXIT.error
+}
+
+/**
+ * What to do on a command line where a library's message speaks to programs. A cure is looked up by what
+ * it names.
+ */
+const CURES: readonly (readonly [named: string, cure: string])[] = [
+  ['openCheckpointFile', 'Pass the path of a file that has another name.'],
+  ['allowNonFinite', 'Repair the checkpoint, or give this weight null in an FqnToConfig file.'],
+  ['onWarning', 'Write the config again with the version of torchao that is named.'],
+  ['`formats`', 'ao inspect shows the classes in a checkpoint; ao cannot run this one.'],
+  ['withoutRanges', 'Use another server, or download the files first.'],
+  ['`headers`', 'Download the files first: ao sends no credentials.'],
+  ['readBytes', 'Convert the checkpoint to float32, float16 or bfloat16 first.'],
+]
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cure = AoError.isInstance(error) ? error.cure : undefined
+  const own = CURES.find(([named]) => cure?.includes(named))
+  return cure === undefined || !own ? error.message : error.message.replace(cure, () => own[1])
 }
 
 function stackOf(error: unknown): string {

@@ -1,9 +1,10 @@
 /** @file A Llama model in memory, quantized after loading where a config is given. */
 
-import type { FloatDType, QuantizationConfig, Tensor } from '@ao/base-tensor'
+import { AoError, type FloatDType, type QuantizationConfig, type Tensor } from '@ao/base-tensor'
 import { LlamaForCausalLM } from '@ao/llama'
 import { quantizeStateDict } from '@ao/quantize'
 import type { CheckpointFolder } from '@ao/safetensors'
+import { usageError } from './errors.ts'
 import { FORMATS } from './formats.ts'
 import type { CommandContext } from './io.ts'
 import { createProgress } from './progress.ts'
@@ -61,9 +62,18 @@ export async function quantizeModel(
       errors.push({ name, sqnr: error })
     }
     return errors.sort((a, b) => ascending(a.sqnr, b.sqnr))
+  } catch (error) {
+    throw asUnfit(error)
   } finally {
     progress.stop()
   }
+}
+
+/** A config that refuses a weight is one that does not fit the model, and no fault of the weight. */
+function asUnfit(error: unknown): unknown {
+  if (!AoError.isInstance(error) || !AoError.isInstance(error.cause)) return error
+  const cure = 'Choose another config, or give this weight null in an FqnToConfig file.'
+  return usageError(error.expected, error.got ?? 'an error', cure)
 }
 
 /** Bytes of all parameters, shared ones once. */

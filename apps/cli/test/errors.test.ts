@@ -1,6 +1,8 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { goldenPath } from '@ao/test-data'
+import { openSafetensors } from '@ao/safetensors'
+import { fileSource } from '@ao/safetensors/node'
+import { goldenPath, modelPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { main } from '../src/cli.ts'
 import { reportError } from '../src/errors.ts'
@@ -85,11 +87,31 @@ describe('--config', () => {
     expect(await failure(2, ...quantize('--config', 'int8', '--group-size', '32'))).toBe(
       '[@ao/cli] Expected a --config that takes --group-size, got int8. Leave it out.',
     )
-    expect(await failure(1, ...quantize('--config', 'int4', '--group-size', '48'))).toContain(
-      'a group size of 32, 64, 128, 256, got 48',
+  })
+
+  it('refuses values that do not go together', async () => {
+    expect(await failure(2, ...quantize('--config', 'int4', '--group-size', '48'))).toBe(
+      '[@ao/cli] Expected --config int4 with a group size of 32, 64, 128, 256, got 48. ' +
+        'Its --help says which values go together.',
     )
-    expect(await failure(1, ...quantize('--config', 'int4', '--algorithm', 'hqq'))).toContain(
-      'an algorithm that Int4Tensor takes: TINYGEMM, got HQQ',
+    expect(await failure(2, ...quantize('--config', 'int4', '--algorithm', 'hqq'))).toContain(
+      '--config int4 with an algorithm that Int4Tensor takes: TINYGEMM, got HQQ.',
+    )
+  })
+
+  it('refuses more tokens than the model has positions', async () => {
+    const generate = (...more: string[]): string[] => ['generate', MODEL, '--prompt', ...more]
+    expect(await failure(2, ...generate('Once', '--max-tokens', '511'))).toBe(
+      '[@ao/cli] Expected --max-tokens of at most 510: the model has 512 positions, the prompt takes 2, ' +
+        'got 511. Ask for fewer, or shorten the prompt.',
+    )
+    expect(await failure(2, ...generate('Once '.repeat(600)))).toMatch(
+      /Expected --prompt of at most 511 tokens: the model has 512 positions, got one of \d+\. Shorten it\.$/,
+    )
+    const window = ['--text', modelPath('sampled_stories.txt'), '--window', '513']
+    expect(await failure(2, 'eval', MODEL, ...window)).toBe(
+      "[@ao/cli] Expected --window of at most 512, the model's max_position_embeddings, got 513. " +
+        'Make it smaller.',
     )
   })
 
@@ -121,8 +143,9 @@ describe('input', () => {
         'Check the path; names of models on a hub must be downloaded or given as a URL.',
     )
     const empty = temporaryFolder()
-    expect(await failure(1, 'inspect', empty)).toContain(
-      `Expected model.safetensors or model.safetensors.index.json in ${empty}, got neither`,
+    expect(await failure(1, 'inspect', empty)).toBe(
+      `[@ao/safetensors] Expected model.safetensors or model.safetensors.index.json in ${empty}, ` +
+        'got neither. Pass the path of a file that has another name.',
     )
   })
 
@@ -139,15 +162,38 @@ describe('input', () => {
     expect(readdirSync(folder)).toEqual(['model.safetensors'])
   })
 
+  it('with NaN, quantized after loading', async () => {
+    const folder = join(temporaryFolder(), 'model')
+    cpSync(MODEL, folder, { recursive: true })
+    const path = join(folder, 'model.safetensors')
+    const file = await openSafetensors(await fileSource(path))
+    const { offset = 0 } = file.tensors.get('model.layers.0.mlp.up_proj.weight') ?? {}
+    await file.close()
+    chmodSync(path, 0o600)
+    const bytes = readFileSync(path)
+    bytes.set([0xc0, 0x7f], offset)
+    writeFileSync(path, bytes)
+    const message = await failure(1, 'generate', folder, '--prompt', 'x', '--config', 'int8')
+    expect(message).toBe(
+      '[@ao/quantize] Expected finite numbers in model.layers.0.mlp.up_proj.weight, ' +
+        'got 1 that is NaN or infinite, the first at [0, 0]. ' +
+        'Repair the checkpoint, or give this weight null in an FqnToConfig file.',
+    )
+  })
+
   it('whose width no group size divides', async () => {
     const args = ['--config', 'int8', '--granularity', 'group:48', '--dry-run']
-    const message = await failure(1, 'quantize', MODEL, ...args)
+    const message = await failure(2, 'quantize', MODEL, ...args)
     expect(message).toContain(
       '[@ao/cli] Expected model.layers.0.mlp.gate_proj.weight in model.safetensors ' +
         'to be fit for Int8WeightOnlyConfig, got 48 (expected ',
     )
     expect(message).toMatch(/group size to divide .*256/)
     expect(message).toContain('Leave it out with --exclude model.layers.0.mlp.gate_proj, or choose')
+    const story = ['--prompt', 'x', '--config', 'int8', '--granularity', 'group:48']
+    expect(await failure(2, 'generate', MODEL, ...story)).toMatch(
+      /Choose another config, or give this weight null in an FqnToConfig file\.$/,
+    )
   })
 
   it('with a pattern that matches nothing', async () => {

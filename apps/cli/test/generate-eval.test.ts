@@ -35,6 +35,13 @@ describe('generate', () => {
     expect(opened.ids).toEqual(quantized.ids)
   })
 
+  it('fills the positions that are left where it is not told how many tokens to make', async () => {
+    const words = 'the dog ran and '.repeat(120)
+    const { ids, promptTokens } = await aoJson(['generate', MODEL, '--prompt', words])
+    expect(promptTokens).toBeGreaterThan(448)
+    expect(promptTokens + ids.length).toBeLessThanOrEqual(512)
+  })
+
   it('samples by seed', async () => {
     const sample = async (...more: string[]): Promise<number[]> =>
       (await aoJson(['generate', MODEL, ...prompt, '--temperature', '1.2', ...more])).ids
@@ -83,7 +90,7 @@ describe('eval', () => {
     expect(dynamic.logitsSqnr).toBeGreaterThan(30)
     const { stdout } = await ao(args)
     expect(stdout).toMatch(
-      /^config +perplexity +tokens +tokens\/s +bytes +logits SQNR +worst weight\n/,
+      /^config +perplexity +tokens +tokens\/s +bytes in memory +logits SQNR +worst weight\n/,
     )
     expect(stdout).toMatch(
       /^int8-dynamic .* dB +42\.\d dB model\.layers\.\d\.mlp\.down_proj\.weight$/m,

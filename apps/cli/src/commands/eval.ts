@@ -4,6 +4,7 @@ import { cat, FormatError, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
+import { usageError } from '../errors.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { loadModel, modelBytes, quantizeModel, type WeightError } from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
@@ -24,7 +25,8 @@ interface EvalArguments extends ConfigArguments {
 const EXAMPLES = `
 Without --config the model is measured as it is. With one or several, the first row is the model as it
 is, and the others say what each config makes of it: SQNR is the ratio of signal to quantization noise,
-of the logits and of the weight that lost most.
+of the logits and of the weight that lost most. Bytes in memory are those of all weights as they are
+computed with: plain ones in the --dtype of activations, also where a file holds them in fewer bytes.
 
 Examples:
   ao eval ./stories-4m --text stories.txt
@@ -63,7 +65,7 @@ interface Row {
   readonly perplexity: number
   readonly tokens: number
   readonly tokensPerSecond: number
-  /** Of all parameters. */
+  /** Of all parameters, in memory. */
   readonly bytes: number
   readonly logitsSqnr: number | undefined
   readonly worstWeight: WeightError | undefined
@@ -85,6 +87,7 @@ async function evaluate(
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {
     const model = await loadModel(folder, args.dtype, context)
+    checkWindow(args.window, model.config.maxPositions)
     const ids = tokenizer.encode(text.trim()).concat(model.config.eosTokenIds.slice(0, 1))
     const errors = config ? await quantizeModel(model, config, context) : []
     const title = titles[i - 1]
@@ -99,6 +102,12 @@ async function evaluate(
     float ??= logits
   }
   return { json: { window: args.window, rows: rows.map(rowJson) }, text: () => table(rows) }
+}
+
+function checkWindow(window: number, positions: number): void {
+  if (window <= positions) return
+  const expected = `--window of at most ${positions}, the model's max_position_embeddings`
+  throw usageError(expected, String(window), 'Make it smaller.')
 }
 
 function checkNotEmpty(text: string, path: string): void {
@@ -158,7 +167,7 @@ function rowJson(row: Row): unknown {
 function table(rows: readonly Row[]): string {
   const columns = [
     { title: 'config' },
-    ...['perplexity', 'tokens', 'tokens/s', 'bytes'].map(
+    ...['perplexity', 'tokens', 'tokens/s', 'bytes in memory'].map(
       (title) => ({ title, align: 'right' }) as const,
     ),
     { title: 'logits SQNR', align: 'right' } as const,

@@ -4,6 +4,7 @@ import type { FloatDType } from '@ao/base-tensor'
 import { loadTokenizer, type GenerateOptions, type Tokenizer } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
+import { usageError } from '../errors.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { loadModel, quantizeModel } from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
@@ -11,7 +12,7 @@ import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
 
 interface GenerateArguments extends ConfigArguments {
   readonly prompt: string
-  readonly maxTokens: number
+  readonly maxTokens?: number
   readonly temperature: number
   readonly topK?: number
   readonly topP?: number
@@ -19,6 +20,8 @@ interface GenerateArguments extends ConfigArguments {
   readonly config?: string
   readonly dtype?: FloatDType
 }
+
+const MAX_TOKENS = 64
 
 const EXAMPLES = `
 Examples:
@@ -32,7 +35,11 @@ export function addGenerate(program: Command, run: Run): void {
     .description('Continue a text with a Llama model, quantized or not')
     .argument('<model>', 'folder or http(s) URL of a model in Hugging Face layout')
     .requiredOption('--prompt <text>', 'text to continue')
-    .option('--max-tokens <n>', 'tokens to generate at most', integerFrom(1), 64)
+    .option(
+      '--max-tokens <n>',
+      `tokens to generate at most (default: ${MAX_TOKENS})`,
+      integerFrom(1),
+    )
     .option(
       '--temperature <t>',
       '0 always takes the likeliest token',
@@ -63,7 +70,10 @@ async function generate(
   if (config) await quantizeModel(model, config, context)
   const promptIds = tokenizer.encode(args.prompt)
   const { text, ids, prefill, decode } = await stream(
-    model.generate(promptIds, generateOptions(args, context)),
+    model.generate(promptIds, {
+      ...generateOptions(args, context),
+      maxNewTokens: maxNewTokens(args.maxTokens, model.config.maxPositions, promptIds.length),
+    }),
     tokenizer,
     context.json ? () => undefined : (piece) => context.stdout.write(piece),
   )
@@ -83,9 +93,23 @@ async function generate(
   }
 }
 
+/** @throws {@link UsageError} where the model has too few positions for what was asked */
+function maxNewTokens(asked: number | undefined, positions: number, promptTokens: number): number {
+  const room = positions - promptTokens
+  if (room < 1) {
+    const expected = `--prompt of at most ${positions - 1} tokens: the model has ${positions} positions`
+    throw usageError(expected, `one of ${promptTokens}`, 'Shorten it.')
+  }
+  if (asked === undefined || asked <= room) return Math.min(asked ?? MAX_TOKENS, room)
+  throw usageError(
+    `--max-tokens of at most ${room}: the model has ${positions} positions, the prompt takes ${promptTokens}`,
+    String(asked),
+    'Ask for fewer, or shorten the prompt.',
+  )
+}
+
 function generateOptions(args: GenerateArguments, context: CommandContext): GenerateOptions {
   return {
-    maxNewTokens: args.maxTokens,
     temperature: args.temperature,
     seed: args.seed,
     signal: context.signal,

@@ -16,7 +16,7 @@ import {
 import { fqnMatchesFqnConfig, FqnToConfig, weightTransform, type SkippedWeight } from '@ao/quantize'
 import type { Checkpoint } from '@ao/safetensors'
 import { checkKnown, describeTensor } from '../describe-tensor.ts'
-import { usageError } from '../errors.ts'
+import { usageError, UsageError } from '../errors.ts'
 import { FORMATS } from '../formats.ts'
 
 export interface WeightOptions {
@@ -149,7 +149,7 @@ export class WeightPlanner {
       const result = (name === HEAD ? this.#quantizeHead : this.#quantize)(name, tensor)
       return result === tensor ? skip(this.#reasons.get(name) ?? 'it stays as it is') : result
     } catch (error) {
-      throw this.#unfit(name, error)
+      throw this.#unfit(name, tensor, error)
     }
   }
 
@@ -184,11 +184,13 @@ export class WeightPlanner {
     throw usageError('a weight to quantize', `none: ${reasons}`, cure)
   }
 
-  #unfit(name: string, error: unknown): unknown {
+  /** Where even a tensor without numbers is refused, options and shapes do not fit each other. */
+  #unfit(name: string, tensor: Tensor, error: unknown): unknown {
     const cause = AoError.isInstance(error) && AoError.isInstance(error.cause) ? error.cause : error
     if (!AoError.isInstance(cause)) return error
     const fileName = this.#checkpoint.info(name).parts[0]?.fileName ?? 'the checkpoint'
-    return new FormatError({
+    const Unfit = tensor.device.name === 'meta' ? UsageError : FormatError
+    return new Unfit({
       package: '@ao/cli',
       expected: `${name} in ${fileName} to be fit for ${this.#options.config.configName}`,
       got: `${cause.got ?? 'this'} (expected ${cause.expected})`,
