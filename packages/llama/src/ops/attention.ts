@@ -26,7 +26,7 @@ export const attention: Op<[q: Tensor, keys: Tensor, values: Tensor, length: num
     name: 'llama.attention',
     budget: { nmse: 1e-5 },
     reference: (q: Tensor, keys: Tensor, values: Tensor, length: number): Tensor => {
-      checkShapes(q, keys, values, length)
+      checkAttention(q, keys, values, length)
       floatDType(q, 'attention')
       const [tokens, heads, headDim] = q.shape as [number, number, number]
       const groups = keys.shape[1] as number
@@ -46,7 +46,7 @@ export const attention: Op<[q: Tensor, keys: Tensor, values: Tensor, length: num
       return fromFloat32(hostFloat32(byToken), q.shape, q.dtype)
     },
     meta: (q: Tensor, keys: Tensor, values: Tensor, length: number): Tensor => {
-      checkShapes(q, keys, values, length)
+      checkAttention(q, keys, values, length)
       return zeros(q.shape, q.dtype, q.device)
     },
   })
@@ -72,7 +72,8 @@ function causalSoftmax(weights: Float32Array, rows: number, length: number, scal
   }
 }
 
-function checkShapes(q: Tensor, keys: Tensor, values: Tensor, length: number): void {
+/** @throws {@link ShapeError} for shapes that {@link attention} does not take */
+export function checkAttention(q: Tensor, keys: Tensor, values: Tensor, length: number): void {
   const [tokens = 0, heads = 0, headDim] = q.shape
   const [capacity = 0, groups = 0, keyDim] = keys.shape
   const fits =

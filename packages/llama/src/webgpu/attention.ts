@@ -1,0 +1,148 @@
+/** @file Attention: a fused kernel for one new token, and one for many. */
+
+import { isFloatDType, type Tensor } from '@ao/base-tensor'
+import {
+  kernel,
+  numbersWgsl,
+  reduceWgsl,
+  storedWgsl,
+  wgsl,
+  type GPU,
+  type Kernel,
+} from '@ao/kernels-webgpu'
+import { attention, checkAttention } from '../ops/attention.ts'
+import decodeSource from './attention-decode.wgsl'
+import mergeSource from './attention-merge.wgsl'
+import prefillSource from './attention-prefill.wgsl'
+
+/** Sizes to tune. */
+export const ATTENTION_TUNING: {
+  threads: number
+  maxWhole: number
+  partTokens: number
+  maxShared: number
+} = {
+  /** Invocations of a workgroup that decodes. */
+  threads: 128,
+  /** The longest context that one workgroup for each query head reads as a whole. */
+  maxWhole: 512,
+  /** Tokens of each part of a longer one. */
+  partTokens: 256,
+  /** Query heads at most that read a key head together, in longer contexts. */
+  maxShared: 8,
+}
+
+const floats = numbersWgsl + storedWgsl
+const decodeProgram = /* @__PURE__ */ wgsl('attention decode', floats + reduceWgsl + decodeSource)
+const mergeProgram = /* @__PURE__ */ wgsl('attention merge', floats + mergeSource)
+const prefillProgram = /* @__PURE__ */ wgsl('attention prefill', floats + prefillSource)
+
+const MAX_HEAD_DIM = 512
+
+type Args = [q: Tensor, keys: Tensor, values: Tensor, length: number]
+
+function fits(q: Tensor, keys: Tensor, values: Tensor): boolean {
+  const headDim = q.shape[2] ?? 0
+  return (
+    isFloatDType(q.dtype) &&
+    isFloatDType(keys.dtype) &&
+    values.dtype === keys.dtype &&
+    headDim % 4 === 0 &&
+    headDim <= MAX_HEAD_DIM
+  )
+}
+
+export const attentionKernel: Kernel = /* @__PURE__ */ kernel(attention, [
+  {
+    name: 'decode',
+    when: `one token, up to ${ATTENTION_TUNING.maxWhole} in the cache, heads of 4 to 512 elements`,
+    fits: (_gpu, q, keys, values, length) =>
+      q.shape[0] === 1 && length <= ATTENTION_TUNING.maxWhole && fits(q, keys, values),
+    run: (gpu, ...args) => decode(gpu, args, 1),
+  },
+  {
+    name: 'decode in parts',
+    when: 'one token, more in the cache, heads of 4 to 512 elements',
+    fits: (_gpu, q, keys, values) => q.shape[0] === 1 && fits(q, keys, values),
+    run: (gpu, ...args) => decode(gpu, args, Math.ceil(args[3] / ATTENTION_TUNING.partTokens)),
+  },
+  {
+    name: 'prefill',
+    when: 'several tokens, heads of 4 to 512 elements',
+    fits: (_gpu, q, keys, values) => fits(q, keys, values),
+    run: (gpu, ...args) => prefill(gpu, args),
+  },
+])
+
+function shapeDefines(q: Tensor, keys: Tensor): Record<string, number | string> {
+  const [, heads, headDim] = q.shape as [number, number, number]
+  const groups = keys.shape[1] as number
+  return { X: q.dtype, KV: keys.dtype, HEADS: heads, GROUPS: groups, QUADS: headDim / 4 }
+}
+
+function decode(gpu: GPU, args: Args, parts: number): Tensor {
+  checkAttention(...args)
+  const [q, keys, values, length] = args
+  const [, heads, headDim] = q.shape as [number, number, number]
+  const perGroup = heads / (keys.shape[1] as number)
+  const isSplit = parts > 1
+  const shared = isSplit && perGroup <= ATTENTION_TUNING.maxShared ? perGroup : 1
+  const part = Math.ceil(length / parts)
+  return gpu.scope(() => {
+    const y = gpu.empty(q.shape, q.dtype)
+    const sums = isSplit ? [gpu.empty([parts, heads, headDim], 'float32')] : []
+    const scales = isSplit ? [gpu.empty([parts, heads, 2], 'float32')] : []
+    const program = decodeProgram({
+      ...shapeDefines(q, keys),
+      SHARED: shared,
+      SPLIT: isSplit,
+      THREADS: ATTENTION_TUNING.threads,
+      SUBGROUPS: gpu.capabilities.subgroups,
+    })
+    gpu.dispatch(program, {
+      bind: [
+        ...[gpu.dense(q), gpu.dense(keys), gpu.dense(values)],
+        ...(isSplit ? [...sums, ...scales] : [y]),
+      ],
+      params: [length, part, { f32: 1 / Math.sqrt(headDim) }],
+      workgroups: [heads / shared, parts],
+    })
+    if (isSplit) {
+      gpu.dispatch(mergeProgram({ X: q.dtype }), {
+        bind: [...sums, ...scales, y],
+        params: [parts, heads, headDim / 4],
+        workgroups: [heads],
+      })
+    }
+    return y
+  })
+}
+
+function prefill(gpu: GPU, args: Args): Tensor {
+  checkAttention(...args)
+  const [q, keys, values, length] = args
+  const [tokens, heads, headDim] = q.shape as [number, number, number]
+  return gpu.scope(() => {
+    const y = gpu.empty(q.shape, q.dtype)
+    const program = prefillProgram({
+      ...shapeDefines(q, keys),
+      KEYS: keysOfTile(gpu, headDim),
+      PARTS: Math.ceil(headDim / 32),
+    })
+    gpu.dispatch(program, {
+      bind: [gpu.dense(q), gpu.dense(keys), gpu.dense(values), y],
+      params: [tokens, length, { f32: 1 / Math.sqrt(headDim) }],
+      workgroups: [Math.ceil(tokens / QUERIES), heads],
+    })
+    return y
+  })
+}
+
+/** Queries of a workgroup: as in attention-prefill.wgsl. */
+const QUERIES = 16
+
+/** As many keys in a tile, up to 32, as shared memory holds beside the queries. */
+function keysOfTile(gpu: GPU, headDim: number): number {
+  const bytes = (keys: number): number => 4 * ((QUERIES + keys) * headDim + QUERIES * keys)
+  return [32, 16, 8].find((keys) => bytes(keys) <= gpu.capabilities.maxWorkgroupStorage) ?? 4
+}
