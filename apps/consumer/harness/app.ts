@@ -1,0 +1,113 @@
+/** @file A stranger's project: an empty folder outside the workspace, and commands in it. */
+import { existsSync, readdirSync } from 'node:fs'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { run } from './command.ts'
+import { npmrc, type Registry } from './registry.ts'
+
+const YARN = 'yarn@1.22.22'
+const sources = fileURLToPath(new URL('../scenarios/', import.meta.url))
+
+// What `npm run` tells commands about the folder that it ran in.
+const OF_THE_WORKSPACE =
+  /^(INIT_CWD|npm_(package|lifecycle)_.*|npm_(command|execpath|node_execpath)|npm_config_(local_prefix|prefix|global_prefix|cache|user_agent))$/
+
+export class App {
+  readonly folder: string
+  readonly #env: NodeJS.ProcessEnv
+  readonly #scratch: string
+
+  private constructor(folder: string, scratch: string) {
+    this.folder = folder
+    this.#scratch = scratch
+    const inherited = Object.entries(process.env).filter(([name]) => !OF_THE_WORKSPACE.test(name))
+    this.#env = {
+      ...Object.fromEntries(inherited),
+      TMPDIR: join(scratch, 'tmp'),
+      npm_config_cache: join(scratch, 'npm-cache'),
+      npm_config_audit: 'false',
+      npm_config_fund: 'false',
+      npm_config_update_notifier: 'false',
+    }
+  }
+
+  /** Makes the folder `name` below `scratch`, with the files of folders of `scenarios`. */
+  static async create(
+    name: string,
+    options: {
+      readonly scratch: string
+      readonly registry: Registry
+      readonly files: readonly string[]
+    },
+  ): Promise<App> {
+    const { scratch, registry, files } = options
+    const app = new App(join(scratch, name), scratch)
+    await mkdir(app.folder)
+    for (const each of files) await cp(join(sources, each), app.folder, { recursive: true })
+    await app.write('package.json', '{ "private": true }\n')
+    await app.write('.npmrc', npmrc(registry))
+    return app
+  }
+
+  path(...names: string[]): string {
+    return join(this.folder, ...names)
+  }
+
+  async write(file: string, text: string): Promise<void> {
+    await writeFile(this.path(file), text)
+  }
+
+  /** Runs npm, with the cache that all apps share. */
+  npm(...args: string[]): Promise<string> {
+    return this.#run('npm', args)
+  }
+
+  /** Runs the workspace's pnpm. */
+  pnpm(...args: string[]): Promise<string> {
+    return this.#run(tool('pnpm'), [...args, `--store-dir=${join(this.#scratch, 'pnpm-store')}`])
+  }
+
+  /** Runs yarn, which npm fetches. */
+  yarn(...args: string[]): Promise<string> {
+    const cache = `--cache-folder=${join(this.#scratch, 'yarn-cache')}`
+    return this.#run('npx', ['--yes', YARN, ...args, cache])
+  }
+
+  node(...args: string[]): Promise<string> {
+    return this.#run(process.execPath, ['--no-warnings', ...args])
+  }
+
+  /** Runs a file of TypeScript by the workspace's tsx. */
+  tsx(file: string): Promise<string> {
+    return this.#run(tool('tsx'), [file])
+  }
+
+  /** Runs a program of an installed package. */
+  bin(name: string, ...args: string[]): Promise<string> {
+    return this.#run(this.path('node_modules', '.bin', name), args)
+  }
+
+  /** Every package below node_modules, dependencies of dependencies included, in order. */
+  installed(): string[] {
+    const pnpm = this.path('node_modules', '.pnpm')
+    if (existsSync(pnpm)) {
+      const folders = readdirSync(pnpm).filter((name) => name.includes('@', 1))
+      return folders.map((name) => name.replace(/@[^@]*$/, '').replace('+', '/')).toSorted()
+    }
+    const names = (folder: string): string[] =>
+      readdirSync(this.path('node_modules', folder)).flatMap((name) => {
+        if (name.startsWith('.')) return []
+        return name.startsWith('@') ? names(name) : [folder === '' ? name : `${folder}/${name}`]
+      })
+    return names('').toSorted()
+  }
+  #run(command: string, args: readonly string[]): Promise<string> {
+    return run(command, args, { folder: this.folder, env: this.#env })
+  }
+}
+
+/** A program of the workspace. */
+function tool(name: string): string {
+  return fileURLToPath(new URL(`../../../node_modules/.bin/${name}`, import.meta.url))
+}
