@@ -93,16 +93,21 @@ export const quantizeToWords: Op<[weight: Tensor, scale: Tensor, zeroPoint: Tens
   /* @__PURE__ */ defineOp({
     name: 'int4_plain_int32.quantize',
     reference: (weight: Tensor, scale: Tensor, zeroPoint: Tensor): Tensor => {
-      const groupSize = (weight.shape.at(-1) as number) / (scale.shape.at(-2) as number)
-      const blockSize = groupBlockSize(weight.ndim, groupSize)
-      const [scales, zeroPoints] = [scale, zeroPoint].map(inOrderOfBlocks) as [Tensor, Tensor]
-      const bounds = BOUNDS[variantOf(zeroPoint)]
-      const codes = quantizeAffine(weight, blockSize, scales, zeroPoints, 'int8', bounds)
+      const codes = quantizeToCodes(weight, scale, zeroPoint)
       const bytes = packNibbles(hostArray(codes) as Int8Array)
       return fromArray(new Int32Array(bytes.buffer), packedShape(weight), 'int32')
     },
     meta: (weight: Tensor): Tensor => zeros(packedShape(weight), 'int32', weight.device),
   })
+
+/** Those codes, one to an int8: 0..15, or -8..7 for the variant `npu`. */
+export function quantizeToCodes(weight: Tensor, scale: Tensor, zeroPoint: Tensor): Tensor {
+  const groupSize = (weight.shape.at(-1) as number) / (scale.shape.at(-2) as number)
+  const blockSize = groupBlockSize(weight.ndim, groupSize)
+  const [scales, zeroPoints] = [scale, zeroPoint].map(inOrderOfBlocks) as [Tensor, Tensor]
+  const bounds = BOUNDS[variantOf(zeroPoint)]
+  return quantizeAffine(weight, blockSize, scales, zeroPoints, 'int8', bounds)
+}
 
 /** (K / g, N) as (N, K / g). */
 function inOrderOfBlocks(qparam: Tensor): Tensor {

@@ -96,7 +96,8 @@ export function wordIndex(row: number, column: number, k: number): number {
   return tileRow * WORDS_PER_TILE_ROW + (column % TILE_COLUMNS) / COLUMNS_PER_WORD
 }
 
-function tiledShape(shape: readonly number[]): number[] {
+/** Shape of the tiles of codes (..., N, K), padded. */
+export function tiledShape(shape: readonly number[]): number[] {
   const [n, k] = shape.slice(-2) as [number, number]
   return [...shape.slice(0, -2), n / TILE_ROWS, k / TILE_COLUMNS, ...TILE_WORDS]
 }

@@ -1,0 +1,18 @@
+// Scale and zero are (K / g, N). The zero point counts from code 0 on an XPU, and from
+// code 8 on an NPU, whose codes are signed.
+#if SIGNED
+const MIDDLE = 0.0;
+#else
+const MIDDLE = 8.0;
+#endif
+
+fn qparams(row: u32, group: u32) -> Qparams {
+  let at = group * N + row;
+  let scale = scale4(at);
+  return Qparams(scale, (MIDDLE - zero4(at)) * scale);
+}
+
+fn value(row: u32, group: u32, code: f32) -> f32 {
+  let at = group * N + row;
+  return (code - (zero1(at) + 8.0 - MIDDLE)) * scale1(at);
+}

@@ -1,0 +1,86 @@
+import { bmm, readFloat32, type Tensor } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { expectReference } from '@ao/kernels-webgpu/testing'
+import {
+  checkInt4Case,
+  describeInt4Case,
+  INT4_CASES,
+  INT4_HALF_CASES,
+  testNumbers,
+} from '@ao/quant-primitives/webgpu/int4/testing'
+import { testGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
+import {
+  dequantizeInt4,
+  int4Float8Linear,
+  int4Linear,
+  Int4Tensor,
+  type Int4Weight,
+} from '../src/index.ts'
+import { int4Kernels, webgpuKernels } from '../src/webgpu.ts'
+
+const gpu = (await testGPU()) as GPU
+const kernels = [denseKernels, webgpuKernels]
+
+function stored(weight: Tensor, groupSize: number): Int4Weight {
+  const { qdata, scale, zeroPoint } = Int4Tensor.fromHp(weight, { blockSize: [1, groupSize] })
+  return [qdata, scale, zeroPoint]
+}
+
+describe.skipIf(!gpu)('linear', () => {
+  const subject = {
+    gpu,
+    kernels: int4Kernels,
+    op: int4Linear,
+    args: (x: Tensor, weight: Tensor, groupSize: number, bias: Tensor | undefined) =>
+      [x, stored(weight, groupSize), bias] as [Tensor, Int4Weight, Tensor | undefined],
+  }
+  it.each(
+    [...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const),
+  )('%s', async (_name, each) => checkInt4Case(subject, each))
+
+  it('takes any group size', async () => {
+    const device = await WebGPUDevice.create({ gpu, kernels })
+    const weight = stored(testNumbers([7, 42]), 6)
+    await expectReference(device, int4Linear, [testNumbers([3, 42]), weight, testNumbers([7])])
+  })
+
+  it('multiplies weights above the binding limit in parts', async () => {
+    const capabilities = { maxBindingSize: 4096 }
+    const device = await WebGPUDevice.create({ gpu, kernels, capabilities })
+    const weight = stored(testNumbers([90, 256], 'bfloat16'), 64)
+    await expectReference(device, int4Linear, [testNumbers([2, 256]), weight, testNumbers([90])])
+  })
+
+  it('rounds inputs to float8', async () => {
+    const device = await WebGPUDevice.create({ gpu, kernels })
+    const weight = stored(testNumbers([10, 64]), 32)
+    await expectReference(device, int4Float8Linear, [
+      testNumbers([3, 64], 'bfloat16', 50),
+      weight,
+      undefined,
+    ])
+  })
+})
+
+describe.skipIf(!gpu)('weights', () => {
+  it.each(['float32', 'bfloat16', 'float16'] as const)('dequantize in %s', async (dtype) => {
+    const device = await WebGPUDevice.create({ gpu, kernels })
+    await expectReference(device, dequantizeInt4, [stored(testNumbers([9, 64], dtype), 32), dtype])
+    await expectReference(device, dequantizeInt4, [stored(testNumbers([9, 14], dtype), 2), dtype])
+  })
+
+  it('multiply as experts', async () => {
+    const device = await WebGPUDevice.create({ gpu, kernels })
+    const experts = Int4Tensor.fromHp(testNumbers([3, 10, 64]), { blockSize: [1, 1, 32] })
+    const x = testNumbers([3, 2, 64])
+    const y = bmm(await x.to(device), await experts.to(device))
+    const expected = await readFloat32(bmm(x, experts))
+    ;(await readFloat32(y)).forEach((value, i) =>
+      expect(value).toBeCloseTo(expected[i] as number, 4),
+    )
+    expect(await readFloat32((await experts.to(device)).dequantize())).toEqual(
+      await readFloat32(experts.dequantize()),
+    )
+  })
+})

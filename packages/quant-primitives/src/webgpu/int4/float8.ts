@@ -1,0 +1,21 @@
+import type { Tensor } from '@ao/base-tensor'
+import { grid, wgsl, type GPU, type ProgramMaker } from '@ao/kernels-webgpu'
+import type { DenseTensor } from '@ao/base-tensor'
+import { arithmeticWgsl } from '../snippets.ts'
+import { Bindings } from './bindings.ts'
+import source from './float8.wgsl'
+
+const program: ProgramMaker = /* @__PURE__ */ wgsl('round rows to float8', arithmeticWgsl + source)
+
+/** `x` in float32, its rows rounded to float8_e4m3fn with a scale of `max(|x|, 1 / 512) / 448` each. */
+export function roundRowsToFloat8(gpu: GPU, x: Tensor): DenseTensor {
+  const k = x.shape.at(-1) as number
+  const y = gpu.empty(x.shape, 'float32')
+  const bindings = new Bindings().add('x', gpu.dense(x)).add('y', y)
+  gpu.dispatch(program({ ...bindings.defines, K: k }), {
+    bind: bindings.bind({}),
+    params: [x.numel / k],
+    workgroups: grid(x.numel / k),
+  })
+  return y
+}

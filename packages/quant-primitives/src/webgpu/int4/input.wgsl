@@ -1,0 +1,66 @@
+// The input, x: M rows of K numbers, read by eights.
+@group(0) @binding($X_BINDING) var<storage, read> x_: array<vec4u>;
+
+// Numbers that meet nibbles 0..3 of a word, and nibbles 4..7.
+struct Eight { low: vec4<H>, high: vec4<H> }
+
+#if X_DTYPE == float32
+// Numbers 8 i .. 8 i + 7, in two fours.
+fn eight(i: u32) -> Eight { return Eight(float32_four(x_[2u * i]), float32_four(x_[2u * i + 1u])); }
+// Numbers 4 i .. 4 i + 3.
+fn four(i: u32) -> vec4f { return float32_four(x_[i]); }
+#else
+#if H == f16
+fn eight(i: u32) -> Eight {
+  let bits = x_[i];
+  return Eight(bitcast<vec4<f16>>(bits.xy), bitcast<vec4<f16>>(bits.zw));
+}
+#else
+fn eight(i: u32) -> Eight {
+  let bits = x_[i];
+  return Eight(${X_DTYPE}_four(bits.xy), ${X_DTYPE}_four(bits.zw));
+}
+#endif
+fn four(i: u32) -> vec4f {
+  let bits = x_[i / 2u];
+  return ${X_DTYPE}_four(select(bits.xy, bits.zw, i % 2u == 1u));
+}
+#endif
+
+alias H = $H;
+
+// Of the piece of 32 numbers that begins with eight `at`, those that meet word i.
+#if ORDER == sequential
+#for i in 0..4
+fn x_of_word$i(at: u32) -> Eight { return eight(at + ${i}u); }
+#end
+#endif
+#if ORDER == neighbours
+#for i in 0..4
+fn x_of_word$i(at: u32) -> Eight {
+  let x = eight(at + ${i}u);
+  return Eight(vec4<H>(x.low.xz, x.high.xz), vec4<H>(x.low.yw, x.high.yw));
+}
+#end
+#endif
+#if ORDER == spread
+#for i in 0..4
+fn x_of_word$i(at: u32) -> Eight {
+#for j in 0..4
+#if i == 0
+  let p$j = eight(at + ${j}u).low.xy;
+#endif
+#if i == 1
+  let p$j = eight(at + ${j}u).low.zw;
+#endif
+#if i == 2
+  let p$j = eight(at + ${j}u).high.xy;
+#endif
+#if i == 3
+  let p$j = eight(at + ${j}u).high.zw;
+#endif
+#end
+  return Eight(vec4<H>(p0.x, p1.x, p2.x, p3.x), vec4<H>(p0.y, p1.y, p2.y, p3.y));
+}
+#end
+#endif

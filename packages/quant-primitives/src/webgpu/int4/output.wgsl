@@ -1,0 +1,34 @@
+// The output: rows of N numbers of $Y_DTYPE.
+#if Y_DTYPE == float32
+@group(0) @binding($Y_BINDING) var<storage, read_write> y_: array<f32>;
+#else
+@group(0) @binding($Y_BINDING) var<storage, read_write> y_: array<u32>;
+#endif
+
+// What the dtype makes of sums, before a bias is added.
+fn rounded(sums: vec4f) -> vec4f {
+#if ROUND
+  return vec4f($ROUND(sums.x), $ROUND(sums.y), $ROUND(sums.z), $ROUND(sums.w));
+#else
+  return sums;
+#endif
+}
+
+// Writes output `m` of rows `row` to `row + 3`; `end` is the end of the rows that are there.
+fn write(m: u32, row: u32, end: u32, sums: vec4f) {
+#if bias
+  let y = rounded(sums) + bias4(row);
+#else
+  let y = sums;
+#endif
+  let at = m * N + row;
+#if Y_DTYPE == float32
+  y_[at] = y.x;
+  if (row + 1u < end) { y_[at + 1u] = y.y; }
+  if (row + 2u < end) { y_[at + 2u] = y.z; }
+  if (row + 3u < end) { y_[at + 3u] = y.w; }
+#else
+  y_[at / 2u] = $Y_BITS(y.x) | ($Y_BITS(y.y) << 16u);
+  if (row + 2u < end) { y_[at / 2u + 1u] = $Y_BITS(y.z) | ($Y_BITS(y.w) << 16u); }
+#endif
+}

@@ -1,0 +1,34 @@
+// Bytes of codes as words, one a thread. Of each STORED_ROWS, those from N on are zeros.
+@group(0) @binding($codes_BINDING) var<storage, read_write> words_: array<u32>;
+@group(0) @binding($bytes_BINDING) var<storage, read> bytes_: array<u32>;
+
+const STORED_ROWS = ${STORED_ROWS}u;
+
+#if !HAS_PLACE
+fn place(row: u32, piece: u32, i: u32) -> u32 { return (row * PIECES + piece) * 4u + i; }
+#endif
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) thread: u32) {
+  let at = (group.y * groups.x + group.x) * 64u + thread;
+  let i = at % 4u;
+  let piece = at / 4u % PIECES;
+  let stored = at / 4u / PIECES;
+  let first = 32u * piece + ${WORD_STEP}u * i;
+  if (stored >= params.rows || first >= K) { return; }
+  let begin = (stored / STORED_ROWS * N + stored % STORED_ROWS) * K + first;
+  var word = 0u;
+#for j in 0..4
+#for h in 0..2
+  {
+    let from = begin + ${NIBBLE_STEP}u * ${j}u + ${HALF_STEP}u * ${h}u;
+    word |= ((bytes_[from / 4u] >> (8u * (from % 4u))) & 15u) << (4u * (${j}u + 4u * ${h}u));
+  }
+#end
+#end
+#if SIGNED
+  word ^= 0x88888888u;
+#endif
+  words_[place(stored, piece, i)] = select(0u, word, (params.first + stored) % STORED_ROWS < N);
+}

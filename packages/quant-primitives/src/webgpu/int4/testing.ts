@@ -1,0 +1,127 @@
+/** @file For tests of formats: products with their weights, by every variant, against the reference. */
+
+import {
+  cpu,
+  DenseTensor,
+  fromFloat32Array,
+  numelOf,
+  type FloatDType,
+  type Op,
+  type Tensor,
+} from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice, type Capabilities, type KernelSet } from '@ao/kernels-webgpu'
+import { expectReference } from '@ao/kernels-webgpu/testing'
+import type { Int4TuningOptions } from './tuning.ts'
+
+/** One product: `x` (m, k) with a weight (n, k). */
+export interface Int4Case {
+  readonly variant: string
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly groupSize: number
+  readonly dtype: FloatDType
+  readonly hasBias?: boolean
+  /** Largest magnitude of the input: 1 unless given. */
+  readonly magnitude?: number
+  readonly capabilities?: Partial<Capabilities>
+}
+
+/** What a format's products are tested with. */
+export interface Int4Subject<Args extends readonly unknown[]> {
+  readonly gpu: globalThis.GPU
+  readonly kernels: (options?: Int4TuningOptions) => KernelSet
+  readonly op: Op<Args, Tensor>
+  /** Arguments of `op`, on the CPU; `weight` (n, k) is to be quantized. */
+  readonly args: (x: Tensor, weight: Tensor, groupSize: number, bias: Tensor | undefined) => Args
+}
+
+// Sizes that no tile divides.
+const small = { n: 70, k: 192, groupSize: 32, dtype: 'float32' } as const
+
+/** A case for each variant that runs without shader-f16, and for what is special about some. */
+export const INT4_CASES: readonly Int4Case[] = [
+  { ...small, variant: 'gemv, subgroups', m: 1 },
+  { ...small, variant: 'gemv, subgroups', m: 1, n: 131, dtype: 'bfloat16', hasBias: true },
+  { ...small, variant: 'gemv', m: 1, groupSize: 64, dtype: 'float16', hasBias: true },
+  { ...small, variant: 'gemv', m: 1, n: 6, k: 16384, groupSize: 256, magnitude: 1e4 },
+  { ...small, variant: 'gemm 64 x 64', m: 67, hasBias: true },
+  { ...small, variant: 'gemm 64 x 64', m: 66, n: 33, k: 256, groupSize: 128, dtype: 'bfloat16' },
+]
+
+/** Cases of products in 16 bits, whose arithmetic runs in 32 where shaders have no f16. */
+export const INT4_HALF_CASES: readonly Int4Case[] = [
+  { ...small, variant: 'gemv, products in f16, subgroups', m: 1, dtype: 'float16' },
+  {
+    ...small,
+    variant: 'gemv, products in f16',
+    m: 1,
+    n: 6,
+    k: 16384,
+    groupSize: 128,
+    dtype: 'float16',
+    magnitude: 1e4,
+  },
+]
+
+/** For titles of tests. */
+export function describeInt4Case(each: Int4Case): string {
+  const { variant, m, n, k, groupSize, dtype, hasBias, magnitude } = each
+  const size = magnitude === undefined ? '' : ` up to ${magnitude}`
+  return `${variant}: ${dtype} ${m} x ${k}${size}, N ${n}, g ${groupSize}${hasBias ? ', bias' : ''}`
+}
+
+/**
+ * Computes a case by its variant, and checks it against the reference.
+ *
+ * @throws {@link AoError} when it is off by more than the op allows, or by 1e-4 for products in f16
+ */
+export async function checkInt4Case<Args extends readonly unknown[]>(
+  { gpu, kernels, op, args }: Int4Subject<Args>,
+  each: Int4Case,
+): Promise<void> {
+  const { m, n, k, groupSize, dtype, magnitude = 1, capabilities } = each
+  const options: Int4TuningOptions = { gemv: { half: 'f32' } }
+  const own = onlyVariant(kernels(options), op, each.variant)
+  const device = await WebGPUDevice.create({
+    gpu,
+    kernels: [denseKernels, own],
+    ...(capabilities && { capabilities }),
+  })
+  const x = testNumbers([m, k], dtype, magnitude)
+  const bias = each.hasBias ? testNumbers([n], dtype, magnitude) : undefined
+  const call = args(x, testNumbers([n, k], dtype, 0.1, 1), groupSize, bias)
+  try {
+    await expectReference(device, op, call, each.variant.includes('f16') ? 1e-4 : undefined)
+  } finally {
+    device.destroy()
+  }
+}
+
+/** `kernels` with one variant of `op` alone. */
+export function onlyVariant(
+  kernels: KernelSet,
+  op: { readonly opName: string },
+  name: string,
+): KernelSet {
+  return kernels.map((kernel) =>
+    kernel.op.opName === op.opName
+      ? { ...kernel, variants: kernel.variants.filter((variant) => variant.name === name) }
+      : kernel,
+  )
+}
+
+/** Numbers that look random and are the same each time. */
+export function testNumbers(
+  shape: readonly number[],
+  dtype: FloatDType = 'float32',
+  magnitude: number = 1,
+  seed: number = 0,
+): DenseTensor {
+  let state = 12345 + seed
+  const values = Float32Array.from({ length: numelOf(shape) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return (state / 2 ** 31 - 1) * magnitude
+  })
+  return new DenseTensor(cpu.upload(dtype, fromFloat32Array(values, dtype)), shape)
+}
