@@ -53,17 +53,25 @@ async function checkPackage({ folder, manifest }) {
 }
 
 /** Unpacks a tarball where the consumer finds it, beside what it depends on. Its package.json. */
-async function installTarball(folder, { name, dependencies = {} }, tarball) {
-  const target = installedFolder(name)
+async function installTarball(folder, manifest, tarball) {
+  const target = installedFolder(manifest.name)
   mkdirSync(target, { recursive: true })
   await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
-  for (const other of Object.keys(dependencies).filter((other) => !other.startsWith('@ao/'))) {
+  for (const other of neededPackages(manifest).filter((other) => !other.startsWith('@ao/'))) {
     const link = installedFolder(other)
     mkdirSync(dirname(link), { recursive: true })
     rmSync(link, { force: true })
-    symlinkSync(realpathSync(join(folder, 'node_modules', other)), link)
+    // Peers are the workspace's own.
+    const own = join(folder, 'node_modules', other)
+    symlinkSync(realpathSync(existsSync(own) ? own : join('node_modules', other)), link)
   }
   return readJson(join(target, 'package.json'))
+}
+
+function neededPackages({ dependencies, peerDependencies, peerDependenciesMeta }) {
+  const peers = Object.keys(peerDependencies ?? {})
+  const needed = peers.filter((name) => peerDependenciesMeta?.[name]?.optional !== true)
+  return [...Object.keys(dependencies ?? {}), ...needed]
 }
 
 function installedFolder(name) {

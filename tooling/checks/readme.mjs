@@ -4,7 +4,7 @@
  * in them are those of a clone.
  */
 import { prepareEnvironment } from '@ao/webgpu-driver'
-import { writeFileSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { codeBlocks, documentationPages, inPlace, writeBlocks } from './code-blocks.mjs'
 import { emptyProject, inPairs, report, run } from './workspace.mjs'
@@ -13,7 +13,12 @@ const folder = emptyProject('readme')
 const bin = (name) => resolve('node_modules/.bin', name)
 const blocks = documentationPages().flatMap(codeBlocks)
 writeBlocks(folder, blocks)
-prepareEnvironment() // for blocks that use WebGPU
+// For blocks that use WebGPU.
+prepareEnvironment()
+symlinkSync(
+  resolve('tooling/webgpu-driver/node_modules/webgpu'),
+  join(folder, 'node_modules/webgpu'),
+)
 const checks = [typeCheck, runTests, ...programs()]
 report((await inPairs(checks, (check) => check())).flat(), `${blocks.length} code blocks`)
 
