@@ -1,0 +1,120 @@
+// What products of activations (M, K) and int8 weights (N, K) have in common: what they bind, how they
+// read a weight, and what becomes of a sum. With CODES, activations are int8, too.
+#if CODES
+@group(0) @binding(0) var<storage, read> x: array<vec4u>;
+#else
+#if FOURS
+@group(0) @binding(0) var<storage, read> x: array<vec4<$T>>;
+#else
+@group(0) @binding(0) var<storage, read> x: array<$T>;
+#endif
+#endif
+#if SIXTEENS
+@group(0) @binding(1) var<storage, read> weight: array<vec4u>;
+#else
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+#endif
+@group(0) @binding(2) var<storage, read> scales: array<u32>;
+@group(0) @binding(3) var<storage, read> zeros: array<u32>;
+@group(0) @binding(4) var<storage, read> bias: array<u32>;
+@group(0) @binding(5) var<storage, read_write> out: array<$OUT>;
+#if CODES
+// Scale, zero point and sum of codes of each token.
+@group(0) @binding(6) var<storage, read> tokens: array<vec4f>;
+#endif
+
+struct Params {
+  m: u32,         // tokens of this dispatch
+  n: u32,         // rows of the weight of this dispatch
+  first_m: u32,   // token of the first
+  first_n: u32,   // row of the first
+  all_n: u32,     // rows of the weight
+  scale_rows: u32 // rows that share a scale
+}
+@group(1) @binding(0) var<uniform> params: Params;
+
+const K = ${K}u;
+const GROUP = ${GROUP}u; // codes that share a scale: K, or fewer
+
+// Scale and zero point of a row of this dispatch, at k.
+fn block_of(n: u32, k: u32) -> u32 {
+  return (params.first_n + n) / params.scale_rows * (K / GROUP) + k / GROUP;
+}
+fn scale_at(n: u32, k: u32) -> f32 {
+  let block = block_of(n, k);
+  return value_$SCALE(scales[block / $SCALE_PER_WORD], block);
+}
+fn zero_at(n: u32, k: u32) -> f32 {
+#if ZERO
+  let block = block_of(n, k);
+  return value_$ZERO(zeros[block / $ZERO_PER_WORD], block);
+#else
+  return 0.0;
+#endif
+}
+
+// Four codes as numbers: 2^23 + code + 128 is a float whose last bits are those of the code.
+fn codes_of(word: u32) -> vec4f {
+  let shifted = vec4u(word, word >> 8u, word >> 16u, word >> 24u) ^ vec4u(0x80u);
+  return bitcast<vec4f>((shifted & vec4u(0xffu)) | vec4u(0x4b000000u)) - 8388736.0;
+}
+
+fn dot4(a: u32, b: u32) -> i32 {
+#if PACKED_DOT
+  return dot4I8Packed(a, b);
+#else
+  let p = vec4i(vec4u(a << 24u, a << 16u, a << 8u, a)) >> vec4u(24u);
+  let q = vec4i(vec4u(b << 24u, b << 16u, b << 8u, b)) >> vec4u(24u);
+  return p.x * q.x + p.y * q.y + p.z * q.z + p.w * q.w;
+#endif
+}
+
+#if !SIXTEENS
+// Four codes of a row from k on, and zeros from K on.
+fn word_at(n: u32, k: u32) -> u32 {
+  if (k >= K) { return 0u; }
+  let byte = n * K + k;
+#if FOURS
+  return weight[byte / 4u];
+#else
+  let shift = byte % 4u * 8u;
+  var word = weight[byte / 4u] >> shift;
+  if (shift > 0u) { word |= weight[byte / 4u + 1u] << (32u - shift); }
+  return select(word, extractBits(word, 0u, 8u * (K - k)), K - k < 4u);
+#endif
+}
+#endif
+
+// The element of the result from a sum over K, in torchao's steps. Tokens and rows are those of this dispatch.
+#if CODES
+fn finish(m: u32, n: u32, sum: i32, weight_sum: i32) {
+  let token = tokens[params.first_m + m];
+  let scale = scale_at(n, 0u);
+  let zero = zero_at(n, 0u);
+  var y = $ROUND_TOKEN($ROUND_SUM($ROUND_SUM(f32(sum) - zero * token.z) * token.x));
+#if ASYMMETRIC
+  let row_sum = $ROUND_SUM(f32(weight_sum) - zero * f32(K));
+  let correction = $ROUND_SUM($ROUND_SUM(token.y * token.x) * row_sum);
+  y = $ROUND_TOKEN(y - $ROUND_TOKEN(correction));
+#endif
+  y = $ROUND_PRODUCT(y * scale);
+  store(m, n, y);
+}
+#else
+fn finish(m: u32, n: u32, sum: f32) {
+  var y = $ROUND_PRODUCT(sum);
+#if !GROUPS
+  y = $ROUND_PRODUCT(y * $ROUND_PRODUCT(scale_at(n, 0u)));
+#endif
+  store(m, n, y);
+}
+#endif
+
+fn store(m: u32, n: u32, value: f32) {
+  var y = value;
+  let row = params.first_n + n;
+#if BIAS
+  y += value_$BIAS(bias[row / $BIAS_PER_WORD], row);
+#endif
+  out[m * params.all_n + row] = $OUT($ROUND_OUT(y));
+}

@@ -1,0 +1,169 @@
+/** @file Programs that multiply with an int8 weight: which there are, and how they are dispatched. */
+
+import { itemSize, numelOf, type DenseTensor, type FloatDType, type Tensor } from '@ao/base-tensor'
+import {
+  floatOutput,
+  grid,
+  wgsl,
+  type Defines,
+  type GPU,
+  type Program,
+  type Workgroups,
+} from '@ao/kernels-webgpu'
+import { arithmeticWgsl, roundingOf } from '@ao/quant-primitives/webgpu'
+import type { Int8Weight } from '../products.ts'
+import gemvSource from './gemv.wgsl'
+import productSource from './product.wgsl'
+import tileSource from './tile.wgsl'
+import type { Int8Tuning, TileTuning } from './tuning.ts'
+import { boundWeight, elementDefines, rangeOf, rowParts } from './weight.ts'
+
+const gemvProgram = /* @__PURE__ */ wgsl('int8Gemv', arithmeticWgsl + productSource + gemvSource)
+const tileProgram = /* @__PURE__ */ wgsl('int8Tile', arithmeticWgsl + productSource + tileSource)
+
+/** What is multiplied with a weight: tokens as rows, in numbers or in codes. */
+export interface Tokens {
+  /** (M, K) of a dtype that shaders have, or (M, words) of int32: codes, four in a word. */
+  readonly x: DenseTensor
+  /** Scale, zero point and sum of each row of codes; none for numbers. */
+  readonly qparams?: DenseTensor | undefined
+  readonly count: number
+}
+
+/** A product with a weight, and what follows it. */
+export interface Product {
+  readonly tokens: Tokens
+  readonly weight: Int8Weight
+  readonly bias: Tensor | undefined
+  readonly outDtype: FloatDType
+  /** Shape of the result, (..., N). */
+  readonly shape: readonly number[]
+  /** Dtypes that steps round to. */
+  readonly roundings: Readonly<Record<string, FloatDType>>
+  readonly isAsymmetric?: boolean
+}
+
+/** One way to multiply, for `m` tokens. */
+export interface Method {
+  readonly name: string
+  readonly when: string
+  fits(gpu: GPU, m: number, weight: Int8Weight): boolean
+  /** The program, and its workgroups for tokens and rows of the weight. */
+  plan(gpu: GPU, m: number, defines: Defines): Plan
+}
+
+interface Plan {
+  readonly program: Program
+  workgroups(m: number, n: number): Workgroups
+}
+
+/** Multiplies by `method`. */
+export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
+  const { tokens, outDtype, shape } = product
+  const weight = boundWeight(gpu, product.weight)
+  const bias = product.bias && gpu.dense(product.bias)
+  return floatOutput(gpu, shape, outDtype, (out) => {
+    const plan = method.plan(gpu, tokens.count, {
+      ...weight.defines,
+      ...(bias && elementDefines('BIAS', bias)),
+      ...roundingDefines({ ...product.roundings, OUT: outDtype }),
+      T: wgslFloat(tokens.x),
+      OUT: wgslFloat(out),
+      CODES: tokens.qparams !== undefined,
+      ASYMMETRIC: product.isAsymmetric ?? false,
+      PACKED_DOT: gpu.capabilities.packedDot,
+    })
+    const { n, k, codes, scales, zeros = scales, scaleRows } = weight
+    const tokenBytes = tokens.x.nbytes / tokens.count
+    const outBytes = n * itemSize(out.dtype)
+    for (const some of rowParts(gpu, tokens.count, Math.max(tokenBytes, outBytes))) {
+      for (const rows of rowParts(gpu, n, k)) {
+        const x = rangeOf(tokens.x, some, tokenBytes)
+        const y = rangeOf(out, some, outBytes)
+        const bind = [x, rangeOf(codes, rows, k), scales, zeros, bias ?? scales, y]
+        gpu.dispatch(plan.program, {
+          bind: tokens.qparams ? [...bind, tokens.qparams] : bind,
+          params: [some.count, rows.count, some.first, rows.first, n, scaleRows],
+          workgroups: plan.workgroups(some.count, rows.count),
+        })
+      }
+    }
+  })
+}
+
+function roundingDefines(roundings: Readonly<Record<string, FloatDType>>): Defines {
+  const entries = Object.entries(roundings)
+  return Object.fromEntries(entries.map(([step, dtype]) => [`ROUND_${step}`, roundingOf(dtype)]))
+}
+
+const wgslFloat = ({ dtype }: Tensor): string => (dtype === 'float16' ? 'f16' : 'f32')
+
+/** Rows of x (..., K). */
+export function tokenCount(x: Tensor): number {
+  return numelOf(x.shape.slice(0, -1))
+}
+
+function gemv({ threads, mostTokens }: Int8Tuning['gemv'], subgroups: boolean): Method {
+  return {
+    name: subgroups ? 'gemv, subgroups' : 'gemv',
+    when: `up to ${mostTokens} tokens, K and groups of 16s${subgroups ? ', subgroups' : ''}`,
+    fits: ({ capabilities }, m, [{ shape }, scale]) => {
+      const [, k] = shape as [number, number]
+      const group = k / (scale.shape[1] as number)
+      return m <= mostTokens && group % 16 === 0 && (!subgroups || capabilities.subgroups)
+    },
+    plan: (_gpu, m, defines) => {
+      const { GROUPS, CODES, ASYMMETRIC, ZERO = false } = defines
+      const tokens = m <= 1 ? 1 : 2 ** Math.ceil(Math.log2(m))
+      return {
+        program: gemvProgram({
+          ...defines,
+          SIXTEENS: true,
+          THREADS: threads,
+          TOKENS: tokens,
+          SUMS: ASYMMETRIC ? tokens + 1 : tokens,
+          SUBGROUPS: subgroups,
+          INTO: GROUPS ? 'part' : 'sum',
+          SUBTRACTS: Boolean(ZERO) && !GROUPS && !CODES,
+        }),
+        workgroups: (_m, n) => grid(Math.ceil(n / 4)),
+      }
+    },
+  }
+}
+
+function tile(name: string, mostTokens: number, tuning: TileTuning): Method {
+  const { tokens, rows, depth, threadTokens, threadRows } = tuning
+  const threadsM = tokens / threadTokens
+  const threadsN = rows / threadRows
+  return {
+    name,
+    when: mostTokens === Infinity ? 'always' : `up to ${mostTokens} tokens`,
+    fits: (_gpu, m) => m <= mostTokens,
+    plan: (_gpu, _m, defines) => ({
+      program: tileProgram({
+        ...defines,
+        SIXTEENS: Boolean(defines.CODES) && Number(defines.K) % 16 === 0,
+        TILE_M: tokens,
+        TILE_N: rows,
+        TILE_K: depth,
+        THREADS_M: threadsM,
+        THREADS_N: threadsN,
+        THREADS: threadsM * threadsN,
+        TOKEN_QUADS: threadTokens / 4,
+        ROW_QUADS: threadRows / 4,
+      }),
+      workgroups: (m, n) => [Math.ceil(m / tokens), Math.ceil(n / rows)],
+    }),
+  }
+}
+
+/** All methods, best first. */
+export function methods({ gemv: lanes, smallTile, largeTile }: Int8Tuning): Method[] {
+  return [
+    gemv(lanes, true),
+    gemv(lanes, false),
+    tile('tile, few tokens', 32, smallTile),
+    tile('tile', Infinity, largeTile),
+  ]
+}

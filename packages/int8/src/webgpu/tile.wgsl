@@ -1,0 +1,171 @@
+// Products of many tokens: a workgroup for each tile of $TILE_M tokens and $TILE_N rows of the weight. Tiles of
+// both go through shared memory as columns of four, so that a thread reads and multiplies four at once.
+const TILE_M = ${TILE_M}u;
+const TILE_N = ${TILE_N}u;
+const TILE_K = ${TILE_K}u; // numbers, or words of four codes
+const THREADS_N = ${THREADS_N}u;
+const THREADS = ${THREADS}u;
+const QUADS_M = TILE_M / 4u;
+const QUADS_N = TILE_N / 4u;
+const STRIDE_M = QUADS_M + 1u; // one more, so that neighbours along K lie in different banks
+const STRIDE_N = QUADS_N + 1u;
+
+#if CODES
+alias Four = vec4u;
+alias Sum = vec4i;
+const PER = 4u; // codes of one element of a tile
+
+fn token_four(m: u32, k: u32) -> vec4u { return x[m * ((K + 15u) / 16u) + k / 16u]; }
+fn row_four(n: u32, k: u32) -> vec4u {
+#if SIXTEENS
+  return weight[(n * K + k) / 16u];
+#else
+  return vec4u(word_at(n, k), word_at(n, k + 4u), word_at(n, k + 8u), word_at(n, k + 12u));
+#endif
+}
+fn times(a: u32, b: vec4u) -> vec4i { return vec4i(dot4(a, b.x), dot4(a, b.y), dot4(a, b.z), dot4(a, b.w)); }
+#else
+alias Four = vec4f;
+alias Sum = vec4f;
+const PER = 1u;
+
+fn token_four(m: u32, k: u32) -> vec4f {
+#if FOURS
+  return vec4f(x[(m * K + k) / 4u]);
+#else
+  var four: vec4f;
+#for i in 0..4
+  if (k + $i < K) { four[$i] = f32(x[m * K + k + $i]); }
+#end
+  return four;
+#endif
+}
+fn row_four(n: u32, k: u32) -> vec4f {
+  let four = codes_of(word_at(n, k));
+#if GROUPS
+#if GROUP_FOURS
+  return (four - zero_at(n, k)) * scale_at(n, k);
+#else
+  var value: vec4f;
+#for i in 0..4
+  value[$i] = (four[$i] - zero_at(n, min(k + $i, K - 1u))) * scale_at(n, min(k + $i, K - 1u));
+#end
+  return value;
+#endif
+#else
+  return four - zero_at(n, k);
+#endif
+}
+fn times(a: f32, b: vec4f) -> vec4f { return a * b; }
+#endif
+
+var<workgroup> tokens_tile: array<Four, TILE_K * STRIDE_M>;
+var<workgroup> rows_tile: array<Four, TILE_K * STRIDE_N>;
+
+// Four neighbours along K of four tokens, or of four rows, as four columns.
+fn load_tokens(quad: u32, column: u32, first_m: u32, k: u32) {
+#for i in 0..4
+  var four_$i: Four;
+#end
+  if (k < K) {
+#for i in 0..4
+    four_$i = token_four(min(first_m + quad * 4u + $i, params.m - 1u), k);
+#end
+  }
+#for c in 0..4
+  tokens_tile[(column + $c) * STRIDE_M + quad] = Four(four_0[$c], four_1[$c], four_2[$c], four_3[$c]);
+#end
+}
+
+fn load_rows(quad: u32, column: u32, first_n: u32, k: u32) {
+#for i in 0..4
+  var four_$i: Four;
+#end
+  if (k < K) {
+#for i in 0..4
+    four_$i = row_four(min(first_n + quad * 4u + $i, params.n - 1u), k);
+#end
+  }
+#for c in 0..4
+  rows_tile[(column + $c) * STRIDE_N + quad] = Four(four_0[$c], four_1[$c], four_2[$c], four_3[$c]);
+#end
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let first_m = group.x * TILE_M;
+  let first_n = group.y * TILE_N;
+  // A thread has quads of tokens and of rows that lie THREADS_M and THREADS_N quads apart.
+  let at_n = thread % THREADS_N;
+  let at_m = thread / THREADS_N;
+#for q in 0..ROW_QUADS
+#for i in 0..TOKEN_QUADS
+#for c in 0..4
+  var sum_${i}_${c}_$q: Sum;
+#end
+#end
+#end
+#if ASYMMETRIC
+#for q in 0..ROW_QUADS
+  var weight_sum_$q: Sum;
+#end
+#endif
+  for (var start = 0u; start < K; start += TILE_K * PER) {
+    for (var block = thread; block < (QUADS_M + QUADS_N) * (TILE_K / 4u); block += THREADS) {
+      let column = block % (TILE_K / 4u) * 4u;
+      let quad = block / (TILE_K / 4u);
+      if (quad < QUADS_M) { load_tokens(quad, column, first_m, start + column * PER); }
+      else { load_rows(quad - QUADS_M, column, first_n, start + column * PER); }
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < TILE_K; k++) {
+#for i in 0..TOKEN_QUADS
+      let a_$i = tokens_tile[k * STRIDE_M + at_m + $i * ${THREADS_M}u];
+#end
+#for q in 0..ROW_QUADS
+      let b_$q = rows_tile[k * STRIDE_N + at_n + $q * THREADS_N];
+#if ASYMMETRIC
+      weight_sum_$q += times(0x01010101u, b_$q);
+#endif
+#for i in 0..TOKEN_QUADS
+#for c in 0..4
+      sum_${i}_${c}_$q += times(a_$i[$c], b_$q);
+#end
+#end
+#end
+    }
+    workgroupBarrier();
+  }
+  // An array that is indexed by numbers of run time is slow, so sums lie in one only now.
+  var sums: array<Sum, $TOKEN_QUADS * 4 * $ROW_QUADS>;
+#for i in 0..TOKEN_QUADS
+#for c in 0..4
+#for q in 0..ROW_QUADS
+  sums[($i * 4 + $c) * $ROW_QUADS + $q] = sum_${i}_${c}_$q;
+#end
+#end
+#end
+#if ASYMMETRIC
+  var weight_sums: array<Sum, $ROW_QUADS>;
+#for q in 0..ROW_QUADS
+  weight_sums[$q] = weight_sum_$q;
+#end
+#endif
+  for (var i = 0u; i < $TOKEN_QUADS * 16u * $ROW_QUADS; i++) {
+    let quad = i / 4u % $ROW_QUADS;
+    let of_four = i / (4u * $ROW_QUADS);
+    let m = first_m + (at_m + of_four / 4u * ${THREADS_M}u) * 4u + of_four % 4u;
+    let n = first_n + (at_n + quad * THREADS_N) * 4u + i % 4u;
+    if (m < params.m && n < params.n) {
+#if ASYMMETRIC
+      finish(m, n, sums[i / 4u][i % 4u], weight_sums[quad][i % 4u]);
+#else
+#if CODES
+      finish(m, n, sums[i / 4u][i % 4u], 0);
+#else
+      finish(m, n, sums[i / 4u][i % 4u]);
+#endif
+#endif
+    }
+  }
+}

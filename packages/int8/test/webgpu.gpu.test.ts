@@ -1,0 +1,309 @@
+import { bmm, cpu, DenseTensor, fromFloat32Array, readFloat32 } from '@ao/base-tensor'
+import type { FloatDType, Tensor } from '@ao/base-tensor'
+import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { compareWithReference, expectReference } from '@ao/kernels-webgpu/testing'
+import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
+import {
+  dynamicLinear,
+  groupwiseLinear,
+  Int8Tensor,
+  linear,
+  QuantizeTensorToInt8Kwargs,
+  staticLinear,
+  weightOnlyLinear,
+  type Int8FromHpOptions,
+  type Int8Weight,
+} from '../src/index.ts'
+import { webgpuKernels } from '../src/webgpu.ts'
+
+const gpu = await testGPU()
+const kernels = [denseKernels, webgpuKernels]
+const device = gpu && (await WebGPUDevice.create({ gpu, kernels }))
+
+function numbers(
+  shape: readonly number[],
+  dtype: FloatDType = 'float32',
+  magnitude = 1,
+): DenseTensor {
+  const count = shape.reduce((a, b) => a * b, 1)
+  const values = Float32Array.from(
+    { length: count },
+    (_, i) => (Math.sin(i * 12.9898 + count) + Math.sin(i * 0.7) + 0.3) * magnitude,
+  )
+  return new DenseTensor(cpu.upload(dtype, fromFloat32Array(values, dtype)), shape)
+}
+
+function quantized(
+  shape: readonly number[],
+  options: Int8FromHpOptions,
+  dtype: FloatDType = 'float32',
+): Int8Weight {
+  const { qdata, scale, zeroPoint } = Int8Tensor.fromHp(numbers(shape, dtype), options)
+  return [qdata, scale, zeroPoint]
+}
+
+const ROW: Int8FromHpOptions = { granularity: PerRow() }
+const ASYMMETRIC_ROW: Int8FromHpOptions = { ...ROW, mappingType: 'ASYMMETRIC' }
+const SHORT: readonly FloatDType[] = ['bfloat16', 'float16']
+
+describe.skipIf(!device)('products of numbers and int8 weights', () => {
+  const on = device as WebGPUDevice
+
+  it.each([1, 3, 20, 70])('of %i tokens', async (m) => {
+    const weight = quantized([70, 128], ASYMMETRIC_ROW)
+    await expectReference(on, weightOnlyLinear, [numbers([m, 128]), weight, numbers([70])])
+  })
+
+  it.each(SHORT)('of %s', async (dtype) => {
+    for (const m of [1, 20]) {
+      const args = [
+        numbers([m, 128], dtype),
+        quantized([70, 128], ROW, dtype),
+        numbers([70], dtype),
+      ]
+      await expectReference(on, weightOnlyLinear, args as never)
+    }
+  })
+
+  it.each([21, 36])(
+    'of %i columns, one scale for all, and inputs of three dimensions',
+    async (k) => {
+      const weight = quantized([7, k], { granularity: PerTensor() })
+      await expectReference(on, weightOnlyLinear, [numbers([2, 2, k]), weight, undefined])
+      await expectReference(on, weightOnlyLinear, [numbers([k]), weight, undefined])
+    },
+  )
+
+  it.each([
+    [1, 64, 16],
+    [20, 64, 16],
+    [2, 24, 8],
+    [2, 9, 3],
+  ])('of %i tokens, %i columns in groups of %i', async (m, k, g) => {
+    const options = { granularity: PerGroup(g), mappingType: 'ASYMMETRIC' } as const
+    const weight = quantized([10, k], options)
+    await expectReference(on, groupwiseLinear, [numbers([m, k]), weight, numbers([10]), 'float32'])
+    const short = [numbers([m, k], 'bfloat16'), quantized([10, k], options, 'bfloat16')] as const
+    await expectReference(on, groupwiseLinear, [...short, undefined, 'bfloat16'])
+  })
+
+  it('of 16384 columns and large numbers', async () => {
+    const weight = quantized([8, 16384], ROW)
+    for (const m of [1, 12]) {
+      const x = numbers([m, 16384], 'float16', 28_000)
+      await expectReference(on, weightOnlyLinear, [x, weight, undefined])
+    }
+  })
+})
+
+const PER_ROW = QuantizeTensorToInt8Kwargs({ granularity: PerRow() })
+const PER_ROW_ASYMMETRIC = QuantizeTensorToInt8Kwargs({ mappingType: 'ASYMMETRIC' })
+const PER_TENSOR = QuantizeTensorToInt8Kwargs({ granularity: PerTensor() })
+
+describe.skipIf(!device)('products of codes', () => {
+  const on = device as WebGPUDevice
+
+  it.each([1, 3, 20, 70])('of %i tokens', async (m) => {
+    const weight = quantized([70, 128], ROW)
+    const args = [numbers([m, 128]), weight, numbers([70])] as const
+    await expectReference(on, dynamicLinear, [...args, PER_ROW, 'float32'])
+    const asymmetric = quantized([70, 128], ASYMMETRIC_ROW)
+    const more = [numbers([m, 128]), asymmetric, undefined] as const
+    await expectReference(on, dynamicLinear, [...more, PER_ROW_ASYMMETRIC, 'float32'])
+  })
+
+  it.each(SHORT)('of %s', async (dtype) => {
+    const weight = quantized([70, 128], ROW, dtype)
+    for (const activation of [PER_ROW, PER_ROW_ASYMMETRIC]) {
+      const args = [numbers([20, 128], dtype), weight, numbers([70], dtype)] as const
+      await expectReference(on, dynamicLinear, [...args, activation, dtype])
+    }
+  })
+
+  it('of one scale for all tokens, and half the range', async () => {
+    const weight = quantized([12, 64], { ...ROW, reduceRange: true })
+    const x = numbers([2, 3, 64])
+    await expectReference(on, dynamicLinear, [x, weight, undefined, PER_TENSOR, 'float32'])
+    const half = { ...PER_TENSOR, reduceRange: true, mappingType: 'ASYMMETRIC' } as const
+    await expectReference(on, dynamicLinear, [x, weight, undefined, half, 'float32'])
+  })
+
+  it.each([21, 36])('of %i columns', async (k) => {
+    const weight = quantized([7, k], ASYMMETRIC_ROW)
+    for (const activation of [PER_ROW, PER_ROW_ASYMMETRIC]) {
+      const args = [numbers([2, 2, k], 'bfloat16'), weight, undefined, activation] as const
+      await expectReference(on, dynamicLinear, [...args, 'bfloat16'])
+    }
+  })
+
+  it('with scales that were measured beforehand', async () => {
+    const weight = quantized([12, 64], ROW)
+    const x = numbers([3, 64])
+    const one = numbers([1, 1], 'float32', 0.05)
+    await expectReference(on, staticLinear, [
+      x,
+      weight,
+      undefined,
+      PER_TENSOR,
+      [one, undefined],
+      'float32',
+    ])
+    const zero = new DenseTensor(cpu.upload('int8', Int8Array.of(-7, 3, 100)), [3, 1])
+    const each = [numbers([3, 1], 'float32', 0.05), zero] as const
+    await expectReference(on, staticLinear, [
+      x,
+      weight,
+      undefined,
+      PER_ROW_ASYMMETRIC,
+      each,
+      'float32',
+    ])
+    const short = [numbers([1, 1], 'bfloat16', 0.05), undefined] as const
+    const args = [numbers([3, 64], 'bfloat16'), weight, undefined, PER_TENSOR, short] as const
+    await expectReference(on, staticLinear, [...args, 'bfloat16'])
+  })
+
+  it('refuses scales of another number of tokens, and asymmetric codes without zero points', async () => {
+    const weight = quantized([4, 16], ROW)
+    const [x, scale] = [numbers([3, 16]), numbers([2, 1])]
+    await expect(
+      expectReference(on, staticLinear, [
+        x,
+        weight,
+        undefined,
+        PER_ROW,
+        [scale, undefined],
+        'float32',
+      ]),
+    ).rejects.toThrow('[@ao/int8] Expected a scale of shape [3, 1]')
+    const there = (await Promise.all(
+      [x, ...weight, scale].map((t) => (t as Tensor).to(on)),
+    )) as DenseTensor[]
+    const [on_x, qdata, scales, zeros, known] = there as [
+      DenseTensor,
+      DenseTensor,
+      DenseTensor,
+      DenseTensor,
+      DenseTensor,
+    ]
+    const run = (activation: QuantizeTensorToInt8Kwargs, rows: Tensor): Tensor =>
+      staticLinear(
+        rows,
+        [qdata, scales, zeros],
+        undefined,
+        activation,
+        [known, undefined],
+        'float32',
+      )
+    expect(() => run(PER_ROW, on_x)).toThrow(
+      '[@ao/int8] Expected a scale of 3 elements, got [2, 1].',
+    )
+    expect(() => run(PER_ROW_ASYMMETRIC, on_x.narrow(0, 0, 2))).toThrow(
+      'a zero point beside the scale',
+    )
+  })
+
+  it('are exact over 16384 columns of the largest codes', async () => {
+    const ones = new Float32Array(16384).fill(1)
+    const row = new DenseTensor(cpu.upload('float32', ones), [1, 16384])
+    const { qdata, scale, zeroPoint } = Int8Tensor.fromHp(row, ROW)
+    const args = [
+      numbers([2, 16384], 'float32', 1e30),
+      [qdata, scale, zeroPoint],
+      undefined,
+    ] as const
+    await expectReference(on, dynamicLinear, [...args, PER_ROW, 'float32'])
+  })
+})
+
+describe.skipIf(!device)('Int8Tensor on a GPU', () => {
+  const on = device as WebGPUDevice
+
+  it.each([PerRow(), PerTensor(), PerGroup(16)])(
+    'quantizes to the same bits: %o',
+    async (granularity) => {
+      for (const dtype of ['float32', ...SHORT] as const) {
+        const weight = numbers([20, 64], dtype)
+        const here = Int8Tensor.fromHp(weight, { granularity })
+        const there = Int8Tensor.fromHp(await weight.to(on), { granularity })
+        for (const part of ['qdata', 'scale', 'zeroPoint'] as const) {
+          expect(await readFloat32(there[part] as Tensor)).toEqual(
+            await readFloat32(here[part] as Tensor),
+          )
+        }
+        expect(await readFloat32(there.dequantize())).toEqual(await readFloat32(here.dequantize()))
+      }
+    },
+  )
+
+  it('multiplies, also experts', async () => {
+    const weight = Int8Tensor.fromHp(numbers([2, 12, 32]), ROW)
+    const { nmse } = await compareWithReference(on, bmm, [numbers([2, 3, 32]), weight])
+    expect(nmse).toBeLessThan(1e-6)
+    const dynamic = Int8Tensor.fromHp(numbers([12, 32]), { ...ROW, actQuantKwargs: PER_ROW })
+    const other = await compareWithReference(on, linear, [numbers([3, 32]), dynamic])
+    expect(other.nmse).toBeLessThan(1e-6)
+  })
+
+  it('says how it multiplies', async () => {
+    const weight = await Int8Tensor.fromHp(numbers([12, 32]), ROW).to(on)
+    const [one, many] = [await numbers([1, 32]).to(on), await numbers([64, 32]).to(on)]
+    const names = [one, many].map((x) =>
+      on.explain(linear, [x, weight]).map(({ op, variant }) => `${op}: ${variant}`),
+    )
+    const gemv = on.capabilities.subgroups ? 'gemv, subgroups' : 'gemv'
+    expect(names).toEqual([[`int8.weightOnlyLinear: ${gemv}`], ['int8.weightOnlyLinear: tile']])
+  })
+})
+
+describe.skipIf(!device)('on less capable GPUs', () => {
+  it('products need neither subgroups nor packed dot products', async () => {
+    const capabilities = { subgroups: false, packedDot: false }
+    const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels, capabilities })
+    const weight = quantized([10, 128], ASYMMETRIC_ROW)
+    await expectReference(on, weightOnlyLinear, [numbers([2, 128]), weight, numbers([10])])
+    for (const m of [2, 20]) {
+      const args = [numbers([m, 128]), weight, undefined, PER_ROW_ASYMMETRIC, 'float32'] as const
+      await expectReference(on, dynamicLinear, [...args])
+    }
+    on.destroy()
+  })
+
+  it('weights and tokens are multiplied in parts where bindings are small', async () => {
+    const capabilities = { maxBindingSize: 32 * 300 }
+    const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels, capabilities })
+    const weight = quantized([600, 32], ROW)
+    for (const m of [1, 2]) {
+      await expectReference(on, weightOnlyLinear, [numbers([m, 32]), weight, numbers([600])])
+    }
+    const many = [numbers([280, 32]), quantized([6, 32], ROW), undefined] as const
+    await expectReference(on, weightOnlyLinear, [...many])
+    await expectReference(on, dynamicLinear, [...many, PER_ROW, 'float32'])
+    on.destroy()
+  })
+})
+
+const nothing = await validationGPU()
+
+// Nothing runs there, but all that GPUs of today offer compiles.
+describe.skipIf(!nothing)('programs for all features', () => {
+  it.each(['float32', ...SHORT] as const)('compile for %s', async (dtype) => {
+    const on = await WebGPUDevice.create({ gpu: nothing as GPU, kernels })
+    const weight: Int8Weight = quantized([64, 256], ROW)
+    const groups: Int8Weight = quantized([64, 256], { granularity: PerGroup(32) })
+    const there = async (parts: Int8Weight): Promise<Int8Weight> =>
+      (await Promise.all(parts.map((part) => (part as Tensor).to(on)))) as never
+    const [rows, grouped] = [await there(weight), await there(groups)]
+    for (const m of [1, 2, 8, 32, 128]) {
+      const x = await numbers([m, 256], dtype).to(on)
+      weightOnlyLinear(x, rows, undefined)
+      groupwiseLinear(x, grouped, undefined, dtype)
+      dynamicLinear(x, rows, undefined, PER_ROW, dtype)
+      dynamicLinear(x, rows, undefined, PER_ROW_ASYMMETRIC, dtype)
+    }
+    await on.finish()
+    on.destroy()
+  })
+})
