@@ -1,0 +1,147 @@
+/** @file The table of each format's README: its columns, and the variants that are its rows. */
+
+import type { Tensor } from '@ao/base-tensor'
+import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
+import { Int4Tensor } from '@ao/int4'
+import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
+import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
+import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
+import { Int8Tensor, QuantizeTensorToInt8Kwargs, type Int8FromHpOptions } from '@ao/int8'
+import { measure, type Measured, type Quantize, type Weights } from './measure.ts'
+
+/** What formats are measured with. */
+export interface Corpora {
+  readonly normal: Weights
+  readonly trained: Weights
+}
+
+export interface AccuracyTable {
+  /** The folder in `packages` whose README has the table. */
+  readonly folder: string
+  readonly columns: readonly string[]
+  rows(corpora: Corpora): string[][]
+}
+
+const NORMAL = 'normal: weight, linear'
+const TRAINED = 'trained: weight, linear'
+const FLOAT8 = 'float8 inputs: normal, trained linear'
+const ALGORITHMS = ['TINYGEMM', 'HQQ'] as const
+
+const INT8_VARIANTS: readonly (readonly [name: string, options: Int8FromHpOptions])[] = [
+  ['PerRow', { granularity: PerRow() }],
+  ['PerTensor', { granularity: PerTensor() }],
+  ['PerGroup(128)', { granularity: PerGroup(128) }],
+  ['PerGroup(32)', { granularity: PerGroup(32) }],
+  ['PerRow, dynamic', { actQuantKwargs: QuantizeTensorToInt8Kwargs() }],
+  [
+    'PerRow, dynamic per tensor',
+    { actQuantKwargs: QuantizeTensorToInt8Kwargs({ granularity: PerTensor() }) },
+  ],
+  [
+    'PerRow, dynamic, reduced range',
+    { actQuantKwargs: QuantizeTensorToInt8Kwargs({ reduceRange: true }), reduceRange: true },
+  ],
+]
+
+export const TABLES: readonly AccuracyTable[] = [
+  {
+    folder: 'int8',
+    columns: ['', NORMAL, TRAINED, 'bytes a weight, K = 4096'],
+    rows: ({ normal, trained }) =>
+      INT8_VARIANTS.map(([name, options]) => {
+        const quantize: Quantize = (weight) => Int8Tensor.fromHp(weight, options)
+        const random = measure(normal, 'float32', quantize)
+        const real = measure(trained, 'float32', quantize)
+        return [name, pair(random), pair(real), random.bytes.toFixed(3)]
+      }),
+  },
+  {
+    folder: 'int4',
+    columns: ['group', NORMAL, TRAINED, FLOAT8, 'bits a weight'],
+    rows: (corpora) =>
+      [32, 64, 128, 256].map((group) => {
+        const quantize: Quantize = (weight) => Int4Tensor.fromHp(weight, by(group, weight))
+        const float8: Quantize = (weight) =>
+          Int4Tensor.fromHp(weight, { ...by(group, weight), activationDtype: 'float8_e4m3fn' })
+        const { normal, trained } = inBfloat16(corpora, quantize)
+        const rounded = inBfloat16(corpora, float8)
+        const inputs = `${db(rounded.normal.linear)}, ${db(rounded.trained.linear)}`
+        return [`${group}`, pair(normal), pair(trained), inputs, (8 * normal.bytes).toFixed(3)]
+      }),
+  },
+  {
+    folder: 'int4-plain-int32',
+    columns: ['group', NORMAL, TRAINED, 'bytes a weight: xpu, npu'],
+    rows: (corpora) =>
+      [32, 64, 128, 256].map((group) => {
+        const [xpu, npu] = (['xpu', 'npu'] as const).map((variant): Quantize => {
+          return (weight) => Int4PlainInt32Tensor.fromHp(weight, { ...by(group, weight), variant })
+        }) as [Quantize, Quantize]
+        const { normal, trained } = inBfloat16(corpora, xpu)
+        const other = measure(corpora.normal, 'bfloat16', npu)
+        const bytes = `${normal.bytes.toFixed(3)}, ${other.bytes.toFixed(3)}`
+        return [`${group}`, pair(normal), pair(trained), bytes]
+      }),
+  },
+  {
+    folder: 'int4-preshuffled',
+    columns: ['group', NORMAL, TRAINED, 'bytes', FLOAT8, 'bytes'],
+    rows: (corpora) =>
+      [32, 64, 128].map((group) => {
+        const quantize: Quantize = (weight) =>
+          Int4PreshuffledTensor.fromHp(weight, by(group, weight))
+        const float8: Quantize = (weight) =>
+          Int4PreshuffledTensor.fromHp(weight, {
+            ...by(group, weight),
+            activationDtype: 'float8_e4m3fn',
+          })
+        const { normal, trained } = inBfloat16(corpora, quantize)
+        const rounded = inBfloat16(corpora, float8)
+        return [
+          ...[`${group}`, pair(normal), pair(trained), normal.bytes.toFixed(4)],
+          `${db(rounded.normal.linear)}, ${db(rounded.trained.linear)}`,
+          rounded.normal.bytes.toFixed(4),
+        ]
+      }),
+  },
+  {
+    folder: 'int4-tile-packed-to-4d',
+    columns: ['group', 'algorithm', NORMAL, TRAINED, 'bytes a weight: normal, trained'],
+    rows: (corpora) =>
+      [32, 64, 128, 256].flatMap((group) =>
+        ALGORITHMS.map((chooseQparamsAlgorithm) => {
+          const { normal, trained } = inBfloat16(corpora, (weight) =>
+            Int4TilePackedTo4dTensor.fromHp(weight, {
+              ...by(group, weight),
+              chooseQparamsAlgorithm,
+            }),
+          )
+          const bytes = `${normal.bytes.toFixed(3)}, ${trained.bytes.toFixed(3)}`
+          return [`${group}`, chooseQparamsAlgorithm, pair(normal), pair(trained), bytes]
+        }),
+      ),
+  },
+]
+
+/** Groups of this many neighbours along K. */
+function by(group: number, weight: Tensor): { readonly blockSize: readonly number[] } {
+  return { blockSize: weight.shape.map((_, d) => (d === weight.ndim - 1 ? group : 1)) }
+}
+
+function inBfloat16(
+  corpora: Corpora,
+  quantize: Quantize,
+): { readonly normal: Measured; readonly trained: Measured } {
+  return {
+    normal: measure(corpora.normal, 'bfloat16', quantize),
+    trained: measure(corpora.trained, 'bfloat16', quantize),
+  }
+}
+
+function pair({ weight, linear }: Measured): string {
+  return `${db(weight)}, ${db(linear)}`
+}
+
+function db(value: number): string {
+  return value.toFixed(1)
+}
