@@ -27,9 +27,13 @@ interface OpenedDevice {
   readonly languageFeatures: ReadonlySet<string> | undefined
 }
 
+/** Every `gpu` that was passed: Dawn crashes when it is collected before what came from it. */
+const keptAlive: Set<unknown> = /* @__PURE__ */ new Set()
+
 /** @throws {@link DeviceError} where there is no WebGPU, or no adapter */
 export async function openDevice(options: WebGPUDeviceOptions): Promise<OpenedDevice> {
   const gpu = options.gpu ?? (globalThis.navigator as Partial<Navigator> | undefined)?.gpu
+  keptAlive.add(options.gpu)
   const languageFeatures = gpu?.wgslLanguageFeatures
   if (options.device) return { gpu: options.device, languageFeatures }
   const adapter = options.adapter ?? (await findAdapter(gpu, options))
