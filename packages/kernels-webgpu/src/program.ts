@@ -41,12 +41,13 @@ export function wgsl(name: string, source: string): ProgramMaker {
 
 const ENABLES: readonly (readonly [RegExp, string])[] = [
   [/\bf16\b/, 'f16'],
-  [/\bsubgroup(?!_matrix)/, 'subgroups'],
+  [/\bsubgroup(?:[A-Z]|_(?!matrix))/, 'subgroups'],
   [/\bsubgroup_matrix/, 'chromium_experimental_subgroup_matrix'],
 ]
 
 function enableLines(code: string): string {
-  return ENABLES.filter(([pattern]) => pattern.test(code))
+  const bare = code.replace(/\/\/.*/g, '')
+  return ENABLES.filter(([pattern]) => pattern.test(bare))
     .map(([, feature]) => `enable ${feature};\n`)
     .join('')
 }

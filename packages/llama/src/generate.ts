@@ -1,10 +1,21 @@
 /** @file Text generation, token by token. */
 
-import { nextTask, readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
+import {
+  asDense,
+  isTensor,
+  nextTask,
+  ValueError,
+  type DenseTensor,
+  type Device,
+  type Tensor,
+} from '@ao/base-tensor'
 import { checkIds } from './check-ids.ts'
 import type { LlamaConfig } from './config.ts'
+import { freeTensor } from './free-tensor.ts'
 import type { KVCache } from './kv-cache.ts'
-import { createSampler, type SamplingOptions } from './sampler.ts'
+import { argmaxTokens } from './ops/choose.ts'
+import { invalidLogits, type SamplingOptions } from './sampler.ts'
+import { tokenChooser, type TokenChooser } from './token-chooser.ts'
 
 export interface GenerateOptions extends SamplingOptions {
   /** As many as the model's `max_position_embeddings` leaves room for, unless given. */
@@ -17,9 +28,24 @@ export interface GenerateOptions extends SamplingOptions {
 /** What generation asks of a model. */
 interface CachingModel {
   readonly config: LlamaConfig
+  readonly device: Device
   createCache(capacity: number): KVCache
-  forward(ids: readonly number[], cache: KVCache, logitsToKeep: number): Tensor
+  forward(ids: readonly number[] | Tensor, cache: KVCache, logitsToKeep: number): Tensor
 }
+
+/** A run of generation: the model, and what it remembers of the text so far. */
+interface Run {
+  readonly model: CachingModel
+  readonly cache: KVCache
+  readonly ids: readonly number[]
+  readonly maxNewTokens: number
+}
+
+/**
+ * Tokens that are computed ahead of the one that is given out, on devices that compute while JavaScript
+ * runs: as long as the device has work it need not wait for what is read back.
+ */
+const LOOK_AHEAD = 2
 
 /** Tokens that `model` chooses after `ids`, one by one. */
 export async function* generate(
@@ -32,21 +58,73 @@ export async function* generate(
   const room = model.config.maxPositions - ids.length
   const maxNewTokens = options.maxNewTokens ?? room
   checkRoom(maxNewTokens, room, ids.length)
-  const choose = createSampler(options)
+  const choose = tokenChooser(options)
   const cache = model.createCache(ids.length + Math.min(maxNewTokens, 256))
+  const run = { model, cache, ids, maxNewTokens }
+  const isGreedy = (options.temperature ?? 0) === 0
+  const tokens = isGreedy && model.device.name !== 'cpu' ? likeliest(run) : chosen(run, choose)
   try {
-    let input = ids
-    for (let n = 0; n < maxNewTokens; n++) {
-      signal?.throwIfAborted()
-      const id = choose(await readFloat32(model.forward(input, cache, 1)))
+    signal?.throwIfAborted()
+    for await (const id of tokens) {
       yield id
       if (stopIds.includes(id)) return
-      input = [id]
       await nextTask()
+      signal?.throwIfAborted()
     }
   } finally {
     cache.dispose()
   }
+}
+
+/** Each token is chosen, then the next one computed. */
+async function* chosen(run: Run, choose: TokenChooser): AsyncGenerator<number> {
+  let input = run.ids
+  for (let n = 0; n < run.maxNewTokens; n++) {
+    const id = await choose(run.model.forward(input, run.cache, 1))
+    yield id
+    input = [id]
+  }
+}
+
+/**
+ * Each token is the likeliest, and goes from step to step on the device. Their ids are read while later
+ * tokens are computed already.
+ */
+async function* likeliest({ model, cache, ids, maxNewTokens }: Run): AsyncGenerator<number> {
+  const pending: Promise<number>[] = []
+  let input: readonly number[] | Tensor = ids
+  try {
+    for (let started = 0, given = 0; given < maxNewTokens; given++) {
+      for (; started < maxNewTokens && started <= given + LOOK_AHEAD; started++) {
+        const token = nextToken(model, input, cache)
+        if (isTensor(input)) freeTensor(input)
+        input = token
+        pending.push(readId(token))
+      }
+      yield await (pending.shift() as Promise<number>)
+    }
+  } finally {
+    // Nobody waits for those any more.
+    for (const id of pending) id.catch(() => undefined)
+    if (isTensor(input)) freeTensor(input)
+  }
+}
+
+function nextToken(
+  model: CachingModel,
+  input: readonly number[] | Tensor,
+  cache: KVCache,
+): DenseTensor {
+  const logits = model.forward(input, cache, 1)
+  const token = argmaxTokens(logits)
+  freeTensor(logits)
+  return asDense(token)
+}
+
+async function readId(token: DenseTensor): Promise<number> {
+  const [id] = (await token.data()) as Int32Array
+  if (id === undefined || id < 0) throw invalidLogits('NaN for a token')
+  return id
 }
 
 function checkRoom(maxNewTokens: number, room: number, promptLength: number): void {

@@ -21,13 +21,12 @@ export interface KVCacheOptions {
   readonly capacity?: number
 }
 
-/** One layer's keys and values, the newest tokens included. */
+/** One layer's keys and values. */
 export interface CachedLayer {
-  /** (capacity, numKeyValueHeads, headDim), of which the first `length` tokens are filled */
+  /** (capacity, numKeyValueHeads, headDim), of which the first `length` tokens of the cache are filled */
   readonly keys: Tensor
   /** As `keys`. */
   readonly values: Tensor
-  readonly length: number
 }
 
 interface LayerStorage {
@@ -84,24 +83,23 @@ export class KVCache {
       this.#grow(Math.min(Math.max(needed, 2 * this.capacity), this.#maxPositions))
   }
 
-  /** Writes the keys and values (T, numKeyValueHeads, headDim) of new tokens, for one layer. */
-  append(layer: number, keys: Tensor, values: Tensor): CachedLayer {
-    const tokens = keys.shape[0] as number
-    const cached = this.#layers[layer]
-    if (!cached) {
-      throw new ValueError({
-        package: '@ao/llama',
-        expected: 'a cache with keys and values for every layer of the model',
-        got: `one of ${this.#layers.length} layers`,
-        cure: 'Make it with model.createCache(), and do not use it after dispose().',
-      })
-    }
-    cached.keys.narrow(0, this.#length, tokens).copy_(keys)
-    cached.values.narrow(0, this.#length, tokens).copy_(values)
-    return { ...cached, length: this.#length + tokens }
+  /**
+   * The keys and values of one layer, for its attention to write those of new tokens into.
+   *
+   * @throws {@link ValueError} for a layer that the cache has not
+   */
+  layer(index: number): CachedLayer {
+    const cached = this.#layers[index]
+    if (cached) return cached
+    throw new ValueError({
+      package: '@ao/llama',
+      expected: 'a cache with keys and values for every layer of the model',
+      got: `one of ${this.#layers.length} layers`,
+      cure: 'Make it with model.createCache(), and do not use it after dispose().',
+    })
   }
 
-  /** Counts `tokens` as read, once all layers have appended them. */
+  /** Counts `tokens` as read, once all layers have written them. */
   advance(tokens: number): void {
     this.#length += tokens
   }

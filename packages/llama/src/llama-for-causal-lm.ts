@@ -1,6 +1,15 @@
 /** @file LlamaForCausalLM: the model with its output head. */
 
-import { linear, meta, zeros, type Device, type FloatDType, type Tensor } from '@ao/base-tensor'
+import {
+  inScope,
+  isTensor,
+  linear,
+  meta,
+  zeros,
+  type Device,
+  type FloatDType,
+  type Tensor,
+} from '@ao/base-tensor'
 import { Module, type Linear } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
 import { checkIds } from './check-ids.ts'
@@ -85,19 +94,31 @@ export class LlamaForCausalLM extends Module {
   /**
    * Logits of the token after each of `ids`.
    *
-   * @param ids - T tokens; they follow those in `cache`, which takes them in
+   * @param ids - T tokens, or an int32 tensor of them on the model's device, which is not checked; they
+   * follow those in `cache`, which takes them in
    * @param logitsToKeep - of how many of the last tokens to compute logits: all unless given
    * @returns (logitsToKeep, vocabSize)
    * @throws {@link ValueError} for no ids, ids outside of the vocabulary, a text in their place, or more
    * tokens than `max_position_embeddings`
    */
-  forward(ids: readonly number[], cache?: KVCache, logitsToKeep?: number): Tensor {
-    checkIds(ids, this.config.vocabSize)
-    const context = cache ?? this.createCache(ids.length)
-    const hidden = this.model.forward(ids, context)
-    if (!cache) context.dispose()
-    const kept = hidden.slice(0, Math.max(ids.length - (logitsToKeep ?? ids.length), 0))
-    return this.lm_head?.forward(kept) ?? linear(kept, this.model.embed_tokens.weight)
+  forward(
+    ids: readonly number[] | Tensor,
+    cache?: KVCache,
+    logitsToKeep: number = Infinity,
+  ): Tensor {
+    if (!isTensor(ids)) checkIds(ids, this.config.vocabSize)
+    const count = isTensor(ids) ? ids.numel : ids.length
+    const context = cache ?? this.createCache(count)
+    try {
+      this.model.prepare(count, context)
+      return inScope(this.device, () => {
+        const hidden = this.model.forward(ids, context)
+        const kept = hidden.slice(0, Math.max(count - logitsToKeep, 0))
+        return this.lm_head?.forward(kept) ?? linear(kept, this.model.embed_tokens.weight)
+      })
+    } finally {
+      if (!cache) context.dispose()
+    }
   }
 
   /**

@@ -1,7 +1,6 @@
 /** @file Fills a model's parameters from a checkpoint, tensor by tensor. */
 
 import {
-  asDense,
   cast,
   FormatError,
   isFloatDType,
@@ -14,6 +13,7 @@ import {
 } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
+import { freeTensor } from './free-tensor.ts'
 
 /** Which parameter was loaded, and how much of the model is. */
 export interface LoadProgress {
@@ -97,15 +97,9 @@ async function readParameters(
       signal?.throwIfAborted()
     }
   } catch (error) {
-    moved.forEach(free)
+    moved.forEach(freeTensor)
     throw error
   }
-}
-
-/** Gives a tensor's memory back now: the garbage collector does not see that of other devices. */
-function free(tensor: Tensor): void {
-  const parts = isTensorSubclass(tensor) ? Object.values(tensor.flatten().tensors) : [tensor]
-  for (const part of parts) tensor.device.free(asDense(part).storage)
 }
 
 function setParameter(model: Module, name: string, tensor: Tensor): void {

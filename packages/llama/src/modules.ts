@@ -7,7 +7,8 @@
 
 import {
   DenseTensor,
-  add,
+  inScope,
+  isTensor,
   mul,
   reshape,
   type Device,
@@ -17,9 +18,11 @@ import {
 import { Embedding, gelu, Linear, Module, RMSNorm } from '@ao/nn'
 import type { LlamaConfig } from './config.ts'
 import { floatDType } from './float-dtype.ts'
+import { freeTensor } from './free-tensor.ts'
 import type { KVCache } from './kv-cache.ts'
+import { addRmsNorm } from './ops/add-rms-norm.ts'
 import { attention } from './ops/attention.ts'
-import { rope } from './ops/rope.ts'
+import { ropeAppend } from './ops/rope-append.ts'
 import { siluMul } from './ops/silu-mul.ts'
 import { rotaryTable, type RotaryTable } from './rotary-table.ts'
 
@@ -31,6 +34,20 @@ interface Step {
   readonly rotary: RotaryTable
   readonly cache: KVCache
   readonly layer: number
+}
+
+/** What goes from layer to layer: the residual stream, and what the next layer's norm makes of it. */
+interface Hidden {
+  /** (T, hiddenSize) */
+  readonly sum: Tensor
+  /** (T, hiddenSize) */
+  readonly normed: Tensor
+}
+
+/** The residual stream with the output of one more branch in it. */
+function addBranch({ sum }: Hidden, branch: Tensor, next: RMSNorm): Hidden {
+  const [total, normed] = addRmsNorm(sum, branch, next.weight, next.eps)
+  return { sum: total, normed }
 }
 
 /** Self-attention with grouped query heads and rotary positions. */
@@ -56,12 +73,12 @@ export class LlamaAttention extends Module {
   forward(x: Tensor, { rotary, cache, layer }: Step): Tensor {
     const { headDim } = this.#config
     const start = cache.length
+    const { keys, values } = cache.layer(layer)
     const q = reshape(this.q_proj.forward(x), [-1, this.#config.numHeads, headDim]) // (T, H, D)
     const k = reshape(this.k_proj.forward(x), [-1, this.#config.numKeyValueHeads, headDim]) // (T, G, D)
     const v = reshape(this.v_proj.forward(x), k.shape)
-    const past = cache.append(layer, rope(k, rotary.cos, rotary.sin, start), v)
-    const rotated = rope(q, rotary.cos, rotary.sin, start)
-    const out = attention(rotated, past.keys, past.values, past.length)
+    const rotated = ropeAppend(q, k, v, rotary.cos, rotary.sin, keys, values, start)
+    const out = attention(rotated, keys, values, start + (x.shape[0] as number))
     return this.o_proj.forward(reshape(out, [x.shape[0] as number, -1]))
   }
 }
@@ -104,9 +121,11 @@ export class LlamaDecoderLayer extends Module {
     this.post_attention_layernorm = new RMSNorm(make(config.hiddenSize), config.rmsNormEps)
   }
 
-  forward(x: Tensor, step: Step): Tensor {
-    const attended = add(x, this.self_attn.forward(this.input_layernorm.forward(x), step))
-    return add(attended, this.mlp.forward(this.post_attention_layernorm.forward(attended)))
+  /** @param next - the norm of what comes after this layer */
+  forward(hidden: Hidden, next: RMSNorm, step: Step): Hidden {
+    const attention = this.self_attn.forward(hidden.normed, step)
+    const attended = addBranch(hidden, attention, this.post_attention_layernorm)
+    return addBranch(attended, this.mlp.forward(attended.normed), next)
   }
 }
 
@@ -138,17 +157,45 @@ export class LlamaModel extends Module {
     return this.embed_tokens.weight.device
   }
 
-  /** `ids`, T tokens that follow those in `cache` -> hidden states (T, hiddenSize) */
-  forward(ids: readonly number[], cache: KVCache): Tensor {
-    cache.reserve(ids.length)
-    const rotary = this.#rotaryFor(cache.length + ids.length)
-    const tokens = new DenseTensor(this.device.upload('int32', Int32Array.from(ids)), [ids.length])
-    let x = this.embed_tokens.forward(tokens)
+  /**
+   * Makes room in `cache` for `tokens` more, and rotations for their positions: what outlives a step.
+   *
+   * @throws {@link ValueError} beyond `max_position_embeddings`
+   */
+  prepare(tokens: number, cache: KVCache): void {
+    cache.reserve(tokens)
+    this.#rotaryFor(cache.length + tokens)
+  }
+
+  /**
+   * Hidden states (T, hiddenSize) of T tokens that follow those in `cache`.
+   *
+   * @param ids - or an int32 tensor of them on the model's device
+   */
+  forward(ids: readonly number[] | Tensor, cache: KVCache): Tensor {
+    const count = isTensor(ids) ? ids.numel : ids.length
+    this.prepare(count, cache)
+    const rotary = this.#rotaryFor(cache.length + count)
+    const out = inScope(this.device, () => this.#run(ids, cache, rotary))
+    cache.advance(count)
+    return out
+  }
+
+  #run(ids: readonly number[] | Tensor, cache: KVCache, rotary: RotaryTable): Tensor {
+    const sum = this.embed_tokens.forward(isTensor(ids) ? ids : this.#upload(ids))
+    const [first] = this.layers
+    if (!first) return this.norm.forward(sum)
+    let hidden: Hidden = { sum, normed: first.input_layernorm.forward(sum) }
     this.layers.forEach((block, layer) => {
-      x = block.forward(x, { rotary, cache, layer })
+      const next = this.layers[layer + 1]?.input_layernorm ?? this.norm
+      // What a layer makes in between is free before the next one begins.
+      hidden = inScope(this.device, () => block.forward(hidden, next, { rotary, cache, layer }))
     })
-    cache.advance(ids.length)
-    return this.norm.forward(x)
+    return hidden.normed
+  }
+
+  #upload(ids: readonly number[]): Tensor {
+    return new DenseTensor(this.device.upload('int32', Int32Array.from(ids)), [ids.length])
   }
 
   #rotaryFor(positions: number): RotaryTable {
@@ -159,8 +206,15 @@ export class LlamaModel extends Module {
       return this.#rotary
     }
     const size = Math.min(Math.max(positions, 2 * held), this.#config.maxPositions)
+    this.#dropRotary()
     this.#rotary = rotaryTable(this.#config.rope, this.#config.headDim, size, dtype, device)
     return this.#rotary
+  }
+
+  #dropRotary(): void {
+    if (!this.#rotary) return
+    freeTensor(this.#rotary.cos)
+    freeTensor(this.#rotary.sin)
   }
 }
 

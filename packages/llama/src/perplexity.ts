@@ -1,7 +1,17 @@
 /** @file Perplexity: how well a model predicts a text. */
 
-import { nextTask, readFloat32, ValueError, type Tensor } from '@ao/base-tensor'
+import {
+  DenseTensor,
+  hostFloat32,
+  inScope,
+  nextTask,
+  readFloat32,
+  ValueError,
+  type Tensor,
+} from '@ao/base-tensor'
 import { checkIdList } from './check-ids.ts'
+import { freeTensor } from './free-tensor.ts'
+import { negativeLogLikelihood, tokenNll } from './ops/token-nll.ts'
 
 /** Any model that gives logits (T, vocabulary) for T token ids. */
 export interface LogitsModel {
@@ -44,8 +54,7 @@ export async function perplexity(
   for (let start = 0; start < total; start += window) {
     signal?.throwIfAborted()
     const end = Math.min(start + window, total)
-    const logits = await readFloat32(model.forward(ids.slice(start, end)))
-    nll += negativeLogLikelihood(logits, ids.slice(start + 1, end + 1))
+    nll += await totalNll(model.forward(ids.slice(start, end)), ids.slice(start + 1, end + 1))
     onProgress?.({ done: end, total })
     await nextTask()
   }
@@ -53,30 +62,45 @@ export async function perplexity(
   return { perplexity: Math.exp(meanNll), meanNll, tokens: total }
 }
 
-/** Sum over the rows of `logits` (T, vocabulary) of `-log softmax(row)[target]`, in double precision. */
-function negativeLogLikelihood(logits: Float32Array, targets: readonly number[]): number {
-  const vocabulary = logits.length / targets.length
-  let sum = 0
-  targets.forEach((target, row) => {
-    if (!(target >= 0 && target < vocabulary)) {
-      throw new ValueError({
-        package: '@ao/llama',
-        expected: `token ids from 0 to ${vocabulary - 1}`,
-        got: String(target),
-      })
-    }
-    const first = row * vocabulary
-    sum += logSumExp(logits, first, vocabulary) - (logits[first + target] as number)
-  })
-  return sum
+/**
+ * Sum over the rows of `logits` (T, vocabulary) of `-log softmax(row)[target]`: in double precision on the
+ * CPU; elsewhere on the logits' device, from which a number for each row is read. Frees `logits`.
+ */
+async function totalNll(logits: Tensor, targets: readonly number[]): Promise<number> {
+  try {
+    const vocabulary = logits.shape[1] as number
+    for (const target of targets) checkTarget(target, vocabulary)
+    if (logits.device.name !== 'cpu') return await totalOnDevice(logits, targets)
+    const values = hostFloat32(logits)
+    return targets.reduce(
+      (sum, id, row) => sum + negativeLogLikelihood(values, row * vocabulary, vocabulary, id),
+      0,
+    )
+  } finally {
+    freeTensor(logits)
+  }
 }
 
-function logSumExp(values: Float32Array, first: number, length: number): number {
-  let max = -Infinity
-  for (let i = first; i < first + length; i++) max = Math.max(max, values[i] as number)
-  let sum = 0
-  for (let i = first; i < first + length; i++) sum += Math.exp((values[i] as number) - max)
-  return max + Math.log(sum)
+async function totalOnDevice(logits: Tensor, targets: readonly number[]): Promise<number> {
+  const { device } = logits
+  const nll = inScope(device, () => {
+    const storage = device.upload('int32', Int32Array.from(targets))
+    return tokenNll(logits, new DenseTensor(storage, [targets.length]))
+  })
+  try {
+    return (await readFloat32(nll)).reduce((sum, value) => sum + value, 0)
+  } finally {
+    freeTensor(nll)
+  }
+}
+
+function checkTarget(target: number, vocabulary: number): void {
+  if (target >= 0 && target < vocabulary) return
+  throw new ValueError({
+    package: '@ao/llama',
+    expected: `token ids from 0 to ${vocabulary - 1}`,
+    got: String(target),
+  })
 }
 
 function checkArguments(ids: readonly number[], window: number): void {

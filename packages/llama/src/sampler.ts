@@ -150,7 +150,8 @@ function check(name: string, value: number, holds: boolean, expected: string): v
   })
 }
 
-function invalidLogits(got: string): ValueError {
+/** What logits that nothing can be chosen from are refused with. */
+export function invalidLogits(got: string): ValueError {
   return new ValueError({
     package: PACKAGE,
     expected: 'finite logits',

@@ -49,6 +49,7 @@ export const copyIntoKernel: Kernel = /* @__PURE__ */ kernel(copyInto, [
 ])
 
 function copyElements(gpu: GPU, target: DenseTensor, source: DenseTensor): void {
+  if (source.numel === 0) return
   const bytes = itemSize(source.dtype)
   let [to, from, size] = [target as Window, source as Window, bytes]
   const runsOn = target.isContiguous && source.isContiguous

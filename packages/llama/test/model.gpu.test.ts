@@ -1,0 +1,168 @@
+import { cpu, fromFloat32, readFloat32, type Tensor } from '@ao/base-tensor'
+import { denseKernels, DeviceLostError, WebGPUDevice } from '@ao/kernels-webgpu'
+import { webgpuKernels as llamaKernels } from '@ao/llama/webgpu'
+import { webgpuKernels as nnKernels } from '@ao/nn/webgpu'
+import { testGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
+import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
+import type { LoadOptions } from '../src/load.ts'
+import { perplexity } from '../src/perplexity.ts'
+import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
+
+const kernels = [denseKernels, nnKernels, llamaKernels]
+const gpu = await testGPU()
+const CONFIG = { ...TINY, max_position_embeddings: 4096 }
+const folder = checkpointFolder(CONFIG, randomWeights(CONFIG))
+const IDS = [3, 36, 9, 1, 7]
+
+const SMALL = { ...CONFIG, num_hidden_layers: 1 }
+const small = checkpointFolder(SMALL, randomWeights(SMALL))
+
+const open = (): Promise<WebGPUDevice> => WebGPUDevice.create({ gpu: gpu as GPU, kernels })
+const load = (options: LoadOptions = {}, from = folder): Promise<LlamaForCausalLM> =>
+  LlamaForCausalLM.fromPretrained(from, options)
+// One for most tests: programs are compiled once.
+const device = (gpu && (await open())) as WebGPUDevice
+
+async function collect(tokens: AsyncIterable<number>): Promise<number[]> {
+  const ids: number[] = []
+  for await (const id of tokens) ids.push(id)
+  return ids
+}
+
+async function nmse(got: Tensor, expected: Tensor): Promise<number> {
+  const [a, b] = [await readFloat32(got), await readFloat32(expected)]
+  const sum = (values: Float32Array): number => values.reduce((total, x) => total + x * x, 0)
+  return sum(a.map((x, i) => x - (b[i] as number))) / sum(b)
+}
+
+describe.skipIf(!gpu)('a model on the GPU', () => {
+  it.each([
+    ['float32', 1e-10],
+    ['float16', 1e-5],
+    ['bfloat16', 1e-3],
+  ] as const)('has the logits of the CPU in %s', async (dtype, budget) => {
+    const model = await load({ dtype, device })
+    const host = await load({ dtype })
+    expect(model.device).toBe(device)
+    expect(await nmse(model.forward(IDS), host.forward(IDS))).toBeLessThan(budget)
+    const [cache, hostCache] = [model.createCache(2), host.createCache(2)]
+    for (const ids of [[3, 36, 9], [1], [7, 7], [2]]) {
+      expect(await nmse(model.forward(ids, cache), host.forward(ids, hostCache))).toBeLessThan(
+        budget,
+      )
+    }
+  })
+
+  it('chooses the tokens of the CPU, likeliest or drawn', async () => {
+    const [model, host] = [await load({ device }), await load()]
+    for (const options of [
+      {},
+      { temperature: 1, topK: 5, seed: 3 },
+      { temperature: 0.8, topP: 0.9 },
+    ]) {
+      const all = { maxNewTokens: 40, stopIds: [], ...options }
+      expect(await collect(model.generate(IDS, all))).toEqual(
+        await collect(host.generate(IDS, all)),
+      )
+    }
+    const stopped = {
+      maxNewTokens: 40,
+      stopIds: (await collect(host.generate(IDS, { maxNewTokens: 4, stopIds: [] }))).slice(3),
+    }
+    expect(await collect(model.generate(IDS, stopped))).toEqual(
+      await collect(host.generate(IDS, stopped)),
+    )
+  })
+
+  it('predicts a text as well as the CPU does', async () => {
+    const [model, host] = [await load({ device }), await load()]
+    const text = Array.from({ length: 50 }, (_, i) => (i * i) % 37)
+    const before = device.memory.used
+    const result = await perplexity(model, text, { window: 16 })
+    const expected = await perplexity(host, text, { window: 16 })
+    expect(result.meanNll).toBeCloseTo(expected.meanNll, 5)
+    expect(device.memory.used - before).toBeLessThan(8192) // rotations
+  })
+
+  it('takes one submission for each step, and no more memory over 2,000 of them', async () => {
+    const model = await load({ device }, small)
+    const cache = model.createCache(2048)
+    await readFloat32(model.forward(IDS, cache, 1))
+    const soak = async (steps: number): Promise<void> => {
+      for (let step = 0; step < steps; step++) {
+        await readFloat32(model.forward([step % 37], cache, 1))
+        if (cache.length > 40) cache.truncate(5)
+      }
+    }
+    await soak(50)
+    const { memory, submissions } = device
+    await soak(2000)
+    expect(device.submissions - submissions).toBe(2000)
+    const total = ({ used, pooled } = device.memory): number => used + pooled
+    expect(total()).toBeLessThanOrEqual(total(memory))
+  }, 300_000)
+
+  it('generates with one submission for each token, and leaves nothing behind', async () => {
+    const model = await load({ device })
+    await collect(model.generate(IDS, { maxNewTokens: 30, stopIds: [] }))
+    const { memory, submissions } = device
+    await collect(model.generate(IDS, { maxNewTokens: 30, stopIds: [] }))
+    expect(device.submissions - submissions).toBe(30)
+    expect(device.memory.used).toBe(memory.used)
+    for await (const id of model.generate(IDS, { maxNewTokens: 30, stopIds: [] }))
+      if (id >= 0) break
+    expect(device.memory.used).toBe(memory.used)
+  })
+
+  it('fails when the device is lost, and goes on with a new one', async () => {
+    const device = await open()
+    const model = await load({ device }, small)
+    const expected = await collect(
+      (await load({}, small)).generate(IDS, { maxNewTokens: 8, stopIds: [] }),
+    )
+    const seen: number[] = []
+    const generation = (async () => {
+      for await (const id of model.generate(IDS, { maxNewTokens: 200, stopIds: [] })) {
+        seen.push(id)
+        if (seen.length === 8) device.gpu.destroy()
+      }
+    })()
+    const error: unknown = await generation.catch((reason: unknown) => reason)
+    expect(DeviceLostError.isInstance(error)).toBe(true)
+    expect(seen.slice(0, 8)).toEqual(expected)
+    const again = await open()
+    const reloaded = await load({ device: again }, small)
+    expect(await collect(reloaded.generate(IDS, { maxNewTokens: 8, stopIds: [] }))).toEqual(
+      expected,
+    )
+    again.destroy()
+  })
+
+  it('runs on two devices at once, one of them the user’s own', async () => {
+    const adapter = (await (gpu as GPU).requestAdapter()) as GPUAdapter
+    const own = await adapter.requestDevice()
+    const devices = [await open(), await WebGPUDevice.create({ device: own, kernels })]
+    const models = await Promise.all(devices.map((each) => load({ device: each }, small)))
+    const options = { maxNewTokens: 12, stopIds: [] }
+    const texts = await Promise.all(models.map((model) => collect(model.generate(IDS, options))))
+    expect(texts[0]).toEqual(await collect((await load({}, small)).generate(IDS, options)))
+    expect(texts[1]).toEqual(texts[0])
+    await expect(async () =>
+      models[0]?.model.embed_tokens.forward(
+        await fromFloat32(Float32Array.of(1), [1], 'float32').to(devices[1] as WebGPUDevice),
+      ),
+    ).rejects.toThrow('all tensors of embedding on one device')
+    for (const each of devices) each.destroy()
+    const buffer = own.createBuffer({ size: 16, usage: 8 })
+    own.queue.writeBuffer(buffer, 0, new Uint8Array(16)) // it is still there
+    await own.queue.onSubmittedWorkDone()
+    own.destroy()
+  })
+
+  it('comes back to the CPU', async () => {
+    const model = await load({ device })
+    await model.to(cpu)
+    expect(await nmse(model.forward(IDS), (await load()).forward(IDS))).toBe(0)
+  })
+})
