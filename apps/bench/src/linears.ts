@@ -66,9 +66,10 @@ export function configOf(format: string, groupSize: number = 32): QuantizationCo
   return undefined
 }
 
-/** The shapes of the table: the MLP and the attention of an 8B Llama. */
-export function linearCases(scale: number = 1): LinearCase[] {
-  const [d, f] = [4096 / scale, 14336 / scale]
+/** The shapes of the table: the MLP and the attention of an 8B Llama; small ones when `isQuick`. */
+export function linearCases(isQuick: boolean): LinearCase[] {
+  const [d, f] = isQuick ? [256, 896] : [4096, 14336]
+  const [many, most] = isQuick ? [33, 64] : [128, 512]
   const up = { k: d, n: f }
   const down = { k: f, n: d }
   const square = { k: d, n: d }
@@ -78,12 +79,12 @@ export function linearCases(scale: number = 1): LinearCase[] {
     ...[up, down, square].map((shape) => ({ ...shuffled, m: 1, ...shape })),
     ...[up, down].map((shape) => ({ ...shuffled, groupSize: 128, m: 1, ...shape })),
     ...others.map((format) => ({ format, groupSize: 32, m: 1, ...up })),
-    ...[2, 4, 8, 16, 32, 128, 512].map((m) => ({ ...shuffled, m, ...up })),
-    ...others.map((format) => ({ format, groupSize: 32, m: 512, ...up })),
+    ...[2, 4, 8, 16, 32, many, most].map((m) => ({ ...shuffled, m, ...up })),
+    ...others.map((format) => ({ format, groupSize: 32, m: most, ...up })),
     ...[up, square].map((shape) => ({ format: 'int8', m: 1, ...shape })),
-    ...[16, 512].map((m) => ({ format: 'int8', m, ...up })),
-    ...[1, 16, 128, 512].map((m) => ({ format: 'int8 dynamic', m, ...up })),
-    ...[1, 512].map((m) => ({ format: 'dense', m, ...up })),
+    ...[16, most].map((m) => ({ format: 'int8', m, ...up })),
+    ...[1, 16, many, most].map((m) => ({ format: 'int8 dynamic', m, ...up })),
+    ...[1, most].map((m) => ({ format: 'dense', m, ...up })),
   ]
 }
 
@@ -130,12 +131,14 @@ export async function measureLinear(
 
 function makeWeight(
   device: WebGPUDevice,
-  { k, n }: LinearCase,
+  { format, k, n }: LinearCase,
   config: QuantizationConfig | undefined,
   dtype: FloatDType,
   seed: number,
 ): Tensor {
-  if (config) return randomWeight(config, [n, k], { device, dtype, seed })
+  // tinygemm's format is made of bfloat16 weights alone.
+  const weightDtype = format === 'tile_packed_to_4d' ? 'bfloat16' : dtype
+  if (config) return randomWeight(config, [n, k], { device, dtype: weightDtype, seed })
   return input(device, [n, k], dtype)
 }
 

@@ -53,7 +53,7 @@ async function run(options: Options): Promise<void> {
   const matches = (text: string): boolean => text.includes(options.filter ?? '')
   const peer = options.peer === 'none' ? undefined : options.peer
   if (options.only !== 'models') {
-    for (const row of linearCases(options.quick ? 16 : 1)) {
+    for (const row of linearCases(options.quick)) {
       if (!matches(`${row.format} M=${row.m} ${row.k} x ${row.n} g${row.groupSize ?? ''}`)) continue
       const distinctBytes = options.quick ? 2 ** 20 : 2e8
       const rounds = options.quick ? 3 : 15
