@@ -14,6 +14,12 @@ const weight = Int8Tensor.fromHp(hp, { granularity: PerRow() })
 export const y = await readFloat32(linear(tensor([[1, -2]]), weight))
 `
 
+const INT8_CODES = `
+import { PerRow, quantizeToInt8, readFloat32, tensor, weightOnlyLinear } from '@ao/int8'
+const { qdata, scale } = quantizeToInt8(tensor([[0.5, -1]]), { granularity: PerRow() })
+export const y = await readFloat32(weightOnlyLinear(tensor([[1, -2]]), [qdata, scale, undefined]))
+`
+
 export const fixtures = [
   {
     name: 'one granularity',
@@ -50,6 +56,14 @@ export const fixtures = [
     packages: ['base-tensor', 'nn'],
     mustNotAppear: [...WGSL, 'Conv2d', 'layerNorm'],
     maxBytes: 7200,
+  },
+  {
+    name: 'int8 codes and their product',
+    label: 'int8 codes, and `weightOnlyLinear`',
+    code: INT8_CODES,
+    packages: [...ARITHMETIC, 'int8'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Hqq', 'Tinygemm', 'Gguf', 'Int8Tensor'],
+    maxBytes: 12000,
   },
   {
     name: 'int8 and linear',

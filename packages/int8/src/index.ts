@@ -12,6 +12,7 @@ export {
   type Int8ActivationQparams,
 } from './linear-ops.ts'
 export type { Int8Weight } from './products.ts'
+export { quantizeToInt8, type Int8Codes, type Int8Quantization } from './quantize.ts'
 export { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 export {
   Int8StaticActivationInt8WeightConfig,

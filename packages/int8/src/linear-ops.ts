@@ -48,12 +48,12 @@ const shapeOnly = (x: Tensor, [qdata]: Int8Weight, dtype: StoredDType): Tensor =
  * @remarks The sum over codes is rounded to `x`'s dtype, and so is the scale; then they multiply.
  */
 export const weightOnlyLinear: Op<
-  [x: Tensor, weight: Int8Weight, bias: Tensor | undefined],
+  [x: Tensor, weight: Int8Weight, bias?: Tensor | undefined],
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int8.weightOnlyLinear',
   budget: { nmse: 1e-6 },
-  reference: (x: Tensor, weight: Int8Weight, bias: Tensor | undefined): Tensor => {
+  reference: (x: Tensor, weight: Int8Weight, bias?: Tensor): Tensor => {
     const dtype = checkFloat(x)
     const shape = linearShape(x, weight[0])
     const n = weight[0].shape[0] as number

@@ -13,20 +13,27 @@ import { fail } from './errors.ts'
 
 /** How to choose codes. */
 export interface Int8Quantization {
+  /** Which elements share a scale: PerRow(), PerTensor() or PerGroup(n). */
   readonly granularity: Granularity
-  readonly mappingType: MappingType
-  readonly reduceRange: boolean
+  /** SYMMETRIC unless given. */
+  readonly mappingType?: MappingType | undefined
+  /** Whether codes keep to -64..63; false unless given. */
+  readonly reduceRange?: boolean | undefined
   /** A scale that is known already, one element a block; chosen from the values unless given. */
   readonly scale?: Tensor | undefined
   /** The zero point that goes with a known scale; zeros unless given. */
   readonly zeroPoint?: Tensor | undefined
 }
 
-/** Codes, and what they mean. */
+/** Codes, and what they mean: `value = (qdata - zeroPoint) * scale`. */
 export interface Int8Codes {
+  /** int8, in the shape of the values. */
   readonly qdata: DenseTensor
+  /** float32, one element a block. */
   readonly scale: DenseTensor
+  /** int8, as `scale`; zeros for symmetric codes. */
   readonly zeroPoint: DenseTensor
+  /** Elements that share a scale, in each dimension. */
   readonly blockSize: readonly number[]
 }
 
@@ -34,17 +41,19 @@ export interface Int8Codes {
 const SMALLEST_SCALE = 2 ** -23
 
 /**
- * Codes of a dense floating tensor.
+ * Codes of a dense floating tensor. With {@link weightOnlyLinear} they do without a tensor class, which is
+ * the smaller half of a bundle.
  *
  * @throws {@link DTypeError} unless `input` is dense and floating
  */
 export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Codes {
   checkFloat(asDense(input, 'what is quantized'))
-  const blockSize = getBlockSize(input.shape, options.granularity)
-  const bounds = codeBounds(options.reduceRange)
+  const { granularity, mappingType = 'SYMMETRIC', reduceRange = false } = options
+  const blockSize = getBlockSize(input.shape, granularity)
+  const bounds = codeBounds(reduceRange)
   const { scale, zeroPoint } = options.scale
     ? knownQparams(input, blockSize, options.scale, options)
-    : chosenQparams(input, blockSize, bounds, options.mappingType)
+    : chosenQparams(input, blockSize, bounds, mappingType)
   const qdata = quantizeAffine(input, blockSize, scale, zeroPoint, 'int8', bounds)
   return { qdata: asDense(qdata), scale, zeroPoint, blockSize }
 }
