@@ -4,6 +4,6 @@
  * Codes, scales and zero points are those of the CPU, bit for bit: see `webgpu/exact.wgsl`.
  */
 
-export { webgpuKernels } from './webgpu/kernels.ts'
+export { affineKernels, webgpuKernels } from './webgpu/kernels.ts'
 export { arithmeticWgsl, qparamsWgsl } from './webgpu/snippets.ts'
-export { roundingOf, ruleDefines, ruleParams } from './webgpu/rounding.ts'
+export { roundingDefines, ruleDefines, ruleParams } from './webgpu/rounding.ts'

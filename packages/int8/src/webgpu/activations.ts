@@ -10,7 +10,7 @@ import {
 } from '@ao/base-tensor'
 import { grid, wgsl, type GPU } from '@ao/kernels-webgpu'
 import { chooseQparamsAffine } from '@ao/quant-primitives'
-import { qparamsWgsl, roundingOf, ruleDefines, ruleParams } from '@ao/quant-primitives/webgpu'
+import { qparamsWgsl, roundingDefines, ruleDefines, ruleParams } from '@ao/quant-primitives/webgpu'
 import { fail } from '../errors.ts'
 import type { Int8ActivationQparams } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
@@ -52,15 +52,16 @@ export function quantizeTokens(
   const [scales, zeros] = [scale && gpu.dense(scale), zeroPoint && gpu.dense(zeroPoint)]
   const scaleDtype = (scale?.dtype ?? 'float32') as FloatDType
   const defines = {
-    K: k,
     THREADS: INT8_TUNING.activations.threads,
     KNOWN: scales !== undefined,
     ...elementDefines('IN', x),
     ...(scales && elementDefines('SCALE', scales)),
     ...(zeros && elementDefines('ZERO', zeros)),
     ...ruleDefines(activation.mappingType, x.dtype as FloatDType),
-    ROUND_SCALE: roundingOf(scaleDtype),
-    ROUND_PRODUCT: roundingOf(promote(x.dtype, scaleDtype) as FloatDType),
+    ...roundingDefines({
+      SCALE: scaleDtype,
+      PRODUCT: promote(x.dtype, scaleDtype) as FloatDType,
+    }),
   }
   const rowBytes = x.nbytes / count
   for (const rows of rowParts(gpu, count, rowBytes)) {
@@ -73,7 +74,7 @@ export function quantizeTokens(
       ],
       params: [
         ...ruleParams(boundsOf(activation), SMALLEST_SCALE),
-        ...[rows.first, rows.count, (scales?.numel ?? 1) > 1 ? 1 : 0],
+        ...[rows.first, rows.count, k, (scales?.numel ?? 1) > 1 ? 1 : 0],
       ],
       workgroups: grid(rows.count),
     })

@@ -13,13 +13,12 @@ struct Params {
   rule: Rule,
   first: u32,     // token of the first workgroup
   count: u32,     // tokens of this dispatch
+  k: u32,
   per_token: u32, // 1 where tokens have scales of their own, else 0
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
 const THREADS = ${THREADS}u;
-const K = ${K}u;
-const WORDS = (K + 15u) / 16u * 4u;
 
 var<workgroup> lows: array<i32, THREADS>;
 var<workgroup> highs: array<i32, THREADS>;
@@ -33,6 +32,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let row = group.y * groups.x + group.x; // of the binding
   if (row >= params.count) { return; }
   let token = params.first + row;
+  let first = row * params.k;
+  let words = (params.k + 15u) / 16u * 4u;
   var scale = 0.0;
   var zero = 0.0;
 #if KNOWN
@@ -44,8 +45,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #else
   var low = HIGHEST;
   var high = LOWEST;
-  for (var k = thread; k < K; k += THREADS) {
-    let order = order_of(element(row * K + k));
+  for (var k = thread; k < params.k; k += THREADS) {
+    let order = order_of(element(first + k));
     low = min(low, order);
     high = max(high, order);
   }
@@ -71,16 +72,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   workgroupBarrier();
   let qparams = chosen;
   var sum = 0;
-  for (var word = thread; word < WORDS; word += THREADS) {
+  for (var word = thread; word < words; word += THREADS) {
     var packed = 0u;
-    for (var k = word * 4u; k < min(word * 4u + 4u, K); k++) {
-      let steps = round($ROUND_PRODUCT(multiply(element(row * K + k), qparams.y)));
+    for (var k = word * 4u; k < min(word * 4u + 4u, params.k); k++) {
+      let steps = round($ROUND_PRODUCT(multiply(element(first + k), qparams.y)));
       let code = clamp_code(steps + qparams.z, params.rule.quant_min, params.rule.quant_max);
       let bits = bits_int8(code);
       packed |= bits << (8u * (k % 4u));
       sum += i32(value_int8(bits, 0u));
     }
-    codes[token * WORDS + word] = packed;
+    codes[token * words + word] = packed;
   }
   workgroupBarrier();
   lows[thread] = sum;

@@ -1,7 +1,7 @@
 // Products of up to $TOKENS tokens: a workgroup for each four rows of the weight, whose threads walk along
 // K, 16 codes at a time. K is a multiple of 16.
 const THREADS = ${THREADS}u;
-const CHUNKS = K / 16u;
+const CHUNKS = $K / 16u;
 
 #if CODES
 alias Sum = vec4i;

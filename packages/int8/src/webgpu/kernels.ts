@@ -2,7 +2,7 @@
 
 import { isFloatDType, linearShape, promote, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { floatInput, kernel, type GPU, type KernelSet } from '@ao/kernels-webgpu'
-import { webgpuKernels as quantizationKernels } from '@ao/quant-primitives/webgpu'
+import { affineKernels } from '@ao/quant-primitives/webgpu'
 import {
   dynamicLinear,
   groupwiseLinear,
@@ -82,7 +82,7 @@ export const webgpuKernels: KernelSet = /* @__PURE__ */ int8Kernels()
 export function int8Kernels(options: Partial<Int8Tuning> = {}): KernelSet {
   const tuning = { ...INT8_TUNING, ...options }
   return [
-    ...quantizationKernels,
+    ...affineKernels,
     kernel(weightOnlyLinear, byMethods(tuning, multiplyNumbers)),
     kernel(groupwiseLinear, byMethods(tuning, multiplyNumbers)),
     kernel(dynamicLinear, byMethods(tuning, multiplyCodes)),

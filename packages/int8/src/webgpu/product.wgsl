@@ -1,5 +1,6 @@
 // What products of activations (M, K) and int8 weights (N, K) have in common: what they bind, how they
-// read a weight, and what becomes of a sum. With CODES, activations are int8, too.
+// read a weight, and what becomes of a sum. With CODES, activations are int8, too. The defines K and GROUP
+// are numbers, or `params.k` and `params.group`.
 #if CODES
 @group(0) @binding(0) var<storage, read> x: array<vec4u>;
 #else
@@ -29,16 +30,15 @@ struct Params {
   first_m: u32,   // token of the first
   first_n: u32,   // row of the first
   all_n: u32,     // rows of the weight
-  scale_rows: u32 // rows that share a scale
+  scale_rows: u32, // rows that share a scale
+  k: u32,
+  group: u32,     // codes that share a scale: K, or fewer
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-const K = ${K}u;
-const GROUP = ${GROUP}u; // codes that share a scale: K, or fewer
-
 // Scale and zero point of a row of this dispatch, at k.
 fn block_of(n: u32, k: u32) -> u32 {
-  return (params.first_n + n) / params.scale_rows * (K / GROUP) + k / GROUP;
+  return (params.first_n + n) / params.scale_rows * ($K / $GROUP) + k / $GROUP;
 }
 fn scale_at(n: u32, k: u32) -> f32 {
   let block = block_of(n, k);
@@ -72,15 +72,15 @@ fn dot4(a: u32, b: u32) -> i32 {
 #if !SIXTEENS
 // Four codes of a row from k on, and zeros from K on.
 fn word_at(n: u32, k: u32) -> u32 {
-  if (k >= K) { return 0u; }
-  let byte = n * K + k;
+  if (k >= $K) { return 0u; }
+  let byte = n * $K + k;
 #if FOURS
   return weight[byte / 4u];
 #else
   let shift = byte % 4u * 8u;
   var word = weight[byte / 4u] >> shift;
   if (shift > 0u) { word |= weight[byte / 4u + 1u] << (32u - shift); }
-  return select(word, extractBits(word, 0u, 8u * (K - k)), K - k < 4u);
+  return select(word, extractBits(word, 0u, 8u * ($K - k)), $K - k < 4u);
 #endif
 }
 #endif
@@ -93,7 +93,7 @@ fn finish(m: u32, n: u32, sum: i32, weight_sum: i32) {
   let zero = zero_at(n, 0u);
   var y = $ROUND_TOKEN($ROUND_SUM($ROUND_SUM(f32(sum) - zero * token.z) * token.x));
 #if ASYMMETRIC
-  let row_sum = $ROUND_SUM(f32(weight_sum) - zero * f32(K));
+  let row_sum = $ROUND_SUM(f32(weight_sum) - zero * f32($K));
   let correction = $ROUND_SUM($ROUND_SUM(token.y * token.x) * row_sum);
   y = $ROUND_TOKEN(y - $ROUND_TOKEN(correction));
 #endif

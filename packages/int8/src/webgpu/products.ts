@@ -10,13 +10,13 @@ import {
   type Program,
   type Workgroups,
 } from '@ao/kernels-webgpu'
-import { arithmeticWgsl, roundingOf } from '@ao/quant-primitives/webgpu'
+import { arithmeticWgsl, roundingDefines } from '@ao/quant-primitives/webgpu'
 import type { Int8Weight } from '../products.ts'
 import gemvSource from './gemv.wgsl'
 import productSource from './product.wgsl'
 import tileSource from './tile.wgsl'
 import type { Int8Tuning, TileTuning } from './tuning.ts'
-import { boundWeight, elementDefines, rangeOf, rowParts } from './weight.ts'
+import { boundWeight, elementDefines, rangeOf, rowParts, type BoundWeight } from './weight.ts'
 
 const gemvProgram = /* @__PURE__ */ wgsl('int8Gemv', arithmeticWgsl + productSource + gemvSource)
 const tileProgram = /* @__PURE__ */ wgsl('int8Tile', arithmeticWgsl + productSource + tileSource)
@@ -49,7 +49,7 @@ export interface Method {
   readonly when: string
   fits(gpu: GPU, m: number, weight: Int8Weight): boolean
   /** The program, and its workgroups for tokens and rows of the weight. */
-  plan(gpu: GPU, m: number, defines: Defines): Plan
+  plan(m: number, weight: BoundWeight, defines: Defines): Plan
 }
 
 interface Plan {
@@ -63,8 +63,9 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
   const weight = boundWeight(gpu, product.weight)
   const bias = product.bias && gpu.dense(product.bias)
   return floatOutput(gpu, shape, outDtype, (out) => {
-    const plan = method.plan(gpu, tokens.count, {
+    const plan = method.plan(tokens.count, weight, {
       ...weight.defines,
+      SIXTEENS: weight.k % 16 === 0,
       ...(bias && elementDefines('BIAS', bias)),
       ...roundingDefines({ ...product.roundings, OUT: outDtype }),
       T: wgslFloat(tokens.x),
@@ -73,7 +74,7 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
       ASYMMETRIC: product.isAsymmetric ?? false,
       PACKED_DOT: gpu.capabilities.packedDot,
     })
-    const { n, k, codes, scales, zeros = scales, scaleRows } = weight
+    const { n, k, codes, scales, zeros = scales, scaleRows, group } = weight
     const tokenBytes = tokens.x.nbytes / tokens.count
     const outBytes = n * itemSize(out.dtype)
     for (const some of rowParts(gpu, tokens.count, Math.max(tokenBytes, outBytes))) {
@@ -83,17 +84,12 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
         const bind = [x, rangeOf(codes, rows, k), scales, zeros, bias ?? scales, y]
         gpu.dispatch(plan.program, {
           bind: tokens.qparams ? [...bind, tokens.qparams] : bind,
-          params: [some.count, rows.count, some.first, rows.first, n, scaleRows],
+          params: [some.count, rows.count, some.first, rows.first, n, scaleRows, k, group],
           workgroups: plan.workgroups(some.count, rows.count),
         })
       }
     }
   })
-}
-
-function roundingDefines(roundings: Readonly<Record<string, FloatDType>>): Defines {
-  const entries = Object.entries(roundings)
-  return Object.fromEntries(entries.map(([step, dtype]) => [`ROUND_${step}`, roundingOf(dtype)]))
 }
 
 const wgslFloat = ({ dtype }: Tensor): string => (dtype === 'float16' ? 'f16' : 'f32')
@@ -112,13 +108,14 @@ function gemv({ threads, mostTokens }: Int8Tuning['gemv'], subgroups: boolean): 
       const group = k / (scale.shape[1] as number)
       return m <= mostTokens && group % 16 === 0 && (!subgroups || capabilities.subgroups)
     },
-    plan: (_gpu, m, defines) => {
+    plan: (m, { k, group }, defines) => {
       const { GROUPS, CODES, ASYMMETRIC, ZERO = false } = defines
       const tokens = m <= 1 ? 1 : 2 ** Math.ceil(Math.log2(m))
       return {
         program: gemvProgram({
           ...defines,
-          SIXTEENS: true,
+          K: `${k}u`,
+          GROUP: `${group}u`,
           THREADS: threads,
           TOKENS: tokens,
           SUMS: ASYMMETRIC ? tokens + 1 : tokens,
@@ -140,10 +137,12 @@ function tile(name: string, mostTokens: number, tuning: TileTuning): Method {
     name,
     when: mostTokens === Infinity ? 'always' : `up to ${mostTokens} tokens`,
     fits: (_gpu, m) => m <= mostTokens,
-    plan: (_gpu, _m, defines) => ({
+    plan: (_m, _weight, defines) => ({
       program: tileProgram({
         ...defines,
-        SIXTEENS: Boolean(defines.CODES) && Number(defines.K) % 16 === 0,
+        K: 'params.k',
+        GROUP: 'params.group',
+        SIXTEENS: Boolean(defines.CODES && defines.SIXTEENS),
         TILE_M: tokens,
         TILE_N: rows,
         TILE_K: depth,

@@ -15,10 +15,10 @@ alias Four = vec4u;
 alias Sum = vec4i;
 const PER = 4u; // codes of one element of a tile
 
-fn token_four(m: u32, k: u32) -> vec4u { return x[m * ((K + 15u) / 16u) + k / 16u]; }
+fn token_four(m: u32, k: u32) -> vec4u { return x[m * (($K + 15u) / 16u) + k / 16u]; }
 fn row_four(n: u32, k: u32) -> vec4u {
 #if SIXTEENS
-  return weight[(n * K + k) / 16u];
+  return weight[(n * $K + k) / 16u];
 #else
   return vec4u(word_at(n, k), word_at(n, k + 4u), word_at(n, k + 8u), word_at(n, k + 12u));
 #endif
@@ -31,11 +31,11 @@ const PER = 1u;
 
 fn token_four(m: u32, k: u32) -> vec4f {
 #if FOURS
-  return vec4f(x[(m * K + k) / 4u]);
+  return vec4f(x[(m * $K + k) / 4u]);
 #else
   var four: vec4f;
 #for i in 0..4
-  if (k + $i < K) { four[$i] = f32(x[m * K + k + $i]); }
+  if (k + $i < $K) { four[$i] = f32(x[m * $K + k + $i]); }
 #end
   return four;
 #endif
@@ -48,7 +48,7 @@ fn row_four(n: u32, k: u32) -> vec4f {
 #else
   var value: vec4f;
 #for i in 0..4
-  value[$i] = (four[$i] - zero_at(n, min(k + $i, K - 1u))) * scale_at(n, min(k + $i, K - 1u));
+  value[$i] = (four[$i] - zero_at(n, min(k + $i, $K - 1u))) * scale_at(n, min(k + $i, $K - 1u));
 #end
   return value;
 #endif
@@ -67,7 +67,7 @@ fn load_tokens(quad: u32, column: u32, first_m: u32, k: u32) {
 #for i in 0..4
   var four_$i: Four;
 #end
-  if (k < K) {
+  if (k < $K) {
 #for i in 0..4
     four_$i = token_four(min(first_m + quad * 4u + $i, params.m - 1u), k);
 #end
@@ -81,7 +81,7 @@ fn load_rows(quad: u32, column: u32, first_n: u32, k: u32) {
 #for i in 0..4
   var four_$i: Four;
 #end
-  if (k < K) {
+  if (k < $K) {
 #for i in 0..4
     four_$i = row_four(min(first_n + quad * 4u + $i, params.n - 1u), k);
 #end
@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var weight_sum_$q: Sum;
 #end
 #endif
-  for (var start = 0u; start < K; start += TILE_K * PER) {
+  for (var start = 0u; start < $K; start += TILE_K * PER) {
     for (var block = thread; block < (QUADS_M + QUADS_N) * (TILE_K / 4u); block += THREADS) {
       let column = block % (TILE_K / 4u) * 4u;
       let quad = block / (TILE_K / 4u);

@@ -20,8 +20,9 @@ export interface BoundWeight {
   readonly codes: DenseTensor
   readonly scales: DenseTensor
   readonly zeros: DenseTensor | undefined
-  /** Rows that share a scale. */
+  /** Rows, and codes along K, that share a scale. */
   readonly scaleRows: number
+  readonly group: number
   readonly defines: Defines
 }
 
@@ -33,11 +34,9 @@ export function boundWeight(gpu: GPU, [qdata, scale, zeroPoint]: Int8Weight): Bo
   const zeros = zeroPoint && gpu.dense(zeroPoint)
   const group = k / groups
   return {
-    ...{ n, k, codes, scales, zeros, scaleRows: n / rowBlocks },
+    ...{ n, k, codes, scales, zeros, scaleRows: n / rowBlocks, group },
     defines: {
-      K: k,
       FOURS: k % 4 === 0,
-      GROUP: group,
       GROUPS: groups > 1,
       GROUP_FOURS: group % 4 === 0,
       ...elementDefines('SCALE', scales),

@@ -2,35 +2,33 @@
 
 import {
   finfo,
+  isFloatDType,
   itemSize,
   rounder,
   type DenseTensor,
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { grid, kernel, wgsl, type GPU, type Kernel } from '@ao/kernels-webgpu'
-import { quantBounds, type QuantBounds } from '../bounds.ts'
 import {
-  chooseQparamsAffine,
-  chooseQparamsAffineDontPreserveZero,
-  chooseQparamsAffineTinygemm,
-} from '../choose-qparams.ts'
+  grid,
+  kernel,
+  wgsl,
+  type Defines,
+  type GPU,
+  type Kernel,
+  type Param,
+  type Program,
+  type ProgramMaker,
+} from '@ao/kernels-webgpu'
+import { quantBounds, type MappingType } from '../bounds.ts'
+import { chooseQparamsAffine, type AffineQparams } from '../choose-qparams.ts'
 import qparamsSource from './qparams.wgsl'
 import rangeSource from './range.wgsl'
-import { ruleDefines, ruleParams, type RangeRule } from './rounding.ts'
-import {
-  areRuns,
-  bindableElements,
-  elementDefines,
-  isElement,
-  isFloat,
-  portions,
-  RUNS,
-} from './runs.ts'
+import { ruleDefines, ruleParams } from './rounding.ts'
+import { areRuns, bindableElements, elementDefines, isElement, portions, RUNS } from './runs.ts'
 import { arithmeticWgsl, qparamsWgsl } from './snippets.ts'
 
 const rangeProgram = /* @__PURE__ */ wgsl('blockRange', arithmeticWgsl + rangeSource)
-const qparamsProgram = /* @__PURE__ */ wgsl('qparams', qparamsWgsl + qparamsSource)
 
 /** Threads of a workgroup, and how large blocks are cut so that enough of them work. */
 export const RANGE_TUNING = { threads: 64, perLane: 4, smallestPart: 4096, mostParts: 128 } as const
@@ -87,63 +85,67 @@ function lanesFor(part: number): number {
   return Math.min(lanes, RANGE_TUNING.threads)
 }
 
+/** A program that writes scales and zero points, by the rules of `rules.wgsl` and those in `more`. */
+/* @__NO_SIDE_EFFECTS__ */
+export function qparamsWriter(name: string, more: string = ''): ProgramMaker {
+  return wgsl(name, [qparamsWgsl, more, qparamsSource].join('\n'))
+}
+
+/** What a program that writes `qparams` is told of them. */
+export function qparamsDefines({ scale, zeroPoint }: AffineQparams): Defines {
+  return { ...elementDefines('SCALE', scale), ...elementDefines('ZERO', zeroPoint) }
+}
+
 /** Writes a scale and a zero point for each block. */
 export function writeQparams(
   gpu: GPU,
+  program: Program,
   { ranges, blocks, parts }: BlockRanges,
-  defines: ReturnType<typeof ruleDefines> & { readonly MIDDLE?: boolean },
-  rule: ReturnType<typeof ruleParams>,
-  scale: DenseTensor,
-  zeroPoint: DenseTensor,
+  rule: readonly Param[],
+  { scale, zeroPoint }: AffineQparams,
 ): void {
-  const elements = { ...elementDefines('SCALE', scale), ...elementDefines('ZERO', zeroPoint) }
-  gpu.dispatch(qparamsProgram({ ...defines, ...elements }), {
-    bind: [ranges, scale, zeroPoint],
+  gpu.dispatch(program, {
+    bind: [ranges, scale as DenseTensor, zeroPoint as DenseTensor],
     params: [...rule, blocks, parts],
     workgroups: grid(Math.ceil(blocks / 256)),
   })
 }
 
-type ChooseOp = typeof chooseQparamsAffine
-
-function chooseKernel(
-  op: ChooseOp,
-  ruleOf: (mapping: string) => RangeRule,
-  withZero: boolean,
+/** The kernel of an op that chooses scales and zero points. */
+/* @__NO_SIDE_EFFECTS__ */
+export function chooseKernel(
+  op: typeof chooseQparamsAffine,
+  maker: ProgramMaker,
+  definesOf: (mapping: MappingType, dtype: FloatDType) => Defines,
 ): Kernel {
   return kernel(op, [
     {
       name: 'ranges, then rules',
       when: RUNS,
       fits: (_gpu, input, _mapping, blockSize, _target, options) =>
-        isFloat(input) &&
+        isFloatDType(input.dtype) &&
         areRuns(input, blockSize) &&
         [options?.scaleDtype, options?.zeroPointDtype].every((dtype) => !dtype || isElement(dtype)),
       run: (gpu, ...args) => {
         const [input, mapping, , targetDtype, options = {}] = args
-        const qparams = op.meta?.(...args) as { scale: DenseTensor; zeroPoint: DenseTensor }
+        const qparams = op.meta?.(...args) as AffineQparams
         const dtype = input.dtype as FloatDType
-        const bounds: QuantBounds = quantBounds(targetDtype, options)
         const { eps = finfo(dtype).smallestNormal } = options
-        gpu.scope(() =>
-          writeQparams(
-            gpu,
-            blockRanges(gpu, input, qparams.scale.numel),
-            ruleDefines(ruleOf(mapping), dtype, withZero),
-            ruleParams(bounds, rounder(dtype)(eps)),
-            qparams.scale,
-            qparams.zeroPoint,
-          ),
-        )
+        gpu.scope(() => {
+          const ranges = blockRanges(gpu, input, qparams.scale.numel)
+          const program = maker({ ...definesOf(mapping, dtype), ...qparamsDefines(qparams) })
+          const rule = ruleParams(quantBounds(targetDtype, options), rounder(dtype)(eps))
+          writeQparams(gpu, program, ranges, rule, qparams)
+        })
         return qparams
       },
     },
   ])
 }
 
-/** Kernels of the ops that choose scales and zero points. */
-export const chooseKernels: readonly Kernel[] = [
-  chooseKernel(chooseQparamsAffine, (mapping) => mapping as RangeRule, true),
-  chooseKernel(chooseQparamsAffineDontPreserveZero, (mapping) => mapping as RangeRule, false),
-  chooseKernel(chooseQparamsAffineTinygemm, () => 'TINYGEMM', false),
-]
+/** How {@link chooseQparamsAffine} runs. */
+export const chooseAffineKernel: Kernel = /* @__PURE__ */ chooseKernel(
+  chooseQparamsAffine,
+  /* @__PURE__ */ qparamsWriter('qparams'),
+  ruleDefines,
+)

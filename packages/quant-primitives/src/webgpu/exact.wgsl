@@ -71,3 +71,7 @@ const LOWEST = -0x7f800001; // of -infinity
 const HIGHEST = 0x7f800000;
 
 fn value_of(order: i32) -> f32 { return bitcast<f32>(order ^ ((order >> 31u) & 0x7fffffff)); }
+
+// x; `nothing` is 0, which compilers do not know. They would join the operation that made x with the next,
+// and round once.
+fn apart(x: f32, nothing: u32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ nothing); }

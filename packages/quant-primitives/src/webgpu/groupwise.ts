@@ -8,17 +8,18 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { grid, kernel, wgsl, type GPU, type Kernel } from '@ao/kernels-webgpu'
+import { grid, kernel, wgsl, type GPU, type Kernel, type KernelSet } from '@ao/kernels-webgpu'
 import {
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
   type Int4Groups,
 } from '../int4/groupwise.ts'
 import { packInt4, unpackInt4 } from '../int4/pack.ts'
-import { convertBlocks, type Conversion } from './affine.ts'
-import { blockRanges, writeQparams } from './choose.ts'
+import { blockRanges, qparamsDefines, writeQparams } from './choose.ts'
+import { convertBlocks, type Conversion } from './convert.ts'
 import nibblesSource from './nibbles.wgsl'
 import { ruleDefines, ruleParams } from './rounding.ts'
+import { int4Writer, tinygemmConverter } from './tinygemm.ts'
 
 const nibblesProgram = /* @__PURE__ */ wgsl('nibbles', nibblesSource)
 
@@ -38,25 +39,29 @@ function quantizeGroups(
   isSymmetric: boolean,
 ): [codes: DenseTensor, scale: DenseTensor, zeroPoint: DenseTensor] {
   const ranges = blockRanges(gpu, weight, groups, true)
-  const [scale, lowest] = [gpu.empty([groups], 'float32'), gpu.empty([groups], 'float32')]
-  const defines = ruleDefines(isSymmetric ? 'INT4_SYMMETRIC' : 'INT4', 'float32')
   const bounds = { quantMin: 0, quantMax: 15 }
-  const rule = ruleParams(bounds, SMALLEST_RANGE)
-  writeQparams(gpu, ranges, defines, rule, scale, lowest)
+  const rule = ruleDefines(isSymmetric ? 'INT4_SYMMETRIC' : 'INT4', 'float32')
+  const scale = gpu.empty([groups], 'float32')
+  const write = (MIDDLE: boolean): DenseTensor => {
+    const zeroPoint = gpu.empty([groups], 'float32')
+    const program = int4Writer({ ...rule, MIDDLE, ...qparamsDefines({ scale, zeroPoint }) })
+    const params = ruleParams(bounds, SMALLEST_RANGE)
+    writeQparams(gpu, program, ranges, params, { scale, zeroPoint })
+    return zeroPoint
+  }
+  const lowest = write(false)
   const codes = convertBlocks(gpu, weight, scale, lowest, {
-    mode: 'quantizeTinygemm',
+    program: tinygemmConverter,
     to: 'uint8',
     bounds,
     roundings: FLOAT32,
+    defines: { QUANTIZES: true },
     offset: isSymmetric ? 8 : 0,
   })
-  const zeroPoint = isSymmetric ? lowest : gpu.empty([groups], 'float32')
-  if (!isSymmetric) {
-    writeQparams(gpu, ranges, { ...defines, MIDDLE: true }, rule, scale, zeroPoint)
-  }
-  return [codes, scale, zeroPoint]
+  return [codes, scale, isSymmetric ? lowest : write(true)]
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 function groupwiseKernel(
   op: Op<[weight: Tensor, groupSize: number], Int4Groups>,
   isSymmetric: boolean,
@@ -94,7 +99,7 @@ function convertNibbles(gpu: GPU, input: Tensor, output: Tensor, packs: boolean)
 }
 
 /** Kernels of the ops on 4-bit codes. */
-export const int4Kernels: readonly Kernel[] = [
+export const int4Kernels: KernelSet = [
   groupwiseKernel(quantizeInt4Groupwise, false),
   groupwiseKernel(quantizeInt4GroupwiseSymmetric, true),
   kernel(packInt4, [

@@ -1,7 +1,15 @@
 import type { KernelSet } from '@ao/kernels-webgpu'
-import { affineKernels } from './affine.ts'
-import { chooseKernels } from './choose.ts'
+import { dequantizeKernel, quantizeKernel } from './affine.ts'
+import { chooseAffineKernel } from './choose.ts'
 import { int4Kernels } from './groupwise.ts'
+import { tinygemmKernels } from './tinygemm.ts'
 
-/** Kernels of the ops of this package that quantize to integers, and back. */
-export const webgpuKernels: KernelSet = [...chooseKernels, ...affineKernels, ...int4Kernels]
+/** Kernels of `chooseQparamsAffine`, `quantizeAffine` and `dequantizeAffine`. */
+export const affineKernels: KernelSet = [chooseAffineKernel, quantizeKernel, dequantizeKernel]
+
+/** Kernels of all ops of this package that quantize to integers, and back. */
+export const webgpuKernels: KernelSet = /* @__PURE__ */ [
+  affineKernels,
+  tinygemmKernels,
+  int4Kernels,
+].flat()

@@ -1,14 +1,16 @@
 /** @file What arithmetic in shaders rounds to, as defines and params. */
 
 import type { FloatDType } from '@ao/base-tensor'
-import type { Param } from '@ao/kernels-webgpu'
+import type { Defines, Param } from '@ao/kernels-webgpu'
 import type { MappingType, QuantBounds } from '../bounds.ts'
 
+/** The WGSL functions that round; nothing for float32, which arithmetic rounds to by itself. */
 const ROUNDING = { float32: '', float16: 'round_f16', bfloat16: 'round_bf16' } as const
 
-/** The WGSL function that rounds to `dtype`; nothing for float32, which arithmetic rounds to by itself. */
-export function roundingOf(dtype: FloatDType): string {
-  return ROUNDING[dtype]
+/** Defines `ROUND_<step>` of steps and the dtypes that they round to. */
+export function roundingDefines(steps: Readonly<Record<string, FloatDType>>): Defines {
+  const entries = Object.entries(steps)
+  return Object.fromEntries(entries.map(([step, dtype]) => [`ROUND_${step}`, ROUNDING[dtype]]))
 }
 
 /** How a block's range becomes a scale and a zero point. */
@@ -23,8 +25,8 @@ export function ruleDefines(
   mapping: RangeRule,
   dtype: FloatDType,
   withZero: boolean = true,
-): { MAPPING: string; ROUND: string; WITH_ZERO: boolean } {
-  return { MAPPING: mapping, ROUND: roundingOf(dtype), WITH_ZERO: withZero }
+): Defines {
+  return { MAPPING: mapping, ROUND: ROUNDING[dtype], WITH_ZERO: withZero }
 }
 
 /** The struct `Rule` of `qparamsWgsl`, 16 bytes; `eps` in the dtype of the computation. */

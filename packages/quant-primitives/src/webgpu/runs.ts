@@ -1,6 +1,6 @@
 /** @file Blocks as kernels know them: neighbours in memory. */
 
-import { isFloatDType, itemSize, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { itemSize, type Tensor } from '@ao/base-tensor'
 import type { GPU } from '@ao/kernels-webgpu'
 
 /** When kernels take the blocks of a tensor, for people. */
@@ -12,11 +12,6 @@ export function areRuns({ shape, numel }: Tensor, blockSize: readonly number[]):
   const isWhole = (d: number): boolean => blockSize[d] === -1 || blockSize[d] === shape[d]
   const last = shape.findLastIndex((_, d) => !isWhole(d))
   return numel > 0 && blockSize.every((size, d) => d >= last || size === 1)
-}
-
-/** Whether `tensor` is of a dtype that kernels compute with. */
-export function isFloat(tensor: Tensor): tensor is Tensor & { readonly dtype: FloatDType } {
-  return isFloatDType(tensor.dtype)
 }
 
 const ELEMENTS: readonly string[] = ['float32', 'float16', 'bfloat16', 'int8', 'uint8', 'int32']

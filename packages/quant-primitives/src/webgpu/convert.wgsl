@@ -17,8 +17,6 @@ struct Params {
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn apart(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.nothing); }
-
 fn scale_of(block: u32) -> f32 { return value_$SCALE(scales[block / $SCALE_PER_WORD], block); }
 
 fn zero_of(block: u32) -> f32 {
@@ -29,50 +27,7 @@ fn zero_of(block: u32) -> f32 {
 #endif
 }
 
-// What a block's elements have in common, and what becomes of one of them.
-#if MODE == quantize
-fn block_of(block: u32) -> vec2f {
-  return vec2f($ROUND_SCALE(divide(1.0, scale_of(block))), $ROUND_SUM(zero_of(block)));
-}
-
-fn convert(x: f32, block: vec2f) -> f32 {
-  let steps = round($ROUND_PRODUCT(multiply(x, block.x)));
-  return clamp_code($ROUND_SUM(steps + block.y), params.quant_min, params.quant_max);
-}
-#endif
-#if MODE == dequantize
-fn block_of(block: u32) -> vec2f {
-  return vec2f(scale_of(block), $ROUND_OUT(zero_of(block)));
-}
-
-fn convert(code: f32, block: vec2f) -> f32 {
-#if ZERO == none
-  return $ROUND_PRODUCT(multiply($ROUND_OUT(code), block.x));
-#else
-  return $ROUND_PRODUCT(multiply($ROUND_OUT($ROUND_OUT(code) - block.y), block.x));
-#endif
-}
-#endif
-#if MODE == quantizeTinygemm
-fn block_of(block: u32) -> vec2f {
-  let scale = scale_of(block);
-  return vec2f(scale, $ROUND_LOWEST(zero_of(block) - apart($ROUND_SCALE(scale * params.middle))));
-}
-
-fn convert(x: f32, block: vec2f) -> f32 {
-  let steps = round($ROUND_SUM(divide($ROUND_PRODUCT(x - block.y), block.x)));
-  return clamp_code(steps + params.offset, params.quant_min, params.quant_max);
-}
-#endif
-#if MODE == dequantizeTinygemm
-fn block_of(block: u32) -> vec2f { return vec2f(scale_of(block), zero_of(block)); }
-
-fn convert(code: f32, block: vec2f) -> f32 {
-  let steps = $ROUND_OUT(code - params.middle);
-  return $ROUND_OUT(apart($ROUND_OUT(multiply(steps, block.x))) + block.y);
-}
-#endif
-
+// Programs add block_of, what a block's elements have in common, and convert, what becomes of one of them.
 const SIZE = ${OUT_SIZE}u;
 
 @compute @workgroup_size(64)

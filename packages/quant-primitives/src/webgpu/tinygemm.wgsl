@@ -1,0 +1,21 @@
+// Codes and numbers with floating zero points: see `convert.wgsl`.
+#if QUANTIZES
+// The scale, and the number of the lowest code.
+fn block_of(block: u32) -> vec2f {
+  let scale = scale_of(block);
+  return vec2f(scale, $ROUND_LOWEST(zero_of(block) - apart($ROUND_SCALE(scale * params.middle), params.nothing)));
+}
+
+fn convert(x: f32, block: vec2f) -> f32 {
+  let steps = round($ROUND_SUM(divide($ROUND_PRODUCT(x - block.y), block.x)));
+  return clamp_code(steps + params.offset, params.quant_min, params.quant_max);
+}
+#else
+// The scale, and the number of the middle code.
+fn block_of(block: u32) -> vec2f { return vec2f(scale_of(block), zero_of(block)); }
+
+fn convert(code: f32, block: vec2f) -> f32 {
+  let steps = $ROUND_OUT(code - params.middle);
+  return $ROUND_OUT(apart($ROUND_OUT(multiply(steps, block.x)), params.nothing) + block.y);
+}
+#endif
