@@ -1,6 +1,7 @@
 /** @file The `quantization_config` that Hugging Face's transformers keeps in `config.json`. */
 
 import {
+  decodeJson,
   FormatError,
   isJsonObject,
   listCodec,
@@ -9,7 +10,6 @@ import {
   stringCodec,
   type Json,
   type QuantizationConfig,
-  decodeJson,
 } from '@ao/base-tensor'
 import { configFromJson, type ConfigFromJsonOptions } from './config-from-json.ts'
 

@@ -3,6 +3,7 @@
 import {
   booleanCodec,
   decodeFields,
+  decodeJson,
   encodeFields,
   enumCodec,
   integerCodec,
@@ -19,7 +20,6 @@ import {
   type Skipped,
   type Tensor,
   type TensorSubclassType,
-  decodeJson,
 } from '@ao/base-tensor'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
 

@@ -2,6 +2,7 @@
 
 import {
   asDense,
+  encodeJson,
   isTensorSubclass,
   toSnakeCase,
   type DenseTensor,
@@ -10,7 +11,6 @@ import {
   type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
-  encodeJson,
 } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
 import { pythonJson } from './python-json.ts'

@@ -1,6 +1,7 @@
 /** @file Putting tensor subclasses together from a file, in torchao's layout. */
 
 import {
+  decodeJson,
   toSnakeCase,
   type DenseTensor,
   type Json,
@@ -8,7 +9,6 @@ import {
   type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
-  decodeJson,
 } from '@ao/base-tensor'
 import { quote, reasonOf, refuse } from './errors.ts'
 import { attributeCodec, type UnknownAttributes } from './flatten.ts'
