@@ -3,12 +3,13 @@ import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import {
   checkInt4Case,
+  compileInt4Variants,
   describeInt4Case,
   INT4_CASES,
   INT4_HALF_CASES,
   testNumbers,
 } from '@ao/quant-primitives/webgpu/int4/testing'
-import { testGPU } from '@ao/webgpu-driver/gpu'
+import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import {
   dequantizeInt4,
@@ -20,6 +21,7 @@ import {
 import { int4Kernels, webgpuKernels } from '../src/webgpu.ts'
 
 const gpu = (await testGPU()) as GPU
+const validator = await validationGPU()
 const kernels = [denseKernels, webgpuKernels]
 
 function stored(weight: Tensor, groupSize: number): Int4Weight {
@@ -39,6 +41,10 @@ describe.skipIf(!gpu)('linear', () => {
     [...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const),
   )('%s', async (_name, each) => checkInt4Case(subject, each))
 
+  it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
+    await compileInt4Variants(validator as GPU, subject, [...INT4_CASES, ...INT4_HALF_CASES])
+  })
+
   it('takes any group size', async () => {
     const device = await WebGPUDevice.create({ gpu, kernels })
     const weight = stored(testNumbers([7, 42]), 6)
@@ -49,7 +55,7 @@ describe.skipIf(!gpu)('linear', () => {
     const capabilities = { maxBindingSize: 4096 }
     const device = await WebGPUDevice.create({ gpu, kernels, capabilities })
     const weight = stored(testNumbers([90, 256], 'bfloat16'), 64)
-    await expectReference(device, int4Linear, [testNumbers([2, 256]), weight, testNumbers([90])])
+    await expectReference(device, int4Linear, [testNumbers([1, 256]), weight, testNumbers([90])])
   })
 
   it('rounds inputs to float8', async () => {

@@ -8,7 +8,7 @@ fn place(row: u32, piece: u32, i: u32) -> u32 { return (row * PIECES + piece) * 
 @group(0) @binding($codes_BINDING) var<storage, read> codes_: array<vec4u>;
 
 fn words(row: u32, piece: u32) -> vec4u { return codes_[place(row, piece, 0u) / 4u]; }
-fn word(row: u32, piece: u32, i: u32) -> u32 { return words(row, piece)[i]; }
+fn word(row: u32, piece: u32, i: u32) -> u32 { return codes_[place(row, piece, 0u) / 4u][i]; }
 #else
 @group(0) @binding($codes_BINDING) var<storage, read> codes_: array<u32>;
 

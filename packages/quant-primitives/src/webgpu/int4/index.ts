@@ -10,10 +10,12 @@ export {
 } from './layout.ts'
 export { mapNumbers } from './map.ts'
 export { packCodes, unpackCodes, type CodeRows } from './pack.ts'
-export { int4LinearVariants, type Int4Product } from './linear.ts'
+export { int4LinearVariants } from './linear.ts'
 export {
   INT4_TUNING,
   type Int4LaneTuning,
+  type Int4MatrixTile,
   type Int4Tuning,
   type Int4TuningOptions,
 } from './tuning.ts'
+export type { Int4Product } from './ways.ts'

@@ -13,12 +13,14 @@
 import type { Tensor } from '@ao/base-tensor'
 import { numbersWgsl, wgsl, type Defines, type ProgramMaker } from '@ao/kernels-webgpu'
 import any from './any.wgsl'
+import batch from './batch.wgsl'
 import codes from './codes.wgsl'
 import dequantize from './dequantize.wgsl'
 import gemm from './gemm.wgsl'
 import gemv from './gemv.wgsl'
 import input from './input.wgsl'
 import lanes from './lanes.wgsl'
+import matrix from './matrix.wgsl'
 import numbers from './numbers.wgsl'
 import output from './output.wgsl'
 import part from './part.wgsl'
@@ -88,6 +90,8 @@ export function readerWgsl(name: string): string {
 export interface Int4Programs {
   readonly layout: Int4Layout
   readonly gemv: ProgramMaker
+  readonly batch: ProgramMaker
+  readonly matrix: ProgramMaker
   readonly gemm: ProgramMaker
   readonly any: ProgramMaker
   readonly dequantize: ProgramMaker
@@ -107,6 +111,8 @@ export function int4Programs(layout: Int4Layout): Int4Programs {
   return {
     layout,
     gemv: program('gemv', ...stored, sixteen, input, bias, output, lanes, gemv),
+    batch: program('batch', ...stored, sixteen, input, bias, output, lanes, batch),
+    matrix: program('matrix', ...stored, sixteen, input, bias, output, matrix),
     gemm: program('gemm', ...stored, sixteen, input, bias, output, gemm),
     any: program('any', ...stored, readerWgsl('x'), bias, output, any),
     dequantize: program('dequantize', ...stored, dequantize),

@@ -22,8 +22,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #for j in 0..4
 #for h in 0..2
   {
-    let from = begin + ${NIBBLE_STEP}u * ${j}u + ${HALF_STEP}u * ${h}u;
-    word |= ((bytes_[from / 4u] >> (8u * (from % 4u))) & 15u) << (4u * (${j}u + 4u * ${h}u));
+    let at_byte = begin + ${NIBBLE_STEP}u * ${j}u + ${HALF_STEP}u * ${h}u;
+    word |= ((bytes_[at_byte / 4u] >> (8u * (at_byte % 4u))) & 15u) << (4u * (${j}u + 4u * ${h}u));
   }
 #end
 #end

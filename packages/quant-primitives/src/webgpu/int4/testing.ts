@@ -4,6 +4,7 @@ import {
   cpu,
   DenseTensor,
   fromFloat32Array,
+  isTensor,
   numelOf,
   type FloatDType,
   type Op,
@@ -45,8 +46,9 @@ export const INT4_CASES: readonly Int4Case[] = [
   { ...small, variant: 'gemv, subgroups', m: 1, n: 131, dtype: 'bfloat16', hasBias: true },
   { ...small, variant: 'gemv', m: 1, groupSize: 64, dtype: 'float16', hasBias: true },
   { ...small, variant: 'gemv', m: 1, n: 6, k: 16384, groupSize: 256, magnitude: 1e4 },
-  { ...small, variant: 'gemm 64 x 64', m: 67, hasBias: true },
-  { ...small, variant: 'gemm 64 x 64', m: 66, n: 33, k: 256, groupSize: 128, dtype: 'bfloat16' },
+  { ...small, variant: 'batch, subgroups', m: 5, groupSize: 64, dtype: 'float16', hasBias: true },
+  { ...small, variant: 'batch', m: 3, n: 6, k: 16384, groupSize: 128, magnitude: 1e4 },
+  { ...small, variant: 'gemm 64 x 64', m: 67, dtype: 'bfloat16', hasBias: true },
 ]
 
 /** Cases of products in 16 bits, whose arithmetic runs in 32 where shaders have no f16. */
@@ -62,7 +64,17 @@ export const INT4_HALF_CASES: readonly Int4Case[] = [
     dtype: 'float16',
     magnitude: 1e4,
   },
+  { ...small, variant: 'gemm, subgroup matrices', m: 19, n: 42, dtype: 'float16', magnitude: 1e4 },
 ]
+
+const SMALL_TILE = {
+  maxRows: Infinity,
+  m: 16,
+  n: 16,
+  subgroupM: 8,
+  subgroupN: 8,
+  pieces: 2,
+} as const
 
 /** For titles of tests. */
 export function describeInt4Case(each: Int4Case): string {
@@ -81,7 +93,7 @@ export async function checkInt4Case<Args extends readonly unknown[]>(
   each: Int4Case,
 ): Promise<void> {
   const { m, n, k, groupSize, dtype, magnitude = 1, capabilities } = each
-  const options: Int4TuningOptions = { gemv: { half: 'f32' } }
+  const options: Int4TuningOptions = { half: 'f32', matrix: { tiles: [SMALL_TILE] } }
   const own = onlyVariant(kernels(options), op, each.variant)
   const device = await WebGPUDevice.create({
     gpu,
@@ -92,10 +104,45 @@ export async function checkInt4Case<Args extends readonly unknown[]>(
   const bias = each.hasBias ? testNumbers([n], dtype, magnitude) : undefined
   const call = args(x, testNumbers([n, k], dtype, 0.1, 1), groupSize, bias)
   try {
-    await expectReference(device, op, call, each.variant.includes('f16') ? 1e-4 : undefined)
+    await expectReference(device, op, call, INT4_HALF_CASES.includes(each) ? 1e-4 : undefined)
   } finally {
     device.destroy()
   }
+}
+
+/**
+ * Compiles every variant as it would run on a GPU with shader-f16 and subgroup matrices.
+ *
+ * @param validator - a GPU that has these and computes nothing
+ * @throws {@link KernelError} when one does not compile
+ */
+export async function compileInt4Variants<Args extends readonly unknown[]>(
+  validator: globalThis.GPU,
+  { kernels, op, args }: Omit<Int4Subject<Args>, 'gpu'>,
+  cases: readonly Int4Case[],
+): Promise<void> {
+  const capabilities = {
+    subgroupMatrices: [{ componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }],
+    minSubgroupSize: 32,
+    maxSubgroupSize: 32,
+  }
+  for (const { variant, m, n, k, groupSize, dtype, hasBias } of cases) {
+    const device = await WebGPUDevice.create({
+      gpu: validator,
+      kernels: [denseKernels, onlyVariant(kernels(), op, variant)],
+      capabilities,
+    })
+    const bias = hasBias ? testNumbers([n], dtype) : undefined
+    const call = args(testNumbers([m, k], dtype), testNumbers([n, k], dtype), groupSize, bias)
+    op(...((await moveTensors(call, device)) as Args))
+    await device.flush()
+  }
+}
+
+async function moveTensors(value: unknown, device: WebGPUDevice): Promise<unknown> {
+  if (isTensor(value)) return value.to(device)
+  if (Array.isArray(value)) return Promise.all(value.map((part) => moveTensors(part, device)))
+  return value
 }
 
 /** `kernels` with one variant of `op` alone. */

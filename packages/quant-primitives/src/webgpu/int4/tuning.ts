@@ -11,16 +11,42 @@ export interface Int4LaneTuning {
   readonly wantedThreads: number
 }
 
+/** What a workgroup computes of a product, in matrices of subgroups. */
+export interface Int4MatrixTile {
+  /** For products with up to so many rows of the input. */
+  readonly maxRows: number
+  /** Rows and columns of the output for a workgroup, and for each of its subgroups. */
+  readonly m: number
+  readonly n: number
+  readonly subgroupM: number
+  readonly subgroupN: number
+  /** Pieces of 32 along K for a step: 1, 2 or 4. */
+  readonly pieces: number
+}
+
 /** Sizes of every int4 kernel. */
 export interface Int4Tuning {
-  /** One row of the input. Products of float16 inputs are in `half`: f32 tests them without shader-f16. */
-  readonly gemv: Int4LaneTuning & { readonly half: 'f16' | 'f32' }
+  /**
+   * What products of float16 inputs are computed in, where shaders have it. f32 does in 32 bits, and without
+   * matrices of subgroups, what these kernels do: to test them on GPUs that have neither.
+   */
+  readonly half: 'f16' | 'f32'
+  /** One row of the input. */
+  readonly gemv: Int4LaneTuning
+  /** Up to `maxRows` rows of the input, of which a thread takes `columns` at a time. */
+  readonly batch: Int4LaneTuning & { readonly columns: number; readonly maxRows: number }
+  /** Matrices of subgroups, from `minRows` rows of the input on, by the first of the tiles that fits. */
+  readonly matrix: { readonly minRows: number; readonly tiles: readonly Int4MatrixTile[] }
   /** Many rows of the input: `tile` rows of the output for each thread, 4 or 8. */
   readonly gemm: { readonly tile: 4 | 8 }
 }
 
 /** Some of the sizes; others stay. */
-export type Int4TuningOptions = { readonly [Name in keyof Int4Tuning]?: Partial<Int4Tuning[Name]> }
+export type Int4TuningOptions = {
+  readonly [Name in keyof Int4Tuning]?: Name extends 'half'
+    ? Int4Tuning['half']
+    : Partial<Int4Tuning[Name]>
+}
 
 /**
  * The sizes that are used unless others are given.
@@ -29,14 +55,35 @@ export type Int4TuningOptions = { readonly [Name in keyof Int4Tuning]?: Partial<
  * several loads on its way, which is what reading at full bandwidth takes.
  */
 export const INT4_TUNING: Int4Tuning = {
-  gemv: { threads: 128, minLanes: 32, maxLanes: 256, wantedThreads: 131_072, half: 'f16' },
+  half: 'f16',
+  gemv: { threads: 128, minLanes: 32, maxLanes: 256, wantedThreads: 131_072 },
+  batch: {
+    threads: 128,
+    minLanes: 8,
+    maxLanes: 128,
+    wantedThreads: 131_072,
+    columns: 8,
+    maxRows: 32,
+  },
+  matrix: {
+    minRows: 9,
+    tiles: [
+      { maxRows: 16, m: 16, n: 64, subgroupM: 16, subgroupN: 16, pieces: 4 },
+      { maxRows: 64, m: 32, n: 64, subgroupM: 16, subgroupN: 32, pieces: 4 },
+      { maxRows: 256, m: 64, n: 64, subgroupM: 32, subgroupN: 32, pieces: 2 },
+      { maxRows: Infinity, m: 128, n: 128, subgroupM: 64, subgroupN: 32, pieces: 1 },
+    ],
+  },
   gemm: { tile: 4 },
 }
 
 /** `INT4_TUNING` with some sizes replaced. */
 export function int4Tuning(options: Int4TuningOptions = {}): Int4Tuning {
   return {
+    half: options.half ?? INT4_TUNING.half,
     gemv: { ...INT4_TUNING.gemv, ...options.gemv },
+    batch: { ...INT4_TUNING.batch, ...options.batch },
+    matrix: { ...INT4_TUNING.matrix, ...options.matrix },
     gemm: { ...INT4_TUNING.gemm, ...options.gemm },
   }
 }

@@ -1,0 +1,139 @@
+import { bmm, type Tensor } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { expectReference } from '@ao/kernels-webgpu/testing'
+import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
+import {
+  checkInt4Case,
+  compileInt4Variants,
+  describeInt4Case,
+  INT4_CASES,
+  INT4_HALF_CASES,
+  testNumbers,
+} from '@ao/quant-primitives/webgpu/int4/testing'
+import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
+import { float8Scales } from '../src/group-order.ts'
+import {
+  dequantizeInt4Preshuffled,
+  int4PreshuffledFloat8Linear,
+  int4PreshuffledLinear,
+  Int4PreshuffledTensor,
+  packInt4Preshuffled,
+  unpackInt4Preshuffled,
+  type Int4ActivationDType,
+  type Int4PreshuffledParts,
+} from '../src/index.ts'
+import { int4PreshuffledKernels, webgpuKernels } from '../src/webgpu.ts'
+
+const gpu = (await testGPU()) as GPU
+const validator = await validationGPU()
+const device =
+  gpu &&
+  (await WebGPUDevice.create({ gpu, kernels: [denseKernels, primitiveKernels, webgpuKernels] }))
+
+function quantized(
+  weight: Tensor,
+  groupSize: number,
+  activationDtype: Int4ActivationDType = 'bfloat16',
+): Int4PreshuffledTensor {
+  const blockSize = weight.shape.map(() => 1).with(-1, groupSize)
+  return Int4PreshuffledTensor.fromHp(weight, { blockSize, activationDtype })
+}
+
+function stored(...args: Parameters<typeof quantized>): Int4PreshuffledParts {
+  const { qdata, groupScale, groupZero, rowScale } = quantized(...args)
+  return [qdata, groupScale, groupZero, rowScale]
+}
+
+type LinearArgs = Parameters<typeof int4PreshuffledLinear>
+
+const subject = {
+  gpu,
+  kernels: int4PreshuffledKernels,
+  op: int4PreshuffledLinear,
+  args: (x: Tensor, weight: Tensor, groupSize: number, bias: Tensor | undefined): LinearArgs => [
+    x,
+    stored(weight, groupSize),
+    weight.shape[0] as number,
+    bias,
+  ],
+}
+
+describe.skipIf(!gpu)('linear', () => {
+  it.each(
+    [...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const),
+  )('%s', async (_name, each) => checkInt4Case(subject, each))
+
+  it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
+    await compileInt4Variants(validator as GPU, subject, [...INT4_CASES, ...INT4_HALF_CASES])
+  })
+
+  it('multiplies without zero points', async () => {
+    const [qdata, scale] = stored(testNumbers([10, 64]), 32)
+    const args: LinearArgs = [
+      testNumbers([1, 64]),
+      [qdata, scale, undefined, undefined],
+      10,
+      undefined,
+    ]
+    await expectReference(device, int4PreshuffledLinear, args)
+  })
+
+  it('rounds inputs to float8, of weights with scales of float8', async () => {
+    const weight = stored(testNumbers([10, 64], 'bfloat16'), 32, 'float8_e4m3fn')
+    for (const m of [1, 3]) {
+      const x = testNumbers([m, 64], 'bfloat16', 50)
+      await expectReference(device, int4PreshuffledFloat8Linear, [x, weight, 10, undefined])
+    }
+  })
+
+  it('multiplies weights above the binding limit in parts', async () => {
+    const capabilities = { maxBindingSize: 4096 }
+    const small = await WebGPUDevice.create({
+      gpu,
+      kernels: [denseKernels, webgpuKernels],
+      capabilities,
+    })
+    const weight = stored(testNumbers([90, 256], 'bfloat16'), 64)
+    const args: LinearArgs = [testNumbers([1, 256]), weight, 90, testNumbers([90])]
+    await expectReference(small, int4PreshuffledLinear, args)
+  })
+})
+
+describe.skipIf(!gpu)('weights', () => {
+  it.each(['bfloat16', 'float8_e4m3fn'] as const)(
+    'convert, for inputs of %s',
+    async (activation) => {
+      const weight = stored(testNumbers([2, 9, 64], 'bfloat16'), 32, activation)
+      await expectReference(device, dequantizeInt4Preshuffled, [weight, 9, 'float32'])
+      await expectReference(device, unpackInt4Preshuffled, [weight[0], 9])
+      await expectReference(device, packInt4Preshuffled, [unpackInt4Preshuffled(weight[0], 9)])
+    },
+  )
+
+  it('have the scales of the CPU in float8', async () => {
+    const scale = testNumbers([2, 5, 6], 'bfloat16')
+    await expectReference(device, float8Scales, [scale, undefined])
+  })
+
+  it.each(['bfloat16', 'float8_e4m3fn'] as const)(
+    'quantize on the GPU, for %s',
+    async (activation) => {
+      const weight = testNumbers([2, 6, 128], 'bfloat16')
+      const here = quantized(weight, 32, activation)
+      const there = quantized(await weight.to(device), 32, activation)
+      for (const name of ['qdata', 'groupScale', 'groupZero', 'rowScale'] as const) {
+        expect(await there[name]?.data()).toEqual(await here[name]?.data())
+      }
+    },
+  )
+
+  it('multiply as experts', async () => {
+    await expectReference(
+      device,
+      bmm,
+      [testNumbers([3, 1, 64]), quantized(testNumbers([3, 10, 64]), 32)],
+      1e-6,
+    )
+  })
+})

@@ -1,0 +1,119 @@
+import { bmm, cast, type Tensor } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { expectReference } from '@ao/kernels-webgpu/testing'
+import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
+import {
+  checkInt4Case,
+  compileInt4Variants,
+  describeInt4Case,
+  INT4_CASES,
+  testNumbers,
+} from '@ao/quant-primitives/webgpu/int4/testing'
+import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
+import {
+  dequantizeInt4Tiles,
+  int4TiledLinear,
+  Int4TilePackedTo4dTensor,
+  packInt4Tiles,
+  unpackInt4Tiles,
+  type Int4TiledWeight,
+} from '../src/index.ts'
+import { valueOfMiddleCode } from '../src/quantize.ts'
+import { int4TilePackedTo4dKernels, webgpuKernels } from '../src/webgpu.ts'
+
+const gpu = (await testGPU()) as GPU
+const validator = await validationGPU()
+const device =
+  gpu &&
+  (await WebGPUDevice.create({ gpu, kernels: [denseKernels, primitiveKernels, webgpuKernels] }))
+
+function quantized(weight: Tensor, groupSize: number): Int4TilePackedTo4dTensor {
+  const blockSize = weight.shape.map(() => 1).with(-1, groupSize)
+  return Int4TilePackedTo4dTensor.fromHp(cast(weight, 'bfloat16'), { blockSize })
+}
+
+function stored(weight: Tensor, groupSize: number): Int4TiledWeight {
+  const { qdata, scaleAndZero } = quantized(weight, groupSize)
+  return [qdata, scaleAndZero]
+}
+
+type LinearArgs = Parameters<typeof int4TiledLinear>
+
+const subject = {
+  gpu,
+  kernels: int4TilePackedTo4dKernels,
+  op: int4TiledLinear,
+  args: (x: Tensor, weight: Tensor, groupSize: number, bias: Tensor | undefined): LinearArgs => [
+    x,
+    stored(weight, groupSize),
+    weight.shape,
+    bias,
+  ],
+}
+
+describe.skipIf(!gpu)('linear', () => {
+  it.each(INT4_CASES.map((each) => [describeInt4Case(each), each] as const))(
+    '%s',
+    async (_name, each) => checkInt4Case(subject, each),
+  )
+
+  it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
+    await compileInt4Variants(validator as GPU, subject, INT4_CASES)
+  })
+
+  it.each([1, 3])('multiplies weights that are padded along K, with %i rows', async (m) => {
+    const weight = stored(testNumbers([9, 1100]), 64)
+    await expectReference(device, int4TiledLinear, [
+      testNumbers([m, 1100]),
+      weight,
+      [9, 1100],
+      undefined,
+    ])
+  })
+
+  it('multiplies weights above the binding limit in parts', async () => {
+    const capabilities = { maxBindingSize: 8192 }
+    const small = await WebGPUDevice.create({
+      gpu,
+      kernels: [denseKernels, webgpuKernels],
+      capabilities,
+    })
+    const weight = stored(testNumbers([37, 1024]), 256)
+    const args: LinearArgs = [testNumbers([1, 1024]), weight, [37, 1024], testNumbers([37])]
+    await expectReference(small, int4TiledLinear, args)
+  })
+})
+
+describe.skipIf(!gpu)('weights', () => {
+  it('convert to codes and back', async () => {
+    const weight = stored(testNumbers([2, 9, 100]), 32)
+    await expectReference(device, dequantizeInt4Tiles, [weight, [2, 9, 100], 'float32'])
+    await expectReference(device, dequantizeInt4Tiles, [weight, [2, 9, 100], 'bfloat16'])
+    const codes = unpackInt4Tiles(weight[0])
+    await expectReference(device, unpackInt4Tiles, [weight[0]])
+    await expectReference(device, packInt4Tiles, [codes])
+  })
+
+  it('have the middle values of the CPU', async () => {
+    const [zero, scale] = [testNumbers([5, 6], 'float16', 15), testNumbers([5, 6], 'float16', 1, 1)]
+    await expectReference(device, valueOfMiddleCode, [zero, scale])
+  })
+
+  it('quantize on the GPU', async () => {
+    const weight = testNumbers([2, 6, 128], 'bfloat16')
+    const [here, there] = [quantized(weight, 32), quantized(await weight.to(device), 32)]
+    for (const name of ['qdata', 'scaleAndZero'] as const) {
+      expect(await there[name].data()).toEqual(await here[name].data())
+    }
+  })
+
+  it('multiply as experts', async () => {
+    await expectReference(
+      device,
+      bmm,
+      [testNumbers([3, 1, 64]), quantized(testNumbers([3, 10, 64]), 32)],
+      1e-5,
+    )
+  })
+})

@@ -1,0 +1,263 @@
+/** @file The ways to multiply, best first: what each takes, and how it is laid out on a GPU. */
+
+import { numelOf, type Tensor } from '@ao/base-tensor'
+import {
+  grid,
+  type Defines,
+  type GPU,
+  type ProgramMaker,
+  type SubgroupMatrixShape,
+  type Workgroups,
+} from '@ao/kernels-webgpu'
+import type { Int4Programs, Int4Stored } from './layout.ts'
+import { lanesFor, type Int4LaneTuning, type Int4MatrixTile, type Int4Tuning } from './tuning.ts'
+
+/** A product to compute: `x @ weight^T + bias`. */
+export interface Int4Product {
+  /** (..., K) */
+  readonly x: Tensor
+  readonly weight: Int4Stored
+  /** (N) */
+  readonly bias: Tensor | undefined
+  /**
+   * What `x` is rounded to first: float8_e4m3fn, with a scale for each row, or bfloat16, as are then the
+   * bias, the sums and the result before it is cast to the dtype of `x`.
+   */
+  readonly inputDtype?: 'float8_e4m3fn' | 'bfloat16'
+  /** Whether sums are rounded before the bias is added; they are, unless given. */
+  readonly roundsBeforeBias?: boolean
+}
+
+/** One way to compute it. */
+export interface Way {
+  readonly name: string
+  readonly when: string
+  readonly fits: (gpu: GPU, product: Int4Product) => boolean
+  readonly plan: (gpu: GPU, product: Int4Product) => Plan
+}
+
+interface Plan {
+  readonly program: ProgramMaker
+  readonly defines: Defines
+  /** For rows of the weight by rows of the input. */
+  readonly workgroups: (rows: number, m: number) => Workgroups
+}
+
+/** Rows of an input. */
+export const rowsOf = (x: Tensor): number => numelOf(x.shape.slice(0, -1))
+
+const GROUPS = 'groups of 32 or a multiple'
+const hasPieces = ({ weight }: Int4Product): boolean => weight.groupSize % 32 === 0
+
+/** All ways, best first. */
+export function linearWays(programs: Int4Programs, tuning: Int4Tuning): Way[] {
+  return [
+    gemv(programs, tuning, true, true),
+    gemv(programs, tuning, true, false),
+    gemv(programs, tuning, false, true),
+    gemv(programs, tuning, false, false),
+    matrix(programs, tuning),
+    batch(programs, tuning, true),
+    batch(programs, tuning, false),
+    {
+      name: 'gemm 64 x 64',
+      when: GROUPS,
+      fits: (_gpu, product) => hasPieces(product),
+      plan: () => ({
+        program: programs.gemm,
+        defines: { H: 'f32', THREADS: 1024 / tuning.gemm.tile, TILE: tuning.gemm.tile },
+        workgroups: (rows, m) => [Math.ceil(rows / 64), Math.ceil(m / 64)],
+      }),
+    },
+    {
+      name: 'code by code',
+      when: 'any group size',
+      fits: () => true,
+      plan: () => ({
+        program: programs.any,
+        defines: {},
+        workgroups: (rows, m) => grid(Math.ceil((Math.ceil(rows / 4) * m) / 64)),
+      }),
+    },
+  ]
+}
+
+function gemv(programs: Int4Programs, tuning: Int4Tuning, half: boolean, subgroups: boolean): Way {
+  const type = tuning.half
+  return {
+    name: listed('gemv', half && 'products in f16', subgroups && 'subgroups'),
+    when: listed(
+      half ? 'one row of float16' : 'one row',
+      GROUPS,
+      half && 'GPUs with shader-f16',
+      subgroups && 'GPUs with subgroups',
+    ),
+    fits: (gpu, product) =>
+      hasPieces(product) &&
+      rowsOf(product.x) === 1 &&
+      (!half || (isHalf(product) && (gpu.capabilities.f16 || type === 'f32'))) &&
+      (!subgroups || gpu.capabilities.subgroups),
+    plan: (gpu, product) => {
+      const walks = lanePlan(tuning.gemv, product, 1, subgroups ? gpu : undefined)
+      return {
+        program: programs.gemv,
+        defines: { ...walks.defines, HALF: half, H: half ? type : 'f32' },
+        workgroups: (rows) => walks.workgroups(rows),
+      }
+    },
+  }
+}
+
+function batch(programs: Int4Programs, tuning: Int4Tuning, subgroups: boolean): Way {
+  const { columns, maxRows } = tuning.batch
+  return {
+    name: listed(`batch`, subgroups && 'subgroups'),
+    when: listed(`up to ${maxRows} rows`, GROUPS, subgroups && 'GPUs with subgroups'),
+    fits: (gpu, product) =>
+      hasPieces(product) &&
+      rowsOf(product.x) <= maxRows &&
+      (!subgroups || gpu.capabilities.subgroups),
+    plan: (gpu, product) => {
+      const m = rowsOf(product.x)
+      const own = Math.min(columns, 2 ** Math.ceil(Math.log2(m)))
+      const walks = lanePlan(tuning.batch, product, Math.ceil(m / own), subgroups ? gpu : undefined)
+      return {
+        program: programs.batch,
+        defines: { ...walks.defines, H: 'f32', COLUMNS: own },
+        workgroups: (rows, inputs) => {
+          const [x, y = 1] = walks.workgroups(rows)
+          return [x, y, Math.ceil(inputs / own)]
+        },
+      }
+    },
+  }
+}
+
+function matrix(programs: Int4Programs, tuning: Int4Tuning): Way {
+  const {
+    half,
+    matrix: { minRows },
+  } = tuning
+  return {
+    name: 'gemm, subgroup matrices',
+    when: `from ${minRows} rows of float16 on, ${GROUPS}, GPUs with subgroup matrices of f16 summed in f32`,
+    fits: (gpu, product) =>
+      hasPieces(product) &&
+      isHalf(product) &&
+      rowsOf(product.x) >= minRows &&
+      chooseTile(gpu, product, tuning) !== undefined,
+    plan: (gpu, product) => {
+      const { tile, shape, subgroup, threads, pieces } = chooseTile(
+        gpu,
+        product,
+        tuning,
+      ) as ChosenTile
+      return {
+        program: programs.matrix,
+        defines: {
+          H: half,
+          THREADS: threads,
+          SUBGROUP: subgroup,
+          M_TILE: tile.m,
+          N_TILE: tile.n,
+          M_PART: tile.subgroupM,
+          N_PART: tile.subgroupN,
+          M_STEPS: tile.subgroupM / shape.M,
+          N_STEPS: tile.subgroupN / shape.N,
+          M_SHAPE: shape.M,
+          N_SHAPE: shape.N,
+          K_SHAPE: shape.K,
+          PARTS: pieces,
+          W_TASKS: Math.ceil((tile.n * pieces) / threads),
+          X_TASKS: Math.ceil((4 * tile.m * pieces) / threads),
+        },
+        workgroups: (rows, m) => [Math.ceil(rows / tile.n), Math.ceil(m / tile.m)],
+      }
+    },
+  }
+}
+
+interface ChosenTile {
+  readonly tile: Int4MatrixTile
+  readonly shape: SubgroupMatrixShape
+  /** Threads of a subgroup. */
+  readonly subgroup: number
+  readonly threads: number
+  readonly pieces: number
+}
+
+/** Threads in place of a subgroup, which all do the same. */
+const NO_SUBGROUPS = {
+  subgroup: 16,
+  shapes: [{ componentType: 'f32', resultComponentType: 'f32', M: 4, N: 4, K: 8 }],
+}
+
+/** Subgroups whose size is known, and their matrices, largest first. */
+function subgroupsOf({ capabilities }: GPU, half: Int4Tuning['half']): typeof NO_SUBGROUPS {
+  if (half === 'f32') return NO_SUBGROUPS
+  const { f16, minSubgroupSize, maxSubgroupSize: subgroup, subgroupMatrices } = capabilities
+  if (!f16 || minSubgroupSize !== subgroup) return { subgroup, shapes: [] }
+  const shapes = subgroupMatrices
+    .filter((each) => each.componentType === 'f16' && each.resultComponentType === 'f32')
+    .toSorted((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)
+  return { subgroup, shapes }
+}
+
+/** The first tile that is meant for the product and that the GPU can take. */
+function chooseTile(
+  gpu: GPU,
+  { x, weight }: Int4Product,
+  { half, matrix: { tiles } }: Int4Tuning,
+): ChosenTile | undefined {
+  const { maxInvocations, maxWorkgroupStorage } = gpu.capabilities
+  const { subgroup, shapes } = subgroupsOf(gpu, half)
+  const itemBytes = half === 'f16' ? 2 : 4
+  for (const tile of tiles) {
+    const { m, n, subgroupM, subgroupN } = tile
+    const shape = shapes.find(
+      ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
+    )
+    if (!shape || rowsOf(x) > tile.maxRows) continue
+    const subgroups = (m / subgroupM) * (n / subgroupN)
+    const threads = subgroups * subgroup
+    if (threads > maxInvocations) continue
+    for (let { pieces } = tile; pieces >= 1; pieces /= 2) {
+      const bytes = itemBytes * (m + n) * (32 * pieces + 8) + 4 * subgroups * shape.M * shape.N
+      const isWhole = Math.ceil(weight.k / 32) % pieces === 0
+      if (isWhole && bytes <= maxWorkgroupStorage) return { tile, shape, subgroup, threads, pieces }
+    }
+  }
+  return undefined
+}
+
+const isHalf = ({ x, inputDtype }: Int4Product): boolean => x.dtype === 'float16' && !inputDtype
+
+const listed = (...words: readonly (string | false)[]): string => words.filter(Boolean).join(', ')
+
+/**
+ * Lanes along K, and workgroups of them.
+ *
+ * @param columns - how often each row of the weight is walked along
+ * @param gpu - where subgroups are to be used
+ */
+function lanePlan(
+  tuning: Int4LaneTuning,
+  { weight }: Int4Product,
+  columns: number,
+  gpu: GPU | undefined,
+): { defines: Defines; workgroups: (rows: number) => Workgroups } {
+  const quads = Math.ceil(weight.n / 4)
+  const lanes = lanesFor(tuning, quads * columns, Math.ceil(weight.k / 32))
+  const threads = Math.max(tuning.threads, lanes)
+  const subgroup = gpu ? Math.min(lanes, gpu.capabilities.minSubgroupSize) : 1
+  return {
+    defines: {
+      THREADS: threads,
+      LANES: lanes,
+      SUBGROUP: subgroup,
+      SUBGROUP_STEPS: Math.log2(subgroup),
+      IN_SUBGROUP: subgroup === lanes,
+    },
+    workgroups: (rows) => grid(Math.ceil(Math.ceil(rows / 4) / (threads / lanes))),
+  }
+}
