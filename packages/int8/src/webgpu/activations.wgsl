@@ -20,8 +20,7 @@ struct Params {
 
 const THREADS = ${THREADS}u;
 
-var<workgroup> lows: array<i32, THREADS>;
-var<workgroup> highs: array<i32, THREADS>;
+var<workgroup> partial: array<vec2i, THREADS>;
 var<workgroup> chosen: vec3f; // scale, its reciprocal, zero point
 
 fn element(i: u32) -> f32 { return value_$IN(x[i / $IN_PER_WORD], i); }
@@ -43,30 +42,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   zero = value_$ZERO(zeros[at / $ZERO_PER_WORD], at);
 #endif
 #else
-  var low = HIGHEST;
-  var high = LOWEST;
+  var range = vec2i(HIGHEST, LOWEST);
   for (var k = thread; k < params.k; k += THREADS) {
-    let order = order_of(element(first + k));
-    low = min(low, order);
-    high = max(high, order);
+    range = wider(range, vec2i(order_of(element(first + k))));
   }
-  lows[thread] = low;
-  highs[thread] = high;
-  for (var step = THREADS / 2u; step > 0u; step /= 2u) {
-    workgroupBarrier();
-    if (thread < step) {
-      lows[thread] = min(lows[thread], lows[thread + step]);
-      highs[thread] = max(highs[thread], highs[thread + step]);
-    }
-  }
-  if (thread == 0u) {
-    let is_number = lows[0] >= LOWEST && highs[0] <= HIGHEST;
-    var range = vec2f(nan());
-    if (is_number) { range = vec2f(value_of(lows[0]), value_of(highs[0])); }
-    let qparams = qparams_of(range.x, range.y, params.rule);
-    scale = qparams.scale;
-    zero = value_int8(bits_int8(qparams.zero), 0u);
-  }
+  let qparams_chosen = qparams_of(joined(thread, range, false), params.rule);
+  scale = qparams_chosen.scale;
+  zero = value_int8(bits_int8(qparams_chosen.zero), 0u);
 #endif
   if (thread == 0u) { chosen = vec3f(scale, $ROUND_SCALE(divide(1.0, scale)), zero); }
   workgroupBarrier();
@@ -83,11 +65,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     codes[token * words + word] = packed;
   }
+  let total = joined(thread, vec2i(sum), true).x;
+  if (thread == 0u) { tokens[token] = vec4f(qparams.x, qparams.z, f32(total), 0.0); }
+}
+
+// In the first thread: the range of all threads' ranges, or their sum.
+fn joined(thread: u32, own: vec2i, adds: bool) -> vec2i {
   workgroupBarrier();
-  lows[thread] = sum;
+  partial[thread] = own;
   for (var step = THREADS / 2u; step > 0u; step /= 2u) {
     workgroupBarrier();
-    if (thread < step) { lows[thread] += lows[thread + step]; }
+    if (thread < step) {
+      let a = partial[thread];
+      let b = partial[thread + step];
+      partial[thread] = select(wider(a, b), a + b, adds);
+    }
   }
-  if (thread == 0u) { tokens[token] = vec4f(qparams.x, qparams.z, f32(lows[0]), 0.0); }
+  return partial[thread];
 }

@@ -6,17 +6,19 @@ const CHUNKS = $K / 16u;
 #if CODES
 alias Sum = vec4i;
 alias Four = u32;
+alias Element = i32;
 fn weight_four(word: u32) -> u32 { return word; }
 fn times(a: u32, b: u32) -> i32 { return dot4(a, b); }
 #else
 alias Sum = vec4f;
 alias Four = vec4f;
+alias Element = f32;
 fn weight_four(word: u32) -> vec4f { return codes_of(word); }
 fn times(a: vec4f, b: vec4f) -> f32 { return dot(a, b); }
 #endif
 
-// Sums of the four rows for each token and, for asymmetric activations, at last those of the weights' codes:
-// what is left of them to add up, each $THREADS apart.
+// Sums of the four rows for each token, what is left of them to add up. Asymmetric activations have one
+// token more, of ones: its sums are those of the weights' codes.
 var<workgroup> partial: array<Sum, THREADS * $SUMS>;
 
 @compute @workgroup_size(THREADS)
@@ -29,11 +31,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #for r in 0..4
   let row_$r = min(first + $r, params.n - 1u);
 #end
-#for t in 0..TOKENS
+#for t in 0..SUMS
   var sum_$t: Sum;
+#end
+#for t in 0..TOKENS
   let x_$t = min(${t}u, params.m - 1u) * CHUNKS;
 #end
-  var weight_sum: Sum;
 #if !GROUPS
 #for t in 0..TOKENS
   var x_sum_$t = 0.0;
@@ -53,16 +56,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #for t in 0..TOKENS
     let c_$t = x[x_$t + chunk];
 #end
+#if ASYMMETRIC
+    let c_$TOKENS = vec4u(0x01010101u);
+#endif
 #endif
 #for j in 0..4
     {
 #for r in 0..4
       let q_$r = weight_four(w_$r[$j]);
 #end
-#if ASYMMETRIC
-      weight_sum += Sum(times(q_0, 0x01010101u), times(q_1, 0x01010101u), times(q_2, 0x01010101u), times(q_3, 0x01010101u));
-#endif
-#for t in 0..TOKENS
+#for t in 0..SUMS
       {
 #if CODES
         let four = c_$t[$j];
@@ -94,22 +97,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #endif
 #if SUBGROUPS
   let parts = (THREADS + subgroup_size - 1u) / subgroup_size;
-#for t in 0..TOKENS
+#for t in 0..SUMS
   sum_$t = subgroupAdd(sum_$t);
   if (lane == 0u) { partial[$t * THREADS + thread / subgroup_size] = sum_$t; }
 #end
-#if ASYMMETRIC
-  weight_sum = subgroupAdd(weight_sum);
-  if (lane == 0u) { partial[$TOKENS * THREADS + thread / subgroup_size] = weight_sum; }
-#endif
 #else
   let parts = 1u;
-#for t in 0..TOKENS
+#for t in 0..SUMS
   partial[$t * THREADS + thread] = sum_$t;
 #end
-#if ASYMMETRIC
-  partial[$TOKENS * THREADS + thread] = weight_sum;
-#endif
   for (var step = THREADS / 2u; step > 0u; step /= 2u) {
     workgroupBarrier();
     if (thread < step) {
@@ -120,17 +116,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
 #endif
   workgroupBarrier();
-  let row = first + thread % 4u;
-  if (thread >= params.m * 4u || row >= params.n) { return; }
-#if ASYMMETRIC
-  finish(thread / 4u, row, total(thread / 4u, parts)[thread % 4u], total($TOKENS, parts)[thread % 4u]);
-#else
-#if CODES
-  finish(thread / 4u, row, total(thread / 4u, parts)[thread % 4u], 0);
-#else
-  finish(thread / 4u, row, total(thread / 4u, parts)[thread % 4u]);
-#endif
-#endif
+  let token = thread / 4u;
+  let r = thread % 4u;
+  if (token < params.m && first + r < params.n) {
+    finish(token, first + r, total(token, parts)[r], total($SUMS - 1u, parts)[r]);
+  }
 }
 
 fn total(index: u32, parts: u32) -> Sum {

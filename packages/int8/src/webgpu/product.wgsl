@@ -101,7 +101,7 @@ fn finish(m: u32, n: u32, sum: i32, weight_sum: i32) {
   store(m, n, y);
 }
 #else
-fn finish(m: u32, n: u32, sum: f32) {
+fn finish(m: u32, n: u32, sum: f32, unused: f32) {
   var y = $ROUND_PRODUCT(sum);
 #if !GROUPS
   y = $ROUND_PRODUCT(y * $ROUND_PRODUCT(scale_at(n, 0u)));

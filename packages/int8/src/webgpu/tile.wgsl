@@ -7,8 +7,7 @@ const THREADS_N = ${THREADS_N}u;
 const THREADS = ${THREADS}u;
 const QUADS_M = TILE_M / 4u;
 const QUADS_N = TILE_N / 4u;
-const STRIDE_M = QUADS_M + 1u; // one more, so that neighbours along K lie in different banks
-const STRIDE_N = QUADS_N + 1u;
+const STRIDE = QUADS_M + QUADS_N + 1u; // one more, so that neighbours along K lie in different banks
 
 #if CODES
 alias Four = vec4u;
@@ -59,35 +58,27 @@ fn row_four(n: u32, k: u32) -> vec4f {
 fn times(a: f32, b: vec4f) -> vec4f { return a * b; }
 #endif
 
-var<workgroup> tokens_tile: array<Four, TILE_K * STRIDE_M>;
-var<workgroup> rows_tile: array<Four, TILE_K * STRIDE_N>;
+// Quads of tokens and then of rows, for each step along K.
+var<workgroup> tile: array<Four, TILE_K * STRIDE>;
 
-// Four neighbours along K of four tokens, or of four rows, as four columns.
-fn load_tokens(quad: u32, column: u32, first_m: u32, k: u32) {
+// Writes four neighbours along K of the tokens or rows of a quad, as four columns.
+fn load(quad: u32, column: u32, first_m: u32, first_n: u32, k: u32) {
 #for i in 0..4
   var four_$i: Four;
 #end
   if (k < $K) {
+    if (quad < QUADS_M) {
 #for i in 0..4
-    four_$i = token_four(min(first_m + quad * 4u + $i, params.m - 1u), k);
+      four_$i = token_four(min(first_m + quad * 4u + $i, params.m - 1u), k);
 #end
+    } else {
+#for i in 0..4
+      four_$i = row_four(min(first_n + (quad - QUADS_M) * 4u + $i, params.n - 1u), k);
+#end
+    }
   }
 #for c in 0..4
-  tokens_tile[(column + $c) * STRIDE_M + quad] = Four(four_0[$c], four_1[$c], four_2[$c], four_3[$c]);
-#end
-}
-
-fn load_rows(quad: u32, column: u32, first_n: u32, k: u32) {
-#for i in 0..4
-  var four_$i: Four;
-#end
-  if (k < $K) {
-#for i in 0..4
-    four_$i = row_four(min(first_n + quad * 4u + $i, params.n - 1u), k);
-#end
-  }
-#for c in 0..4
-  rows_tile[(column + $c) * STRIDE_N + quad] = Four(four_0[$c], four_1[$c], four_2[$c], four_3[$c]);
+  tile[(column + $c) * STRIDE + quad] = Four(four_0[$c], four_1[$c], four_2[$c], four_3[$c]);
 #end
 }
 
@@ -105,25 +96,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #end
 #end
 #end
-#if ASYMMETRIC
 #for q in 0..ROW_QUADS
   var weight_sum_$q: Sum;
 #end
-#endif
   for (var start = 0u; start < $K; start += TILE_K * PER) {
     for (var block = thread; block < (QUADS_M + QUADS_N) * (TILE_K / 4u); block += THREADS) {
       let column = block % (TILE_K / 4u) * 4u;
-      let quad = block / (TILE_K / 4u);
-      if (quad < QUADS_M) { load_tokens(quad, column, first_m, start + column * PER); }
-      else { load_rows(quad - QUADS_M, column, first_n, start + column * PER); }
+      load(block / (TILE_K / 4u), column, first_m, first_n, start + column * PER);
     }
     workgroupBarrier();
     for (var k = 0u; k < TILE_K; k++) {
 #for i in 0..TOKEN_QUADS
-      let a_$i = tokens_tile[k * STRIDE_M + at_m + $i * ${THREADS_M}u];
+      let a_$i = tile[k * STRIDE + at_m + $i * ${THREADS_M}u];
 #end
 #for q in 0..ROW_QUADS
-      let b_$q = rows_tile[k * STRIDE_N + at_n + $q * THREADS_N];
+      let b_$q = tile[k * STRIDE + QUADS_M + at_n + $q * THREADS_N];
 #if ASYMMETRIC
       weight_sum_$q += times(0x01010101u, b_$q);
 #endif
@@ -145,27 +132,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #end
 #end
 #end
-#if ASYMMETRIC
   var weight_sums: array<Sum, $ROW_QUADS>;
 #for q in 0..ROW_QUADS
   weight_sums[$q] = weight_sum_$q;
 #end
-#endif
   for (var i = 0u; i < $TOKEN_QUADS * 16u * $ROW_QUADS; i++) {
     let quad = i / 4u % $ROW_QUADS;
     let of_four = i / (4u * $ROW_QUADS);
     let m = first_m + (at_m + of_four / 4u * ${THREADS_M}u) * 4u + of_four % 4u;
     let n = first_n + (at_n + quad * THREADS_N) * 4u + i % 4u;
-    if (m < params.m && n < params.n) {
-#if ASYMMETRIC
-      finish(m, n, sums[i / 4u][i % 4u], weight_sums[quad][i % 4u]);
-#else
-#if CODES
-      finish(m, n, sums[i / 4u][i % 4u], 0);
-#else
-      finish(m, n, sums[i / 4u][i % 4u]);
-#endif
-#endif
-    }
+    if (m < params.m && n < params.n) { finish(m, n, sums[i / 4u][i % 4u], weight_sums[quad][i % 4u]); }
   }
 }

@@ -85,11 +85,14 @@ function lanesFor(part: number): number {
   return Math.min(lanes, RANGE_TUNING.threads)
 }
 
-/** A program that writes scales and zero points, by the rules of `rules.wgsl` and those in `more`. */
+/** A program that writes scales and zero points, by the rules of `rules`. */
 /* @__NO_SIDE_EFFECTS__ */
-export function qparamsWriter(name: string, more: string = ''): ProgramMaker {
-  return wgsl(name, [qparamsWgsl, more, qparamsSource].join('\n'))
+export function qparamsWriter(name: string, rules: string): ProgramMaker {
+  return wgsl(name, rules + qparamsSource)
 }
+
+/** Writes what mappings choose. */
+export const affineWriter: ProgramMaker = /* @__PURE__ */ qparamsWriter('qparams', qparamsWgsl)
 
 /** What a program that writes `qparams` is told of them. */
 export function qparamsDefines({ scale, zeroPoint }: AffineQparams): Defines {
@@ -146,6 +149,6 @@ export function chooseKernel(
 /** How {@link chooseQparamsAffine} runs. */
 export const chooseAffineKernel: Kernel = /* @__PURE__ */ chooseKernel(
   chooseQparamsAffine,
-  /* @__PURE__ */ qparamsWriter('qparams'),
+  affineWriter,
   ruleDefines,
 )

@@ -70,6 +70,9 @@ fn order_of(x: f32) -> i32 {
 const LOWEST = -0x7f800001; // of -infinity
 const HIGHEST = 0x7f800000;
 
+// The range (lowest, highest) of both, in that order.
+fn wider(a: vec2i, b: vec2i) -> vec2i { return vec2i(min(a.x, b.x), max(a.y, b.y)); }
+
 fn value_of(order: i32) -> f32 { return bitcast<f32>(order ^ ((order >> 31u) & 0x7fffffff)); }
 
 // x; `nothing` is 0, which compilers do not know. They would join the operation that made x with the next,

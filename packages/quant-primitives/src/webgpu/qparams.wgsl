@@ -12,12 +12,8 @@ const ZERO_SIZE = ${ZERO_SIZE}u;
 fn qparams_at(block: u32) -> Qparams {
   let first = block * params.parts;
   var range = ranges[first];
-  for (var i = 1u; i < params.parts; i++) {
-    let other = ranges[first + i];
-    range = vec2i(min(range.x, other.x), max(range.y, other.y));
-  }
-  if (range.x < LOWEST || range.y > HIGHEST) { return qparams_of(nan(), nan(), params.rule); }
-  return qparams_of(value_of(range.x), value_of(range.y), params.rule);
+  for (var i = 1u; i < params.parts; i++) { range = wider(range, ranges[first + i]); }
+  return qparams_of(range, params.rule);
 }
 
 @compute @workgroup_size(64)

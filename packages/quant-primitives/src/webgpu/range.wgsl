@@ -15,8 +15,7 @@ struct Params {
 
 const THREADS = ${THREADS}u;
 
-var<workgroup> lows: array<i32, THREADS>;
-var<workgroup> highs: array<i32, THREADS>;
+var<workgroup> partial: array<vec2i, THREADS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -28,26 +27,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let block = part / params.parts * params.length;
   let start = block + part % params.parts * params.part;
   let end = min(start + params.part, block + params.length);
-  var low = HIGHEST;
-  var high = LOWEST;
+  var range = vec2i(HIGHEST, LOWEST);
   if (at < params.count) {
     for (var i = start + lane; i < end; i += lanes) {
       let x = value_$IN(input[(i - params.base) / $IN_PER_WORD], i - params.base);
 #if SKIPS_NAN
       if (is_nan(x)) { continue; }
 #endif
-      low = min(low, order_of(x));
-      high = max(high, order_of(x));
+      range = wider(range, vec2i(order_of(x)));
     }
   }
-  lows[thread] = low;
-  highs[thread] = high;
+  partial[thread] = range;
   for (var step = lanes / 2u; step > 0u; step /= 2u) {
     workgroupBarrier();
-    if (lane < step) {
-      lows[thread] = min(lows[thread], lows[thread + step]);
-      highs[thread] = max(highs[thread], highs[thread + step]);
-    }
+    if (lane < step) { partial[thread] = wider(partial[thread], partial[thread + step]); }
   }
-  if (lane == 0u && at < params.count) { ranges[part] = vec2i(lows[thread], highs[thread]); }
+  if (lane == 0u && at < params.count) { ranges[part] = partial[thread]; }
 }

@@ -1,7 +1,7 @@
 /** @file Kernels of the ops with floating zero points, and of those without. */
 
 import { promote, rounder, type FloatDType, type StoredDType, type Tensor } from '@ao/base-tensor'
-import { kernel, type KernelSet } from '@ao/kernels-webgpu'
+import { kernel, type KernelSet, type ProgramMaker } from '@ao/kernels-webgpu'
 import {
   checkDequantize,
   checkQuantize,
@@ -15,24 +15,22 @@ import {
 } from '../choose-qparams.ts'
 import { dequantizeAffineTinygemm, quantizeAffineTinygemm } from '../tinygemm.ts'
 import { checkCounts, NAME, quantizing } from './affine.ts'
-import { chooseKernel, qparamsWriter } from './choose.ts'
+import { affineWriter, chooseKernel, qparamsWriter } from './choose.ts'
 import { convertBlocks, converter, isConvertible, type Conversion } from './convert.ts'
 import { ruleDefines } from './rounding.ts'
-import rulesSource from './rules-int4.wgsl'
+import rulesSource from './int4-rules.wgsl'
 import { RUNS } from './runs.ts'
+import { ruleWgsl } from './snippets.ts'
 import source from './tinygemm.wgsl'
 
-/** Writes scales and zero points by the rules of 4-bit codes, too. */
-export const int4Writer: ReturnType<typeof qparamsWriter> = /* @__PURE__ */ qparamsWriter(
+/** Writes what the rules of 4-bit codes choose. */
+export const int4Writer: ProgramMaker = /* @__PURE__ */ qparamsWriter(
   'qparamsInt4',
-  rulesSource,
+  ruleWgsl + rulesSource,
 )
 
 /** Converts by the distance from the lowest number of a block, and by true divisions. */
-export const tinygemmConverter: ReturnType<typeof converter> = /* @__PURE__ */ converter(
-  'affineTinygemm',
-  source,
-)
+export const tinygemmConverter: ProgramMaker = /* @__PURE__ */ converter('affineTinygemm', source)
 
 /** `clamp(round((x - lowest) / scale))`, where `lowest` is `zeroPoint - scale * middle`. */
 function quantizingTinygemm(
@@ -65,7 +63,7 @@ export const tinygemmKernels: KernelSet = [
   chooseKernel(chooseQparamsAffineTinygemm, int4Writer, (_mapping, dtype) =>
     ruleDefines('TINYGEMM', dtype),
   ),
-  chooseKernel(chooseQparamsAffineDontPreserveZero, int4Writer, (mapping, dtype) =>
+  chooseKernel(chooseQparamsAffineDontPreserveZero, affineWriter, (mapping, dtype) =>
     ruleDefines(mapping, dtype, false),
   ),
   kernel(quantizeAffineNoZeroPoint, [
