@@ -2,17 +2,16 @@
 
 import type { Device, Storage, StoredDType } from '@ao/base-tensor'
 
-/** A buffer of the GPU. */
-export interface PooledBuffer {
+/** The use of a buffer by one tensor's storage; a later use of the buffer is another allocation. */
+export interface Allocation {
+  /** Of the buffer. */
   readonly id: number
   readonly buffer: GPUBuffer
   /** Size of the buffer, bytes. */
   readonly size: number
-}
-
-/** The use of a buffer by one tensor's storage; a later use of it is another allocation. */
-export interface Allocation extends PooledBuffer {
   isFree: boolean
+  /** The batch of commands that was recorded when it became free. */
+  freedIn: number
 }
 
 /** Storage on the GPU. Elements lie in the buffer as in the typed array of their dtype. */
@@ -34,8 +33,8 @@ const STORAGE_USAGE = 0x80 | 0x04 | 0x08 // STORAGE | COPY_SRC | COPY_DST
 export class BufferPool {
   readonly #gpu: GPUDevice
   readonly #maxPooled: number
-  readonly #free = new Map<number, { pooled: PooledBuffer; batch: number }[]>()
-  readonly #onDestroy: (buffer: PooledBuffer) => void
+  readonly #free = new Map<number, Allocation[]>()
+  readonly #onDestroy: (buffer: GPUBuffer) => void
   #nextId = 0
   #used = 0
   #pooled = 0
@@ -44,7 +43,7 @@ export class BufferPool {
    * @param maxPooled - bytes of free buffers to keep; what is above is destroyed
    * @param onDestroy - told of buffers that go, once no recorded work needs them
    */
-  constructor(gpu: GPUDevice, maxPooled: number, onDestroy: (buffer: PooledBuffer) => void) {
+  constructor(gpu: GPUDevice, maxPooled: number, onDestroy: (buffer: GPUBuffer) => void) {
     this.#gpu = gpu
     this.#maxPooled = maxPooled
     this.#onDestroy = onDestroy
@@ -62,40 +61,52 @@ export class BufferPool {
    */
   take(bytes: number, before: number = Infinity): Allocation {
     const size = sizeClass(bytes)
-    const list = this.#free.get(size)
-    const at = list?.findLastIndex(({ batch }) => batch < before) ?? -1
     this.#used += size
-    const [found] = at >= 0 ? (list?.splice(at, 1) ?? []) : []
+    const found = takeFrom(this.#free.get(size), before)
     if (found) {
       this.#pooled -= size
-      return { ...found.pooled, isFree: false }
+      return { id: found.id, buffer: found.buffer, size, isFree: false, freedIn: -1 }
     }
     const buffer = this.#gpu.createBuffer({ size, usage: STORAGE_USAGE })
-    return { id: this.#nextId++, buffer, size, isFree: false }
+    return { id: this.#nextId++, buffer, size, isFree: false, freedIn: -1 }
   }
 
   /** Takes a buffer back that commands up to those of `batch` may use. */
   give(allocation: Allocation, batch: number): void {
     if (allocation.isFree) return
     allocation.isFree = true
-    const { id, buffer, size } = allocation
-    const pooled = { id, buffer, size }
+    allocation.freedIn = batch
+    const { size } = allocation
     this.#used -= size
-    if (this.#pooled + size > this.#maxPooled) return this.#onDestroy(pooled)
+    if (this.#pooled + size > this.#maxPooled) return this.#onDestroy(allocation.buffer)
     this.#pooled += size
     const list = this.#free.get(size)
-    if (list) list.push({ pooled, batch })
-    else this.#free.set(size, [{ pooled, batch }])
+    if (list) list.push(allocation)
+    else this.#free.set(size, [allocation])
   }
 
   /** Lets go of all free buffers. */
   trim(): void {
     for (const list of this.#free.values()) {
-      for (const { pooled } of list) this.#onDestroy(pooled)
+      for (const { buffer } of list) this.#onDestroy(buffer)
     }
     this.#free.clear()
     this.#pooled = 0
   }
+}
+
+/**
+ * Of the buffers that became free before a batch, always the oldest: work that is done again then gets the
+ * buffers that it had, and with them the bind groups that were made for it.
+ */
+function takeFrom(list: Allocation[] | undefined, before: number): Allocation | undefined {
+  if (!list) return undefined
+  let oldest = -1
+  for (let i = 0; i < list.length; i++) {
+    const { id, freedIn } = list[i] as Allocation
+    if (freedIn < before && (oldest < 0 || id < (list[oldest] as Allocation).id)) oldest = i
+  }
+  return oldest < 0 ? undefined : list.splice(oldest, 1)[0]
 }
 
 // Four sizes for each power of two: at most a fifth of a buffer is unused.

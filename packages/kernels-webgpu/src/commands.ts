@@ -6,16 +6,10 @@
  * there, otherwise when they are. Batches are submitted in order.
  */
 
-import type { Allocation, PooledBuffer } from './buffers.ts'
-import { PARAMS_SIZE, type Pipeline, type PipelineCache } from './pipelines.ts'
-
-/** Part of a buffer that a program sees. */
-export interface BufferRange {
-  readonly allocation: Allocation
-  /** Bytes. */
-  readonly offset: number
-  readonly size: number
-}
+import { BindGroupCache, type BufferRange } from './bind-groups.ts'
+import type { Param } from './kernel.ts'
+import { ParamsBlock } from './params.ts'
+import { PARAMS_SIZE, type Pipeline } from './pipelines.ts'
 
 /** Number of workgroups in each dimension. */
 export type Workgroups = readonly [x: number, y?: number, z?: number]
@@ -46,8 +40,7 @@ type Command = Dispatch | Copy | Clear
 interface Batch {
   readonly index: number
   readonly commands: Command[]
-  params: Uint8Array<ArrayBuffer>
-  paramsUsed: number
+  readonly params: ParamsBlock
   readonly waitFor: Set<Promise<void>>
   /** Destroyed once the batch is submitted. */
   readonly garbage: GPUBuffer[]
@@ -65,28 +58,27 @@ export interface PassTimer {
 
 // Dispatches of a batch: what one buffer of params holds.
 const MAX_DISPATCHES = 4096
-const MAX_BIND_GROUPS = 8192
+
+/** The dynamic offset of the dispatch that is encoded. */
+const PARAMS_OFFSET = /* @__PURE__ */ new Uint32Array(1)
 
 /** Records, batches and submits commands of one GPU. */
 export class CommandQueue {
   readonly #gpu: GPUDevice
   readonly #params: GPUBuffer
-  readonly #paramsGroup: GPUBindGroup
-  readonly #bindGroups = new Map<string, GPUBindGroup>()
-  #batch = newBatch(0)
+  readonly #bindGroups: BindGroupCache
+  readonly #spareParams: ParamsBlock[] = []
+  #batch = newBatch(0, new ParamsBlock())
   #tail: Promise<void> | undefined
   #submitted = 0
   /** Set while a profile is taken. */
   timer: PassTimer | undefined
 
-  constructor(gpu: GPUDevice, pipelines: PipelineCache) {
+  constructor(gpu: GPUDevice) {
     this.#gpu = gpu
     const size = MAX_DISPATCHES * PARAMS_SIZE
     this.#params = gpu.createBuffer({ label: 'params', size, usage: 0x40 | 0x08 }) // UNIFORM | COPY_DST
-    this.#paramsGroup = gpu.createBindGroup({
-      layout: pipelines.paramsLayout,
-      entries: [{ binding: 0, resource: { buffer: this.#params, size: PARAMS_SIZE } }],
-    })
+    this.#bindGroups = new BindGroupCache(gpu, this.#params)
   }
 
   /** The batch that is being recorded. */
@@ -102,13 +94,13 @@ export class CommandQueue {
   dispatch(
     pipeline: Pipeline,
     ranges: readonly BufferRange[],
-    params: ArrayBuffer | undefined,
+    params: readonly Param[],
     workgroups: Workgroups,
   ): void {
     const batch = this.#batch
     if (!pipeline.pipeline) batch.waitFor.add(pipeline.ready)
-    const paramsOffset = params ? writeParams(batch, params) : 0
-    const bindings = this.#bindGroup(pipeline, ranges)
+    const paramsOffset = batch.params.add(params)
+    const bindings = this.#bindGroups.get(pipeline.bindings, ranges)
     batch.commands.push({ kind: 'dispatch', pipeline, bindings, paramsOffset, workgroups })
     if (batch.commands.length >= MAX_DISPATCHES) void this.flush()
   }
@@ -122,12 +114,8 @@ export class CommandQueue {
   }
 
   /** Destroys a buffer once all that was recorded is submitted. */
-  destroyLater({ id, buffer }: PooledBuffer): void {
+  destroyLater(buffer: GPUBuffer): void {
     this.#batch.garbage.push(buffer)
-    const part = `:${id}@`
-    for (const key of this.#bindGroups.keys()) {
-      if (key.includes(part)) this.#bindGroups.delete(key)
-    }
   }
 
   /**
@@ -140,7 +128,7 @@ export class CommandQueue {
     if (batch.commands.length === 0 && batch.garbage.length === 0) {
       return this.#tail ?? Promise.resolve()
     }
-    this.#batch = newBatch(batch.index + 1)
+    this.#batch = newBatch(batch.index + 1, this.#spareParams.pop() ?? new ParamsBlock())
     if (!this.#tail && batch.waitFor.size === 0) {
       this.#submit(batch)
       return Promise.resolve()
@@ -160,9 +148,9 @@ export class CommandQueue {
   }
 
   #submit(batch: Batch): void {
-    if (batch.paramsUsed > 0) {
-      this.#gpu.queue.writeBuffer(this.#params, 0, batch.params, 0, batch.paramsUsed)
-    }
+    this.#gpu.queue.writeBuffer(this.#params, 0, batch.params.bytes)
+    batch.params.reset()
+    this.#spareParams.push(batch.params)
     const encoder = this.#gpu.createCommandEncoder()
     this.#encode(encoder, batch.commands)
     this.timer?.resolve(encoder)
@@ -188,9 +176,11 @@ export class CommandQueue {
         )
         if (current !== pipeline) pass.setPipeline(pipeline as GPUComputePipeline)
         current = pipeline
-        pass.setBindGroup(0, command.bindings)
-        pass.setBindGroup(1, this.#paramsGroup, [command.paramsOffset])
-        pass.dispatchWorkgroups(...(command.workgroups as [number, number?, number?]))
+        PARAMS_OFFSET[0] = command.paramsOffset
+        const offsets = command.pipeline.bindings.hasParams ? 1 : 0
+        pass.setBindGroup(0, command.bindings, PARAMS_OFFSET, 0, offsets)
+        const [x, y = 1, z = 1] = command.workgroups
+        pass.dispatchWorkgroups(x, y, z)
       } else {
         endPass()
         encodeTransfer(encoder, command)
@@ -199,51 +189,14 @@ export class CommandQueue {
     endPass()
   }
 
-  #bindGroup(pipeline: Pipeline, ranges: readonly BufferRange[]): GPUBindGroup {
-    let key = pipeline.program.access
-    for (const { allocation, offset, size } of ranges) key += `:${allocation.id}@${offset}+${size}`
-    let group = this.#bindGroups.get(key)
-    if (!group) {
-      if (this.#bindGroups.size >= MAX_BIND_GROUPS) this.#bindGroups.clear()
-      group = this.#gpu.createBindGroup({
-        layout: pipeline.bindings,
-        entries: ranges.map(({ allocation, offset, size }, binding) => ({
-          binding,
-          resource: { buffer: allocation.buffer, offset, size },
-        })),
-      })
-      this.#bindGroups.set(key, group)
-    }
-    return group
-  }
-
   destroy(): void {
     this.#params.destroy()
     this.#bindGroups.clear()
   }
 }
 
-function newBatch(index: number): Batch {
-  return {
-    index,
-    commands: [],
-    params: new Uint8Array(16 * PARAMS_SIZE),
-    paramsUsed: 0,
-    waitFor: new Set(),
-    garbage: [],
-  }
-}
-
-function writeParams(batch: Batch, params: ArrayBuffer): number {
-  const offset = batch.paramsUsed
-  batch.paramsUsed += PARAMS_SIZE
-  if (batch.paramsUsed > batch.params.length) {
-    const bigger = new Uint8Array(batch.params.length * 2)
-    bigger.set(batch.params)
-    batch.params = bigger
-  }
-  batch.params.set(new Uint8Array(params), offset)
-  return offset
+function newBatch(index: number, params: ParamsBlock): Batch {
+  return { index, commands: [], params, waitFor: new Set(), garbage: [] }
 }
 
 function encodeTransfer(encoder: GPUCommandEncoder, command: Copy | Clear): void {

@@ -23,10 +23,10 @@ import {
   type MemoryUse,
 } from './buffers.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
-import { CommandQueue, type BufferRange } from './commands.ts'
+import type { BufferRange } from './bind-groups.ts'
+import { CommandQueue } from './commands.ts'
 import { deviceLost, KernelError } from './errors.ts'
 import {
-  packParams,
   type DispatchArgs,
   type GPU,
   type Kernel,
@@ -38,6 +38,7 @@ import type { Program } from './program.ts'
 import { elapsed, profile, type KernelTiming } from './profile.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
 import { storagesIn } from './scope.ts'
+import { StagingBuffers } from './staging.ts'
 
 const PACKAGE = '@ao/kernels-webgpu'
 
@@ -62,7 +63,8 @@ export class WebGPUDevice implements Device, GPU {
   readonly #pipelines: PipelineCache
   readonly #queue: CommandQueue
   readonly #pool: BufferPool
-  readonly #scopes: Set<GPUStorage>[] = []
+  readonly #staging: StagingBuffers
+  readonly #scopes: GPUStorage[][] = []
   readonly #collected: FinalizationRegistry<Allocation>
   #explanations: Explanation[] | undefined
   #failure: DeviceError | undefined
@@ -77,9 +79,10 @@ export class WebGPUDevice implements Device, GPU {
     this.capabilities = capabilities
     this.#isOwned = isOwned
     this.#pipelines = new PipelineCache(gpu)
-    this.#queue = new CommandQueue(gpu, this.#pipelines)
-    this.#pool = new BufferPool(gpu, options.maxPooledBytes ?? 2 ** 29, (allocation) =>
-      this.#queue.destroyLater(allocation),
+    this.#queue = new CommandQueue(gpu)
+    this.#staging = new StagingBuffers(gpu)
+    this.#pool = new BufferPool(gpu, options.maxPooledBytes ?? 2 ** 29, (buffer) =>
+      this.#queue.destroyLater(buffer),
     )
     this.#collected = new FinalizationRegistry((allocation) => this.#release(allocation))
     for (const kernel of options.kernels.flat()) this.#kernels.set(kernel.op.opName, kernel)
@@ -181,31 +184,33 @@ export class WebGPUDevice implements Device, GPU {
     // Copies go by four bytes.
     const start = Math.floor((offset * size) / 4) * 4
     const bytes = Math.ceil(((offset + length) * size - start) / 4) * 4
-    const staging = this.gpu.createBuffer({ size: bytes, usage: 0x01 | 0x08 }) // MAP_READ | COPY_DST
+    const staging = this.#staging.take(bytes)
     this.#queue.copy({ allocation, offset: start, size: bytes }, staging)
     try {
       await this.flush()
-      await staging.mapAsync(0x01)
+      await staging.mapAsync(0x01, 0, bytes)
     } catch (error) {
       throw await this.#reason(error)
     }
     this.#check()
-    const from = new Uint8Array(staging.getMappedRange(), offset * size - start, length * size)
+    const from = new Uint8Array(
+      staging.getMappedRange(0, bytes),
+      offset * size - start,
+      length * size,
+    )
     new Uint8Array(out.buffer).set(from)
-    staging.destroy()
+    this.#staging.give(staging)
     return out
   }
 
   free(storage: Storage): void {
-    const own = storage as GPUStorage
-    for (const scope of this.#scopes) scope.delete(own)
-    this.#release(own.allocation)
+    this.#release((storage as GPUStorage).allocation)
   }
 
   scope<T>(run: () => T): T {
-    const made = new Set<GPUStorage>()
+    const made: GPUStorage[] = []
     this.#scopes.push(made)
-    let kept: ReadonlySet<Storage> = new Set()
+    let kept: readonly Storage[] = []
     try {
       const result = run()
       kept = storagesIn(result)
@@ -213,7 +218,7 @@ export class WebGPUDevice implements Device, GPU {
     } finally {
       this.#scopes.pop()
       for (const storage of made) {
-        if (kept.has(storage)) this.#adopt(storage)
+        if (kept.includes(storage)) this.#adopt(storage)
         else this.#release(storage.allocation)
       }
     }
@@ -231,7 +236,7 @@ export class WebGPUDevice implements Device, GPU {
 
   dispatch(program: Program, { bind, params, workgroups }: DispatchArgs): void {
     const pipeline = this.#pipelines.get(program)
-    this.#queue.dispatch(pipeline, bind.map(rangeOf), params && packParams(params), workgroups)
+    this.#queue.dispatch(pipeline, bind.map(rangeOf), params ?? [], workgroups)
   }
 
   /**
@@ -281,6 +286,7 @@ export class WebGPUDevice implements Device, GPU {
   destroy(): void {
     this.#pool.trim()
     this.#queue.destroy()
+    this.#staging.destroy()
     if (this.#isOwned) this.gpu.destroy()
     this.#failure ??= deviceLost({ reason: 'destroyed', message: 'destroy() was called' })
   }
@@ -304,7 +310,7 @@ export class WebGPUDevice implements Device, GPU {
   /** Gives storage to the innermost scope, or else to the garbage collector. */
   #adopt(storage: GPUStorage): GPUStorage {
     const scope = this.#scopes.at(-1)
-    if (scope) scope.add(storage)
+    if (scope) scope.push(storage)
     else this.#collected.register(storage, storage.allocation)
     return storage
   }

@@ -72,17 +72,6 @@ export function kernel<Args extends readonly unknown[], Result>(
   return { op, variants }
 }
 
-/** Params as the bytes of a uniform struct. */
-export function packParams(params: readonly Param[]): ArrayBuffer {
-  const words = new Uint32Array(params.length)
-  const floats = new Float32Array(words.buffer)
-  params.forEach((param, i) => {
-    if (typeof param === 'number') words[i] = param
-    else floats[i] = param.f32
-  })
-  return words.buffer
-}
-
 const MAX_WORKGROUPS = 65535
 
 /**

@@ -1,12 +1,20 @@
 /** @file Pipelines, compiled in the background, and the layouts of their bindings. */
 
 import { KernelError } from './errors.ts'
+import { type BindGroups } from './bind-groups.ts'
 import type { Program } from './program.ts'
+
+/** The layout of bindings of equal access, and the groups that were made for it. */
+export interface BindingsLayout {
+  readonly layout: GPUBindGroupLayout
+  readonly hasParams: boolean
+  readonly groups: BindGroups
+}
 
 /** A program on one GPU: there once it is compiled. */
 export interface Pipeline {
   readonly program: Program
-  readonly bindings: GPUBindGroupLayout
+  readonly bindings: BindingsLayout
   pipeline: GPUComputePipeline | undefined
   /** Resolves when `pipeline` is there; rejects with a {@link KernelError}. */
   readonly ready: Promise<void>
@@ -19,17 +27,12 @@ const COMPUTE = 0x4
 
 /** The pipelines of one GPU. */
 export class PipelineCache {
-  readonly paramsLayout: GPUBindGroupLayout
   readonly #gpu: GPUDevice
   readonly #pipelines = new Map<Program, Pipeline>()
-  readonly #layouts = new Map<string, GPUBindGroupLayout>()
+  readonly #layouts = new Map<string, BindingsLayout>()
 
   constructor(gpu: GPUDevice) {
     this.#gpu = gpu
-    const buffer = { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAMS_SIZE } as const
-    this.paramsLayout = gpu.createBindGroupLayout({
-      entries: [{ binding: 0, visibility: COMPUTE, buffer }],
-    })
   }
 
   /** The pipeline of a program; the first call begins to compile it. */
@@ -45,7 +48,7 @@ export class PipelineCache {
   #compile(program: Program): Pipeline {
     const bindings = this.#layout(program.access)
     const layout = this.#gpu.createPipelineLayout({
-      bindGroupLayouts: [bindings, this.paramsLayout],
+      bindGroupLayouts: [bindings.layout],
     })
     // A shader that does not compile rejects `ready`; nobody else is to hear of it.
     this.#gpu.pushErrorScope('validation')
@@ -66,20 +69,27 @@ export class PipelineCache {
     return entry
   }
 
-  #layout(access: string): GPUBindGroupLayout {
-    let layout = this.#layouts.get(access)
-    if (!layout) {
-      layout = this.#gpu.createBindGroupLayout({
+  #layout(access: string): BindingsLayout {
+    let bindings = this.#layouts.get(access)
+    if (!bindings) {
+      const layout = this.#gpu.createBindGroupLayout({
         entries: Array.from(access, (kind, binding) => ({
           binding,
           visibility: COMPUTE,
-          buffer: { type: kind === 'r' ? ('read-only-storage' as const) : ('storage' as const) },
+          buffer: BUFFER_TYPES[kind] as GPUBufferBindingLayout,
         })),
       })
-      this.#layouts.set(access, layout)
+      bindings = { layout, hasParams: access.endsWith('u'), groups: new Map() }
+      this.#layouts.set(access, bindings)
     }
-    return layout
+    return bindings
   }
+}
+
+const BUFFER_TYPES: Readonly<Record<string, GPUBufferBindingLayout>> = {
+  r: { type: 'read-only-storage' },
+  w: { type: 'storage' },
+  u: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAMS_SIZE },
 }
 
 async function compileError(

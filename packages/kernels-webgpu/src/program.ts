@@ -7,7 +7,7 @@ export interface Program {
   /** For messages and `explain`. */
   readonly name: string
   readonly code: string
-  /** Access of each storage binding of group 0, in order: `r` read, `w` written. */
+  /** Its bindings in order: storage that is read `r` or written `w`; last, if it has any, params `u`. */
   readonly access: string
 }
 
@@ -28,11 +28,11 @@ export type ProgramMaker = (defines?: Defines) => Program
 export function wgsl(name: string, source: string): ProgramMaker {
   const made = new Map<string, Program>()
   return (defines = {}) => {
-    const key = JSON.stringify(defines)
+    let key = ''
+    for (const name in defines) key += `${name}=${defines[name]};`
     let program = made.get(key)
     if (!program) {
-      const code = expandTemplate(source, defines)
-      program = { name, code: enableLines(code) + code, access: accessOf(code) }
+      program = makeProgram(name, expandTemplate(source, defines))
       made.set(key, program)
     }
     return program
@@ -52,7 +52,13 @@ function enableLines(code: string): string {
     .join('')
 }
 
-function accessOf(code: string): string {
+// A group for the params alone would have to be set for every dispatch besides the one of the storage.
+const PARAMS = /@group\(1\)\s*@binding\(0\)/
+
+function makeProgram(name: string, code: string): Program {
   const bindings = code.matchAll(/@group\(0\)\s*@binding\(\d+\)\s*var<storage,\s*(\w+)>/g)
-  return Array.from(bindings, ([, access]) => (access === 'read' ? 'r' : 'w')).join('')
+  const storage = Array.from(bindings, ([, access]) => (access === 'read' ? 'r' : 'w')).join('')
+  const access = PARAMS.test(code) ? `${storage}u` : storage
+  const bound = code.replace(PARAMS, `@group(0) @binding(${storage.length})`)
+  return { name, code: enableLines(bound) + bound, access }
 }

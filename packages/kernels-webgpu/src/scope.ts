@@ -1,11 +1,10 @@
 import { isDenseTensor, isTensorSubclass, type Storage } from '@ao/base-tensor'
 
 /** The storage of all tensors in `value`: a tensor, or lists and records of them. */
-export function storagesIn(value: unknown, found: Set<Storage> = new Set()): Set<Storage> {
-  if (isDenseTensor(value)) found.add(value.storage)
-  else if (isTensorSubclass(value)) storagesIn(value.flatten().tensors, found)
-  else if (isRecord(value)) for (const part of Object.values(value)) storagesIn(part, found)
-  return found
+export function storagesIn(value: unknown): Storage[] {
+  if (isDenseTensor(value)) return [value.storage]
+  if (isTensorSubclass(value)) return storagesIn(value.flatten().tensors)
+  return isRecord(value) ? Object.values(value).flatMap(storagesIn) : []
 }
 
 // Other objects, such as modules and devices, may refer to the whole world.
