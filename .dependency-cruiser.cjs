@@ -121,7 +121,7 @@ module.exports = {
   options: {
     doNotFollow: { path: 'node_modules' },
     // Scenarios are programs of users: they import what is installed.
-    exclude: { path: ['/dist/', '^apps/consumer/scenarios/'] },
+    exclude: { path: ['/dist/', '^apps/consumer/(scenarios|own-format)/'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
     enhancedResolveOptions: {

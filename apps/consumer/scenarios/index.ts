@@ -2,6 +2,7 @@ import type { Scenario } from '../harness/scenario.ts'
 import { compose } from './compose.ts'
 import { int8Alone } from './int8-alone.ts'
 import { int8Webgpu } from './int8-webgpu.ts'
+import { ownFormat } from './own-format.ts'
 import { readmes } from './readmes.ts'
 import { types } from './types.ts'
 import { uninstall } from './uninstall.ts'
@@ -12,6 +13,7 @@ export const SCENARIOS: readonly Scenario[] = [
   types,
   int8Alone,
   int8Webgpu,
+  ownFormat,
   uninstall,
   compose,
 ]

@@ -1,0 +1,83 @@
+import * as base from '@ao/base-tensor'
+import { testFormat } from '@ao/test-kit'
+import { describe, expect, it } from 'vitest'
+import { TernaryTensor, type TernaryFromHpOptions } from '../src/index.ts'
+
+const by = (options: TernaryFromHpOptions) => (weight: base.Tensor) =>
+  TernaryTensor.fromHp(weight, options)
+
+testFormat(base, TernaryTensor, [
+  {
+    name: 'a scale for each row',
+    fromHp: by({}),
+    shape: [24, 128],
+    sliceSteps: [1, 16],
+    weightSqnr: 5.5,
+    linearSqnr: 3.5,
+  },
+  {
+    name: 'groups of 32',
+    fromHp: by({ groupSize: 32 }),
+    shape: [6, 96],
+    sliceSteps: [1, 32],
+    weightSqnr: 6,
+    linearSqnr: 4.5,
+  },
+])
+
+describe('the layout', () => {
+  it('has the first number in the lowest two bits', () => {
+    const row = [3, 0, -3, ...new Array<number>(13).fill(0)]
+    const { qdata, scale } = TernaryTensor.fromHp(base.tensor([row]))
+    // 2, 1, 0, then ones.
+    expect((base.hostArray(qdata)[0] as number) >>> 0).toBe(0b01010101_01010101_01010101_01000110)
+    expect(base.hostArray(scale)).toEqual(Float32Array.of(6 / 16))
+  })
+
+  it('takes two bits a number, and 4 bytes a group', () => {
+    const weight = base.zeros([64, 256], 'bfloat16')
+    expect(TernaryTensor.fromHp(weight).nbytes).toBe((64 * 256) / 4 + 64 * 4)
+    expect(TernaryTensor.fromHp(weight, { groupSize: 64 }).nbytes).toBe((64 * 256) / 4 + 256 * 4)
+  })
+
+  it('keeps ternary weights as they are', () => {
+    const values = Float32Array.from({ length: 4 * 32 }, (_, i) => 0.5 * ((i % 3) - 1))
+    const weight = base.tensor(values, { shape: [4, 32] })
+    const scaled = TernaryTensor.fromHp(weight).dequantize()
+    const signs = (numbers: Float32Array): number[] => Array.from(numbers, Math.sign)
+    expect(signs(base.hostFloat32(scaled))).toEqual(signs(values))
+  })
+})
+
+describe('what it refuses', () => {
+  const weight = base.zeros([2, 64])
+
+  it('says which weights and groups it takes', () => {
+    expect(() => TernaryTensor.fromHp(base.zeros([2, 40]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [ternary-tensor] Expected a floating weight (N, K) with K a multiple of 16, got tensor([2, 40], dtype=float32).]`,
+    )
+    expect(() =>
+      TernaryTensor.fromHp(weight, { groupSize: 24 }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ValueError: [ternary-tensor] Expected a group size of whole words of 16 that divides K=64, got 24.]`,
+    )
+  })
+
+  it('says where it can be cut', () => {
+    const grouped = TernaryTensor.fromHp(weight, { groupSize: 32 })
+    expect(() => grouped.slice(1, 0, 16)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [ternary-tensor] Expected a slice along K at multiples of 32, got 0 to 16.]`,
+    )
+    expect(() => grouped.slice(0, 0, 2, 2)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [ternary-tensor] Expected a slice of step 1, got step 2.]`,
+    )
+  })
+
+  it('checks parts that come from a file', () => {
+    const { qdata, dtype } = TernaryTensor.fromHp(weight)
+    const scale = base.zeros([2, 3])
+    expect(() => new TernaryTensor({ qdata, scale, dtype })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [ternary-tensor] Expected groups of whole words, of 4 in a row, got 3 groups.]`,
+    )
+  })
+})

@@ -1,0 +1,45 @@
+import { linear, MissingKernelError, readFloat32, tensor } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { expectReference } from '@ao/kernels-webgpu/testing'
+import { normalNumbers, sqnr } from '@ao/test-kit'
+import { describe, expect, it } from 'vitest'
+import { create, globals } from 'webgpu'
+import { ternaryLinear, TernaryTensor } from '../src/index.ts'
+import { webgpuKernels } from '../src/webgpu.ts'
+
+Object.assign(globalThis, globals)
+const gpu = create([])
+const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, webgpuKernels] })
+
+const dense = tensor(normalNumbers(40 * 1280), { shape: [40, 1280] })
+const bias = tensor(normalNumbers(40, 3))
+
+describe.each([undefined, 64])('ternary linear on the GPU, groups of %s', (groupSize) => {
+  const weight = TernaryTensor.fromHp(dense, { groupSize })
+
+  it.each(['float32', 'float16', 'bfloat16'] as const)(
+    'keeps to the reference in %s',
+    async (dtype) => {
+      const x = tensor(normalNumbers(3 * 1280, 2), { shape: [3, 1280], dtype })
+      for (const add of [undefined, bias]) {
+        const { count, nmse } = await expectReference(device, ternaryLinear, [x, weight.parts, add])
+        expect(count).toBe(120)
+        expect(nmse).toBeLessThanOrEqual(1e-6)
+      }
+    },
+  )
+
+  it('runs where a plain linear is called', async () => {
+    const x = tensor(normalNumbers(1280, 2), { shape: [1, 1280] })
+    const y = linear(await x.to(device), await weight.to(device))
+    expect(sqnr(await readFloat32(linear(x, weight)), await readFloat32(y))).toBeGreaterThan(100)
+  })
+})
+
+it('says what is missing where the kernel was not passed', async () => {
+  const plain = await WebGPUDevice.create({ gpu, kernels: [denseKernels] })
+  const weight = await TernaryTensor.fromHp(dense).to(plain)
+  const x = await tensor(normalNumbers(1280), { shape: [1, 1280] }).to(plain)
+  expect(() => linear(x, weight)).toThrow(MissingKernelError)
+  expect(() => linear(x, weight)).toThrow('ternary.linear')
+})
