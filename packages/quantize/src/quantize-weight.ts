@@ -3,8 +3,13 @@
 import {
   asDense,
   hostArray,
+  inScope,
   isFloatDType,
+  linear,
+  readFloat32,
+  reshape,
   ValueError,
+  zeros,
   type FloatDType,
   type QuantizationConfig,
   type Skipped,
@@ -25,7 +30,7 @@ export function quantizeWeight(
   config: QuantizationConfig,
 ): Tensor | Skipped {
   try {
-    return config.quantizeTensor(weight, { name })
+    return inScope(weight.device, () => config.quantizeTensor(weight, { name }))
   } catch (cause) {
     throw new ValueError({
       package: PACKAGE,
@@ -39,14 +44,28 @@ export function quantizeWeight(
 
 /**
  * Refuses a weight with NaN or infinite elements: a scale made from one is useless for all elements that
- * share it. Reads the weight back where it is on another device; a meta tensor passes.
+ * share it. A meta tensor passes. On other devices than the CPU the device looks, and only a weight that is
+ * refused is read back.
  *
  * @throws {@link ValueError} naming the weight, how many there are, and where the first is
  */
 export async function checkFinite(weight: Tensor, name: string): Promise<void> {
   if (weight.device.name === 'cpu') return checkFiniteHost(weight, name)
-  if (weight.device.name === 'meta') return
+  if (weight.device.name === 'meta' || !isFloatDType(weight.dtype)) return
+  if (await isFiniteOnDevice(weight)) return
   checkFiniteElements(await asDense(weight).data(), weight, name)
+}
+
+/** Zero times a number is zero, and NaN for what is not finite: a number for each row comes back. */
+async function isFiniteOnDevice(weight: Tensor): Promise<boolean> {
+  const { device, shape } = weight
+  const width = shape.at(-1) as number
+  const sums = inScope(device, () =>
+    linear(zeros([1, width], 'float32', device), reshape(weight, [-1, width])),
+  )
+  const values = await readFloat32(sums)
+  device.free(asDense(sums).storage)
+  return values.every((value) => value === 0)
 }
 
 /** {@link checkFinite} for weights of the CPU; those of other devices pass. */

@@ -4,6 +4,7 @@ import type { Device, QuantizationConfig, Tensor } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
 import { quantizeCandidates, type ApplyOptions, type Candidate } from './jobs.ts'
 import type { QuantizeReport } from './report.ts'
+import { StorageUses } from './storage-uses.ts'
 
 /** Whether to quantize the weight of `module`, whose full name is `fqn` (`''` for the model itself). */
 export type ModuleFilter = (module: Module, fqn: string) => boolean
@@ -18,9 +19,11 @@ export interface QuantizeOptions extends ApplyOptions {
 /**
  * Quantizes a model's weights in place. torchao's `quantize_`.
  *
- * Weights are replaced one by one, with a turn for the event loop after each, and none that is quantized already is touched. One that several
- * layers share is quantized once and stays shared by those that were selected; others, such as an
- * embedding that is tied to a linear layer, keep the float weight.
+ * Weights are replaced one by one, with a turn for the event loop after each, and none that is quantized
+ * already is touched. One that several layers share is quantized once and stays shared by those that were
+ * selected; others, such as an embedding that is tied to a linear layer, keep the float weight. Weights
+ * are quantized on the device that they are on; the memory of a GPU's is freed when no parameter uses it
+ * any more.
  *
  * @returns what was quantized, and why the other parameters were not
  * @throws {@link ValueError} for a weight with NaN or infinite elements and for one that its config
@@ -33,20 +36,31 @@ export async function quantize_(
   options: QuantizeOptions = {},
 ): Promise<QuantizeReport> {
   const candidates: Candidate[] = []
+  const uses = new StorageUses()
   for (const [fqn, module] of model.namedModules()) {
     const refusal = moduleRefusal(module, fqn, options.filter)
-    for (const [ownName] of module.ownParameters()) {
+    for (const [ownName, parameter] of module.ownParameters()) {
+      uses.add(parameter)
       candidates.push({
         name: fqn === '' ? ownName : `${fqn}.${ownName}`,
         refusal: ownName === 'weight' ? refusal : 'it is not a weight',
-        read: () => (module as unknown as Record<string, Tensor>)[ownName] as Tensor,
-        replace: (quantized) => module.setParameter(ownName, quantized),
+        read: () => ownParameter(module, ownName),
+        replace: (quantized) => {
+          const weight = ownParameter(module, ownName)
+          module.setParameter(ownName, quantized)
+          uses.add(quantized)
+          uses.drop(weight)
+        },
       })
     }
   }
   const report = await quantizeCandidates(candidates, config, options)
   if (options.device) await model.to(options.device)
   return report
+}
+
+function ownParameter(module: Module, name: string): Tensor {
+  return (module as unknown as Record<string, Tensor>)[name] as Tensor
 }
 
 /**

@@ -1,19 +1,22 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import {
+  add,
+  asDense,
+  cast,
   fromArray,
   hostFloat32,
   meta,
   nextTask,
   tensor,
   zeros,
-  type Device,
+  type QuantizationConfig,
   type Tensor,
 } from '@ao/base-tensor'
 import { Embedding, LayerNorm, Linear, Module, ReLU, Sequential } from '@ao/nn'
 import { describe, expect, it } from 'vitest'
 import { isLinear, quantize_, type QuantizeProgress } from '../src/index.ts'
-import { StepConfig, StepTensor } from './stand-ins.ts'
+import { FarDevice, StepConfig, StepTensor } from './stand-ins.ts'
 
 class Tied extends Module {
   readonly embed = new Embedding(zeros([8, 4]))
@@ -49,6 +52,32 @@ describe('quantize_', () => {
     const y = (model[0] as Linear).forward(tensor([[1, 1]]))
     expect([...hostFloat32(y)]).toEqual([0.5, 6])
     expect(String(model)).toContain('(0): Linear(in=2, out=2, bias=true, weight=StepTensor())')
+  })
+
+  it('frees what it replaced on devices that have scopes, unless it is shared', async () => {
+    const far = new FarDevice()
+    const config: QuantizationConfig = {
+      configName: 'FarConfig',
+      // The sum is free afterwards, too.
+      quantizeTensor: (weight) => {
+        const qdata = asDense(cast(add(weight, weight), 'int8'))
+        return new StepTensor({ qdata, step: 0.5, dtype: weight.dtype })
+      },
+      toJSON: () => null,
+    }
+    const model = await new Tied().to(far)
+    const embedding = asDense(model.embed.weight).storage
+    const shared = asDense(model.up.weight).storage
+    const report = await quantize_(model, config)
+    expect(report.quantized.map(({ name }) => name)).toEqual([
+      'up.weight',
+      'down.weight',
+      'head.weight',
+    ])
+    expect(far.used.has(embedding)).toBe(true)
+    expect(far.used.has(shared)).toBe(false)
+    const parameters = new Set([...model.stateDict().values()])
+    expect(far.used.size).toBe(parameters.size)
   })
 
   it('lets the event loop run after each weight', async () => {
@@ -210,16 +239,15 @@ describe('numbers that are not finite', () => {
     await expect(quantize_(new Linear(view), new StepConfig())).rejects.toThrow(
       'got 1 that is NaN or infinite, the first at [1, 0].',
     )
-    const far: Device = {
-      ...meta,
-      name: 'far',
-      upload: (dtype, array) => ({ device: far, dtype, length: array.length, array }) as never,
-      download: (storage) => Promise.resolve((storage as never as { array: Float32Array }).array),
+    for (const elements of [
+      [1, Infinity],
+      [1, NaN],
+    ]) {
+      const weight = await tensor([elements]).to(new FarDevice())
+      await expect(quantize_(new Linear(weight), new StepConfig())).rejects.toThrow(
+        'the first at [0, 1]',
+      )
     }
-    const weight = await tensor([[1, Infinity]]).to(far)
-    await expect(quantize_(new Linear(weight), new StepConfig())).rejects.toThrow(
-      'the first at [0, 1]',
-    )
   })
 
   it('are found in a part of an array', async () => {

@@ -1,26 +1,35 @@
 /** @file A format and configs that stand for any, so that these tests need no format package. */
 
 import {
+  cpu,
+  DenseTensor,
   fromArray,
   hostFloat32,
   implement,
+  isDenseTensor,
+  isTensorSubclass,
   linear,
   meta,
+  newArray,
   skip,
   TensorSubclass,
   ValueError,
   zeros,
   type ConfigJsonContext,
-  type DenseTensor,
+  type CpuStorage,
+  type Device,
   type Json,
   type JsonCodec,
+  type Op,
   type OpImplementation,
   type QuantizationConfig,
   type QuantizationConfigType,
   type QuantizeContext,
   type Skipped,
+  type Storage,
   type StoredDType,
   type Tensor,
+  type TypedArray,
 } from '@ao/base-tensor'
 
 interface Fields {
@@ -100,4 +109,54 @@ export function keepingConfig(configName: string, configVersion: number): Quanti
       toJSON: () => ({ _type: configName, _version: configVersion, _data: data }),
     }),
   }
+}
+
+/** A device that computes as the CPU does, has scopes, and remembers the storage that is in use. */
+export class FarDevice implements Device {
+  readonly name: string = 'far'
+  readonly used = new Set<Storage>()
+  #made: Set<Storage> | undefined
+
+  run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
+    const near = args.map((arg) => (isDenseTensor(arg) ? moved(arg, cpu) : arg))
+    const result = op.reference(...(near as readonly unknown[] as Args))
+    if (!isDenseTensor(result)) return result
+    const { array } = result.storage as CpuStorage
+    return new DenseTensor(this.upload(result.dtype, array), result.shape) as Result
+  }
+
+  allocate(dtype: StoredDType, length: number): Storage {
+    return this.upload(dtype, newArray(dtype, length))
+  }
+
+  upload(dtype: StoredDType, array: TypedArray): Storage {
+    const storage = { device: this, dtype, length: array.length, array }
+    this.used.add(storage)
+    this.#made?.add(storage)
+    return storage
+  }
+
+  download(storage: Storage, offset: number, length: number): Promise<TypedArray> {
+    return Promise.resolve((storage as CpuStorage).array.slice(offset, offset + length))
+  }
+
+  free(storage: Storage): void {
+    this.used.delete(storage)
+  }
+
+  scope<T>(run: () => T): T {
+    const outer = this.#made
+    const made = (this.#made = new Set<Storage>())
+    const result = run()
+    this.#made = outer
+    const parts = isTensorSubclass(result) ? Object.values(result.flatten().tensors) : [result]
+    for (const part of parts) if (isDenseTensor(part)) made.delete(part.storage)
+    for (const storage of made) this.free(storage)
+    return result
+  }
+}
+
+function moved(tensor: DenseTensor, device: Device): DenseTensor {
+  const storage = { ...tensor.storage, device }
+  return new DenseTensor(storage, tensor.shape, tensor.strides, tensor.offset)
 }

@@ -1,0 +1,32 @@
+/** @file Which storage a model's parameters use, so that what no parameter uses any more can be freed. */
+
+import { asDense, isTensorSubclass, type Storage, type Tensor } from '@ao/base-tensor'
+
+/**
+ * Counts the parameters that use each storage. Memory of devices that have scopes is freed when the last
+ * of them goes; the garbage collector sees that of others.
+ */
+export class StorageUses {
+  readonly #counts = new Map<Storage, number>()
+
+  /** Counts a parameter. */
+  add(parameter: Tensor): void {
+    for (const storage of storagesOf(parameter)) {
+      this.#counts.set(storage, (this.#counts.get(storage) ?? 0) + 1)
+    }
+  }
+
+  /** Takes a parameter off that the model has no more. */
+  drop(parameter: Tensor): void {
+    for (const storage of storagesOf(parameter)) {
+      const left = (this.#counts.get(storage) ?? 0) - 1
+      this.#counts.set(storage, left)
+      if (left === 0 && storage.device.scope) storage.device.free(storage)
+    }
+  }
+}
+
+function storagesOf(tensor: Tensor): Storage[] {
+  const parts = isTensorSubclass(tensor) ? Object.values(tensor.flatten().tensors) : [tensor]
+  return parts.map((part) => asDense(part).storage)
+}
