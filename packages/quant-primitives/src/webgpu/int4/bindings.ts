@@ -1,51 +1,80 @@
 /** @file What programs bind, and the defines that tell them. */
 
-import { itemSize, type DenseTensor, type Tensor } from '@ao/base-tensor'
-import type { GPU, TensorRange } from '@ao/kernels-webgpu'
-
-type Bound = DenseTensor | TensorRange
+import { itemSize, type DenseTensor, type FloatDType, type Tensor } from '@ao/base-tensor'
+import type { Defines, GPU, TensorRange } from '@ao/kernels-webgpu'
 
 /** Tensors by the names that WGSL has for them, in the order of their bindings. */
 export class Bindings {
-  readonly defines: Record<string, number | string | boolean> = {}
-  readonly #bound: Bound[] = []
+  readonly #gpu: GPU
+  readonly #names: string[] = []
+  readonly #tensors: DenseTensor[] = []
 
-  /** Adds a tensor, or a part of one; `undefined` leaves its define out. */
-  add(name: string, tensor: DenseTensor | undefined): this {
+  constructor(gpu: GPU, tensors: Readonly<Record<string, Tensor | undefined>> = {}) {
+    this.#gpu = gpu
+    for (const name in tensors) this.add(name, tensors[name])
+  }
+
+  /** Adds a tensor; `undefined` leaves its define out. */
+  add(name: string, tensor: Tensor | undefined): this {
     if (!tensor) return this
-    const { dtype, shape } = tensor
-    this.defines[name] = true
-    this.defines[`${name}_BINDING`] = this.#bound.length
-    this.defines[`${name}_DTYPE`] = dtype
-    this.defines[`${name}_SIZE`] = itemSize(dtype)
-    this.defines[`${name}_FOURS`] = (shape.at(-1) ?? 0) % 4 === 0
-    this.#bound.push(tensor)
+    this.#names.push(name)
+    this.#tensors.push(this.#gpu.dense(tensor))
     return this
   }
 
-  /** What to bind, with parts of some tensors in their place. */
-  bind(ranges: Readonly<Record<string, TensorRange>>): Bound[] {
-    const bound = [...this.#bound]
-    for (const [name, range] of Object.entries(ranges)) {
-      bound[this.defines[`${name}_BINDING`] as number] = range
-    }
-    return bound
+  /** The binding of a name. */
+  at(name: string): number {
+    return this.#names.indexOf(name)
+  }
+
+  get(name: string): DenseTensor {
+    return this.#tensors[this.at(name)] as DenseTensor
+  }
+
+  /** Equal for tensors whose defines are. */
+  get key(): string {
+    return this.#tensors.map(({ dtype }, i) => `${this.#names[i]} ${dtype}`).join()
+  }
+
+  /** Of each tensor: that it is there, its binding, dtype and size, and whether it is read by fours. */
+  get defines(): Defines {
+    const entries = this.#tensors.flatMap(({ dtype, shape }, i) => {
+      const name = this.#names[i] as string
+      return [
+        [name, true],
+        [`${name}_BINDING`, i],
+        [`${name}_DTYPE`, dtype],
+        [`${name}_SIZE`, itemSize(dtype)],
+        [`${name}_FOURS`, (shape.at(-1) ?? 0) % 4 === 0],
+      ] as const
+    })
+    return Object.fromEntries(entries)
+  }
+
+  /** What to bind: of some tensors, ranges of their rows. */
+  bind(ranges: Readonly<Record<string, RowRange>> = {}): (DenseTensor | TensorRange)[] {
+    return this.#tensors.map((tensor, i) => {
+      const range = ranges[this.#names[i] as string]
+      return range
+        ? { tensor, offset: range.first * range.bytes, size: range.rows * range.bytes }
+        : tensor
+    })
   }
 }
 
-/** Defines of a weight's parts and those that follow. */
-export function bindParts(gpu: GPU, parts: Readonly<Record<string, Tensor | undefined>>): Bindings {
-  const bindings = new Bindings()
-  for (const [name, tensor] of Object.entries(parts)) {
-    bindings.add(name, tensor && gpu.dense(tensor))
-  }
-  return bindings
+/** The defines of an output `y`. */
+export function outputDefines(bindings: Bindings): Defines {
+  const dtype = bindings.get('y').dtype as FloatDType
+  return { Y_BINDING: bindings.at('y'), Y_DTYPE: dtype, Y_BITS: BITS[dtype] }
 }
 
-/** Rows of a tensor that one dispatch sees. */
+const BITS = { float32: '', float16: 'f16_bits', bfloat16: 'bf16_bits' } as const
+
+/** Rows of a tensor, of so many bytes each. */
 export interface RowRange {
   readonly first: number
   readonly rows: number
+  readonly bytes: number
 }
 
 /**
@@ -53,24 +82,20 @@ export interface RowRange {
  *
  * @param rowBytes - bytes of a row in each tensor that is cut
  */
-export function rowRanges(gpu: GPU, rows: number, rowBytes: readonly number[]): RowRange[] {
+export function rowRanges(
+  gpu: GPU,
+  rows: number,
+  ...rowBytes: readonly number[]
+): { readonly first: number; readonly rows: number }[] {
+  const { maxBindingSize } = gpu.capabilities
+  const longest = Math.max(...rowBytes)
+  if (rows * longest <= maxBindingSize) return [{ first: 0, rows }]
   // Bindings begin at multiples of 256 bytes, and rows of eight lie together.
   let step = 8
   while (rowBytes.some((bytes) => (step * bytes) % 256 !== 0)) step *= 2
-  const most = Math.floor(gpu.capabilities.maxBindingSize / Math.max(...rowBytes))
-  const count = Math.max(Math.floor(most / step), 1) * step
-  const ranges: RowRange[] = []
-  for (let first = 0; first < rows; first += count) {
-    ranges.push({ first, rows: Math.min(count, rows - first) })
-  }
-  return ranges
-}
-
-/** Rows of `tensor`, of `rowBytes` bytes each. */
-export function rangeOf(
-  tensor: DenseTensor,
-  { first, rows }: RowRange,
-  rowBytes: number,
-): TensorRange {
-  return { tensor, offset: first * rowBytes, size: rows * rowBytes }
+  const count = Math.max(Math.floor(maxBindingSize / longest / step), 1) * step
+  return Array.from({ length: Math.ceil(rows / count) }, (_, i) => ({
+    first: i * count,
+    rows: Math.min(count, rows - i * count),
+  }))
 }

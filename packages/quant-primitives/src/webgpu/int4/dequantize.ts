@@ -11,10 +11,8 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { grid, type GPU } from '@ao/kernels-webgpu'
-import { bindParts, rangeOf, rowRanges } from './bindings.ts'
+import { Bindings, outputDefines, rowRanges } from './bindings.ts'
 import { weightDefines, type Int4Programs, type Int4Stored } from './layout.ts'
-
-const BITS = { float32: '', float16: 'f16_bits', bfloat16: 'bf16_bits' } as const
 
 /** The weight (N, K) in `dtype`, as the CPU computes it. */
 export function int4Dequantize(
@@ -29,22 +27,16 @@ export function int4Dequantize(
   }
   return gpu.scope(() => {
     const y = gpu.empty([n, k], dtype)
-    const codes = gpu.dense(weight.parts.codes)
-    const bindings = bindParts(gpu, { ...weight.parts, codes }).add('y', y)
-    const program = programs.dequantize({
+    const bound = new Bindings(gpu, weight.parts).add('y', y)
+    const defines = {
       ...weightDefines(programs, weight),
-      ...bindings.defines,
-      Y_BINDING: bindings.defines['y_BINDING'] as number,
-      Y_DTYPE: dtype,
-      Y_BITS: BITS[dtype],
-    })
+      ...bound.defines,
+      ...outputDefines(bound),
+    }
     const yBytes = k * itemSize(dtype)
-    for (const part of rowRanges(gpu, n, [rowBytes, yBytes])) {
-      gpu.dispatch(program, {
-        bind: bindings.bind({
-          codes: rangeOf(codes, part, rowBytes),
-          y: rangeOf(y, part, yBytes),
-        }),
+    for (const part of rowRanges(gpu, n, rowBytes, yBytes)) {
+      gpu.dispatch(programs.dequantize(defines), {
+        bind: bound.bind({ codes: { ...part, bytes: rowBytes }, y: { ...part, bytes: yBytes } }),
         params: [part.first, part.rows, 0, 0],
         workgroups: grid(Math.ceil((part.rows * Math.ceil(k / 2)) / 64)),
       })

@@ -1,6 +1,5 @@
-import type { Tensor } from '@ao/base-tensor'
 import { grid, wgsl, type GPU, type ProgramMaker } from '@ao/kernels-webgpu'
-import type { DenseTensor } from '@ao/base-tensor'
+import type { DenseTensor, Tensor } from '@ao/base-tensor'
 import { arithmeticWgsl } from '../snippets.ts'
 import { Bindings } from './bindings.ts'
 import source from './float8.wgsl'
@@ -11,9 +10,9 @@ const program: ProgramMaker = /* @__PURE__ */ wgsl('round rows to float8', arith
 export function roundRowsToFloat8(gpu: GPU, x: Tensor): DenseTensor {
   const k = x.shape.at(-1) as number
   const y = gpu.empty(x.shape, 'float32')
-  const bindings = new Bindings().add('x', gpu.dense(x)).add('y', y)
+  const bindings = new Bindings(gpu, { x, y })
   gpu.dispatch(program({ ...bindings.defines, K: k }), {
-    bind: bindings.bind({}),
+    bind: bindings.bind(),
     params: [x.numel / k],
     workgroups: grid(x.numel / k),
   })

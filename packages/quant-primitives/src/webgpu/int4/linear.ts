@@ -10,15 +10,14 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Defines, GPU, Variant } from '@ao/kernels-webgpu'
-import { bindParts, rangeOf, rowRanges } from './bindings.ts'
+import type { GPU, Program, Variant } from '@ao/kernels-webgpu'
+import { Bindings, outputDefines, rowRanges } from './bindings.ts'
 import { roundRowsToFloat8 } from './float8.ts'
 import { weightDefines, type Int4Programs } from './layout.ts'
 import { int4Tuning, type Int4TuningOptions } from './tuning.ts'
-import { linearWays, rowsOf, type Int4Product, type Way } from './ways.ts'
+import { linearWays, rowsOf, type Int4Product, type Plan, type Way } from './ways.ts'
 
 const ROUNDING = { float32: false, float16: 'round_f16', bfloat16: 'round_bf16' } as const
-const BITS = { float32: '', float16: 'f16_bits', bfloat16: 'bf16_bits' } as const
 
 /**
  * The variants of an op that multiplies with weights of one layout, best first.
@@ -31,14 +30,15 @@ export function int4LinearVariants<Args extends readonly unknown[]>(
   productOf: (...args: Args) => Int4Product,
   options?: Int4TuningOptions,
 ): Variant<Args, Tensor>[] {
+  const plans: PlanCache = new WeakMap()
   return linearWays(programs, int4Tuning(options)).map((way) => ({
     name: way.name,
     when: way.when,
     fits: (gpu, ...args) => {
       const product = productOf(...args)
-      return isBindable(gpu, product) && way.fits(gpu, product)
+      return way.fits(gpu, product) && isBindable(gpu, product)
     },
-    run: (gpu, ...args) => gpu.scope(() => multiply(gpu, programs, productOf(...args), way)),
+    run: (gpu, ...args) => gpu.scope(() => multiply(gpu, programs, plans, productOf(...args), way)),
   }))
 }
 
@@ -51,7 +51,13 @@ function isBindable(gpu: GPU, { x, bias, weight }: Int4Product): boolean {
   )
 }
 
-function multiply(gpu: GPU, programs: Int4Programs, product: Int4Product, way: Way): Tensor {
+function multiply(
+  gpu: GPU,
+  programs: Int4Programs,
+  plans: PlanCache,
+  product: Int4Product,
+  way: Way,
+): Tensor {
   const { x, weight, bias, inputDtype } = product
   const shape = [...x.shape.slice(0, -1), weight.n]
   const computed = inputDtype === 'bfloat16' ? 'bfloat16' : (x.dtype as FloatDType)
@@ -62,7 +68,7 @@ function multiply(gpu: GPU, programs: Int4Programs, product: Int4Product, way: W
     x: inputDtype === 'float8_e4m3fn' ? roundRowsToFloat8(gpu, x) : as(x, computed),
     bias: bias && inputDtype === 'bfloat16' ? as(bias, computed) : bias,
   }
-  dispatchParts(gpu, programs, rounded, way, y, computed)
+  dispatchParts(gpu, programs, plans, rounded, way, y, computed)
   return as(as(y, computed), x.dtype)
 }
 
@@ -72,46 +78,71 @@ const as = (tensor: Tensor, dtype: StoredDType): Tensor =>
 function dispatchParts(
   gpu: GPU,
   programs: Int4Programs,
+  plans: PlanCache,
   product: Int4Product,
   way: Way,
   y: DenseTensor,
   dtype: FloatDType,
 ): void {
-  const { weight, bias, roundsBeforeBias = true } = product
+  const { weight, bias } = product
   const x = gpu.dense(wholePieces(product.x, weight.groupSize % 32 === 0))
-  const codes = gpu.dense(weight.parts.codes)
-  const bindings = bindParts(gpu, { ...weight.parts, codes })
-    .add('x', x)
-    .add('bias', bias && gpu.dense(bias))
-    .add('y', y)
-  const defines: Defines = {
-    ...weightDefines(programs, weight),
-    ...bindings.defines,
-    X_BINDING: bindings.defines['x_BINDING'] as number,
-    X_DTYPE: x.dtype,
-    Y_BINDING: bindings.defines['y_BINDING'] as number,
-    Y_DTYPE: y.dtype,
-    Y_BITS: BITS[y.dtype as FloatDType],
-    ROUND: roundsBeforeBias && ROUNDING[dtype],
-  }
-  const plan = way.plan(gpu, product)
-  const program = plan.program({ ...defines, ...plan.defines })
-  const [xBytes, yBytes] = [x, y].map(rowBytesOf) as [number, number]
-  for (const inputs of rowRanges(gpu, rowsOf(x), [xBytes, yBytes])) {
-    for (const part of rowRanges(gpu, codes.nbytes / weight.rowBytes, [weight.rowBytes])) {
+  const bound = new Bindings(gpu, weight.parts).add('x', x).add('bias', bias).add('y', y)
+  const { program, workgroups } = planOf(gpu, programs, plans, { ...product, x }, way, bound, dtype)
+  const [xBytes, yBytes] = [rowBytesOf(x), rowBytesOf(y)]
+  const codeRows = weight.parts.codes.nbytes / weight.rowBytes
+  for (const inputs of rowRanges(gpu, rowsOf(x), xBytes, yBytes)) {
+    for (const part of rowRanges(gpu, codeRows, weight.rowBytes)) {
       const rows = Math.min(part.rows, weight.n - part.first)
       if (rows <= 0) break // padding
       gpu.dispatch(program, {
-        bind: bindings.bind({
-          codes: rangeOf(codes, part, weight.rowBytes),
-          x: rangeOf(x, inputs, xBytes),
-          y: rangeOf(y, inputs, yBytes),
+        bind: bound.bind({
+          codes: { ...part, bytes: weight.rowBytes },
+          x: { ...inputs, bytes: xBytes },
+          y: { ...inputs, bytes: yBytes },
         }),
         params: [part.first, rows, inputs.rows, 0],
-        workgroups: plan.workgroups(rows, inputs.rows),
+        workgroups: workgroups(rows, inputs.rows),
       })
     }
   }
+}
+
+interface PlannedProgram {
+  readonly program: Program
+  readonly workgroups: Plan['workgroups']
+}
+
+/** Programs of products with a weight, by its codes: finding one takes longer than recording its call. */
+type PlanCache = WeakMap<Tensor, Map<string, PlannedProgram>>
+
+function planOf(
+  gpu: GPU,
+  programs: Int4Programs,
+  plans: PlanCache,
+  product: Int4Product,
+  way: Way,
+  bound: Bindings,
+  dtype: FloatDType,
+): PlannedProgram {
+  const { x, weight, roundsBeforeBias = true } = product
+  const { codes } = weight.parts
+  const key = `${way.name}|${rowsOf(x)}|${dtype}|${bound.key}`
+  let own = plans.get(codes)
+  if (!own) plans.set(codes, (own = new Map()))
+  let found = own.get(key)
+  if (!found) {
+    const { program, defines, workgroups } = way.plan(gpu, product)
+    const numbers = {
+      X_BINDING: bound.at('x'),
+      X_DTYPE: x.dtype,
+      ...outputDefines(bound),
+      ROUND: roundsBeforeBias && ROUNDING[dtype],
+    }
+    const all = { ...weightDefines(programs, weight), ...bound.defines, ...numbers, ...defines }
+    found = { program: program(all), workgroups }
+    own.set(key, found)
+  }
+  return found
 }
 
 const rowBytesOf = ({ shape, dtype }: DenseTensor): number =>

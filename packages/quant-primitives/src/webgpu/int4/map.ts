@@ -1,6 +1,6 @@
 import { cast, type DenseTensor, type StoredDType, type Tensor } from '@ao/base-tensor'
 import { grid, numbersWgsl, wgsl, type GPU, type ProgramMaker } from '@ao/kernels-webgpu'
-import { bindParts } from './bindings.ts'
+import { Bindings } from './bindings.ts'
 import { readerWgsl } from './layout.ts'
 import source from './map.wgsl'
 import numbers from './numbers.wgsl'
@@ -26,9 +26,9 @@ export function mapNumbers(
 ): DenseTensor {
   return gpu.scope(() => {
     const y = gpu.empty(a.shape, 'float32')
-    const bindings = bindParts(gpu, { a, b }).add('y', y)
+    const bindings = new Bindings(gpu, { a, b, y })
     gpu.dispatch(program({ ...bindings.defines, EXPRESSION: expression }), {
-      bind: bindings.bind({}),
+      bind: bindings.bind(),
       workgroups: grid(Math.ceil(y.numel / 64)),
     })
     return (dtype === 'float32' ? y : cast(y, dtype)) as DenseTensor

@@ -2,7 +2,7 @@
 
 import type { DenseTensor, Tensor } from '@ao/base-tensor'
 import { grid, type Defines, type GPU, type ProgramMaker } from '@ao/kernels-webgpu'
-import { Bindings, rangeOf, rowRanges } from './bindings.ts'
+import { Bindings, rowRanges } from './bindings.ts'
 import { weightDefines, type Int4Programs } from './layout.ts'
 
 /** Codes (..., n, k), of which `rows` are stored for each `n`. */
@@ -26,7 +26,7 @@ export function packCodes(
 ): DenseTensor {
   const words = gpu.empty(shape, 'int32')
   const threads = Math.ceil(rows.k / 32) * 4
-  convert(gpu, programs, programs.pack, rows, gpu.dense(codes), words, threads)
+  convert(gpu, programs, programs.pack, rows, { codes: words, bytes: codes }, threads)
   return words
 }
 
@@ -39,7 +39,7 @@ export function unpackCodes(
   rows: CodeRows,
 ): DenseTensor {
   const codes = gpu.empty(shape, 'uint8')
-  convert(gpu, programs, programs.unpack, rows, codes, gpu.dense(words), rows.k / 4)
+  convert(gpu, programs, programs.unpack, rows, { codes: words, bytes: codes }, rows.k / 4)
   return codes
 }
 
@@ -49,28 +49,24 @@ function convert(
   programs: Int4Programs,
   program: ProgramMaker,
   rows: CodeRows,
-  bytes: DenseTensor,
-  words: DenseTensor,
+  tensors: { readonly codes: Tensor; readonly bytes: Tensor },
   threads: number,
 ): void {
   const { n, k, rows: stored = n } = rows
-  const bindings = new Bindings().add('codes', words).add('bytes', bytes)
+  const bound = new Bindings(gpu, tensors)
   const defines = {
     ...weightDefines(programs, { ...rows, groupSize: k % 32 === 0 ? 32 : k }),
-    ...bindings.defines,
+    ...bound.defines,
     STORED_ROWS: stored,
   }
-  const all = (bytes.numel / (n * k)) * stored
-  for (const part of rowRanges(gpu, all, [k / 2, k])) {
+  const byteRows = tensors.bytes.numel / k
+  for (const part of rowRanges(gpu, (byteRows / n) * stored, k / 2, k)) {
     // One part, or rows that are stored as they are, or one weight with padding at its end.
-    const isAll = part.rows === all
-    const byteRows = isAll ? bytes.numel / k : Math.min(part.rows, bytes.numel / k - part.first)
+    const isPadded = part.first + part.rows > byteRows
+    const bytes = isPadded ? { first: part.first, rows: byteRows - part.first } : part
     gpu.dispatch(program(defines), {
-      bind: bindings.bind({
-        codes: rangeOf(words, part, k / 2),
-        bytes: rangeOf(bytes, { first: part.first, rows: byteRows }, k),
-      }),
-      params: [part.first, part.rows, byteRows, 0],
+      bind: bound.bind({ codes: { ...part, bytes: k / 2 }, bytes: { ...bytes, bytes: k } }),
+      params: [part.first, part.rows, bytes.rows, 0],
       workgroups: grid(Math.ceil((part.rows * threads) / 64)),
     })
   }

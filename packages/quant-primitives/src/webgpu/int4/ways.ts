@@ -36,7 +36,8 @@ export interface Way {
   readonly plan: (gpu: GPU, product: Int4Product) => Plan
 }
 
-interface Plan {
+/** The program for a product, and how it is laid out. */
+export interface Plan {
   readonly program: ProgramMaker
   readonly defines: Defines
   /** For rows of the weight by rows of the input. */
@@ -212,12 +213,14 @@ function chooseTile(
   const { maxInvocations, maxWorkgroupStorage } = gpu.capabilities
   const { subgroup, shapes } = subgroupsOf(gpu, half)
   const itemBytes = half === 'f16' ? 2 : 4
-  for (const tile of tiles) {
+  const meant = tiles.findIndex(({ maxRows }) => rowsOf(x) <= maxRows)
+  // Where the GPU cannot take the tile that is meant, it may take those of fewer rows.
+  for (const tile of [...tiles.slice(meant), ...tiles.slice(0, meant).toReversed()]) {
     const { m, n, subgroupM, subgroupN } = tile
     const shape = shapes.find(
       ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
     )
-    if (!shape || rowsOf(x) > tile.maxRows) continue
+    if (!shape) continue
     const subgroups = (m / subgroupM) * (n / subgroupN)
     const threads = subgroups * subgroup
     if (threads > maxInvocations) continue
