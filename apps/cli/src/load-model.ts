@@ -1,24 +1,33 @@
 /** @file A Llama model in memory, quantized after loading where a config is given. */
 
-import { AoError, type FloatDType, type QuantizationConfig, type Tensor } from '@ao/base-tensor'
+import {
+  AoError,
+  type Device,
+  type FloatDType,
+  type QuantizationConfig,
+  type Tensor,
+} from '@ao/base-tensor'
 import { LlamaForCausalLM } from '@ao/llama'
 import { quantizeStateDict } from '@ao/quantize'
 import type { CheckpointFolder } from '@ao/safetensors'
+import { freeTensor } from './device.ts'
 import { usageError } from './errors.ts'
 import { FORMATS } from './formats.ts'
 import type { CommandContext } from './io.ts'
 import { createProgress } from './progress.ts'
 import { ascending, sqnr } from './sqnr.ts'
 
-/** Loads the model of `folder`, with progress on stderr. */
+/** Loads the model of `folder` to `device`, with progress on stderr. */
 export async function loadModel(
   folder: CheckpointFolder,
   dtype: FloatDType | undefined,
+  device: Device,
   context: CommandContext,
 ): Promise<LlamaForCausalLM> {
   const progress = createProgress('load', context.stderr)
   try {
     return await LlamaForCausalLM.fromPretrained(folder, {
+      device,
       formats: FORMATS,
       signal: context.signal,
       onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
@@ -37,15 +46,17 @@ export interface WeightError {
 }
 
 /**
- * Quantizes a model's weights in place, choosing them by name as `ao quantize` does for files.
+ * Quantizes a model's weights in place, on the device that they are on, choosing them by name as
+ * `ao quantize` does for files.
  *
- * @returns what each weight lost, worst first
+ * @param onQuantized - told of each weight, as it was and as it is
  */
 export async function quantizeModel(
   model: LlamaForCausalLM,
   config: QuantizationConfig,
   context: CommandContext,
-): Promise<WeightError[]> {
+  onQuantized?: (name: string, before: Tensor, after: Tensor) => Promise<void>,
+): Promise<void> {
   const progress = createProgress('quantize', context.stderr)
   try {
     const before = model.stateDict()
@@ -56,17 +67,35 @@ export async function quantizeModel(
       },
     })
     model.loadStateDict(stateDict)
-    const errors: WeightError[] = []
+    const kept = new Set(stateDict.values())
     for (const { name } of report.quantized) {
-      const error = await sqnr(before.get(name) as Tensor, stateDict.get(name) as Tensor)
-      errors.push({ name, sqnr: error })
+      const weight = before.get(name) as Tensor
+      await onQuantized?.(name, weight, stateDict.get(name) as Tensor)
+      if (!kept.has(weight)) freeTensor(weight)
     }
-    return errors.sort((a, b) => ascending(a.sqnr, b.sqnr))
   } catch (error) {
     throw asUnfit(error)
   } finally {
     progress.stop()
   }
+}
+
+/** {@link quantizeModel} that gives what each weight lost, worst first. */
+export async function quantizeAndMeasure(
+  model: LlamaForCausalLM,
+  config: QuantizationConfig,
+  context: CommandContext,
+): Promise<WeightError[]> {
+  const errors: WeightError[] = []
+  await quantizeModel(model, config, context, async (name, before, after) => {
+    errors.push({ name, sqnr: await sqnr(before, after) })
+  })
+  return errors.sort((a, b) => ascending(a.sqnr, b.sqnr))
+}
+
+/** Gives the memory of a model that is not used any more back to its device. */
+export function freeModel(model: LlamaForCausalLM): void {
+  for (const [, parameter] of model.namedParameters()) freeTensor(parameter)
 }
 
 /** A config that refuses a weight is one that does not fit the model, and no fault of the weight. */

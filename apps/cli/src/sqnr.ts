@@ -1,7 +1,8 @@
 /** @file How far two tensors are apart. */
 
-import { cast, hostFloat32, isTensorSubclass, type Tensor } from '@ao/base-tensor'
+import { cast, cpu, hostFloat32, inScope, isTensorSubclass, type Tensor } from '@ao/base-tensor'
 import { computeError } from '@ao/quantize'
+import { freeTensor } from './device.ts'
 
 /**
  * Signal to quantization noise ratio of what two tensors stand for, in dB: Infinity where they are equal
@@ -9,7 +10,7 @@ import { computeError } from '@ao/quantize'
  * finite make it meaningless.
  */
 export async function sqnr(reference: Tensor, other: Tensor): Promise<number> {
-  const [a, b] = [float32(reference), float32(other)]
+  const [a, b] = [await float32(reference), await float32(other)]
   if (equals(hostFloat32(a), hostFloat32(b))) return Infinity
   const db = await computeError(a, b)
   return Number.isNaN(db) ? -Infinity : db
@@ -20,8 +21,14 @@ export function ascending(a: number, b: number): number {
   return a < b ? -1 : Number(a > b)
 }
 
-function float32(tensor: Tensor): Tensor {
-  return isTensorSubclass(tensor) ? tensor.dequantize('float32') : cast(tensor, 'float32')
+/** What a tensor stands for, on the CPU; quantized ones are dequantized where they are. */
+async function float32(tensor: Tensor): Promise<Tensor> {
+  const plain = inScope(tensor.device, () =>
+    isTensorSubclass(tensor) ? tensor.dequantize('float32') : cast(tensor, 'float32'),
+  )
+  const here = await plain.to(cpu)
+  if (plain !== tensor) freeTensor(plain)
+  return here
 }
 
 function equals(a: Float32Array, b: Float32Array): boolean {

@@ -1,6 +1,7 @@
 /** @file Kernels of this package's ops for WebGPUDevice of @ao/kernels-webgpu. */
 
 import type { KernelSet } from '@ao/kernels-webgpu'
+import { webgpuKernels as nnKernels } from '@ao/nn/webgpu'
 import { attentionKernel } from './webgpu/attention.ts'
 import { argmaxKernel, tokenNllKernel, topKKernel } from './webgpu/choose.ts'
 import {
@@ -14,8 +15,12 @@ export { ATTENTION_TUNING } from './webgpu/attention.ts'
 export { CHOOSE_TUNING } from './webgpu/choose.ts'
 export { ADD_RMS_NORM_TUNING } from './webgpu/elementwise.ts'
 
-/** Kernels of the ops that @ao/llama defines. A model needs those of dense ops and of @ao/nn, too. */
+/**
+ * Kernels of the ops that @ao/llama and @ao/nn define: what a model needs besides the dense kernels of
+ * @ao/kernels-webgpu and those of its weights' formats.
+ */
 export const webgpuKernels: KernelSet = [
+  ...nnKernels,
   ...[attentionKernel, ropeKernel, ropeAppendKernel, siluMulKernel, addRmsNormKernel],
   ...[argmaxKernel, topKKernel, tokenNllKernel],
 ]

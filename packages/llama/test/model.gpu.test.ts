@@ -1,19 +1,19 @@
 import { cpu, fromFloat32, readFloat32, type Tensor } from '@ao/base-tensor'
 import { denseKernels, DeviceLostError, WebGPUDevice } from '@ao/kernels-webgpu'
-import { webgpuKernels as llamaKernels } from '@ao/llama/webgpu'
-import { webgpuKernels as nnKernels } from '@ao/nn/webgpu'
+import { webgpuKernels } from '@ao/llama/webgpu'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
+import { freeTensor } from '../src/free-tensor.ts'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import type { LoadOptions } from '../src/load.ts'
 import { perplexity } from '../src/perplexity.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 
-const kernels = [denseKernels, nnKernels, llamaKernels]
+const kernels = [denseKernels, webgpuKernels]
 const gpu = await testGPU()
 const CONFIG = { ...TINY, max_position_embeddings: 4096 }
 const folder = checkpointFolder(CONFIG, randomWeights(CONFIG))
-const IDS = [3, 36, 9, 1, 7]
+const IDS = [3, 36, 9]
 
 const SMALL = { ...CONFIG, num_hidden_layers: 1 }
 const small = checkpointFolder(SMALL, randomWeights(SMALL))
@@ -42,12 +42,12 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     ['float16', 1e-5],
     ['bfloat16', 1e-3],
   ] as const)('has the logits of the CPU in %s', async (dtype, budget) => {
-    const model = await load({ dtype, device })
-    const host = await load({ dtype })
+    const model = await load({ dtype, device }, small)
+    const host = await load({ dtype }, small)
     expect(model.device).toBe(device)
     expect(await nmse(model.forward(IDS), host.forward(IDS))).toBeLessThan(budget)
     const [cache, hostCache] = [model.createCache(2), host.createCache(2)]
-    for (const ids of [[3, 36, 9], [1], [7, 7], [2]]) {
+    for (const ids of [[3, 36, 9], [1], [7, 7, 1], [2]]) {
       expect(await nmse(model.forward(ids, cache), host.forward(ids, hostCache))).toBeLessThan(
         budget,
       )
@@ -91,16 +91,18 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     await readFloat32(model.forward(IDS, cache, 1))
     const soak = async (steps: number): Promise<void> => {
       for (let step = 0; step < steps; step++) {
-        await readFloat32(model.forward([step % 37], cache, 1))
+        freeTensor(model.forward([step % 37], cache, 1))
+        await device.flush()
         if (cache.length > 40) cache.truncate(5)
       }
+      await device.finish()
     }
     await soak(50)
     const { memory, submissions } = device
     await soak(2000)
     expect(device.submissions - submissions).toBe(2000)
     const total = ({ used, pooled } = device.memory): number => used + pooled
-    expect(total()).toBeLessThanOrEqual(total(memory))
+    expect(total()).toBe(total(memory))
   }, 300_000)
 
   it('generates with one submission for each token, and leaves nothing behind', async () => {
@@ -142,7 +144,7 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
   it('runs on two devices at once, one of them the user’s own', async () => {
     const adapter = (await (gpu as GPU).requestAdapter()) as GPUAdapter
     const own = await adapter.requestDevice()
-    const devices = [await open(), await WebGPUDevice.create({ device: own, kernels })]
+    const devices = [device, await WebGPUDevice.create({ device: own, kernels })]
     const models = await Promise.all(devices.map((each) => load({ device: each }, small)))
     const options = { maxNewTokens: 12, stopIds: [] }
     const texts = await Promise.all(models.map((model) => collect(model.generate(IDS, options))))
@@ -153,7 +155,7 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
         await fromFloat32(Float32Array.of(1), [1], 'float32').to(devices[1] as WebGPUDevice),
       ),
     ).rejects.toThrow('all tensors of embedding on one device')
-    for (const each of devices) each.destroy()
+    devices[1]?.destroy()
     const buffer = own.createBuffer({ size: 16, usage: 8 })
     own.queue.writeBuffer(buffer, 0, new Uint8Array(16)) // it is still there
     await own.queue.onSubmittedWorkDone()

@@ -11,8 +11,7 @@ import {
 } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
-import { webgpuKernels as llamaKernels } from '@ao/llama/webgpu'
-import { webgpuKernels as nnKernels } from '@ao/nn/webgpu'
+import { webgpuKernels } from '@ao/llama/webgpu'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import { addRmsNorm } from '../src/ops/add-rms-norm.ts'
@@ -23,7 +22,7 @@ import { rope } from '../src/ops/rope.ts'
 import { siluMul } from '../src/ops/silu-mul.ts'
 import { tokenNll } from '../src/ops/token-nll.ts'
 
-const kernels = [denseKernels, nnKernels, llamaKernels]
+const kernels = [denseKernels, webgpuKernels]
 const gpu = await testGPU()
 const validation = await validationGPU()
 const device = (gpu && (await WebGPUDevice.create({ gpu, kernels }))) as WebGPUDevice

@@ -21,6 +21,7 @@ export {
   type WeightFilter,
   type WeightTransformOptions,
 } from './quantize-state-dict.ts'
+export { checkFinite } from './quantize-weight.ts'
 export { isLinear, quantize_, type ModuleFilter, type QuantizeOptions } from './quantize.ts'
 export type {
   OnProgress,

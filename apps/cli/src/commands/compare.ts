@@ -1,8 +1,10 @@
 /** @file `ao compare`: how far two checkpoints are apart, tensor by tensor. */
 
+import { isTensorSubclass, type Device, type Tensor, type TensorSubclass } from '@ao/base-tensor'
 import type { Checkpoint } from '@ao/safetensors'
 import type { Command } from 'commander'
 import { checkKnown, describeTensor } from '../describe-tensor.ts'
+import { computeOn, deviceOption, withDevice, type DeviceName } from '../device.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { openModelSource } from '../model-source.ts'
@@ -24,8 +26,11 @@ export function addCompare(program: Command, run: Run): void {
     .description('Compare the tensors of two checkpoints, worst first')
     .argument('<a>', 'folder, .safetensors file or http(s) URL: the reference')
     .argument('<b>', 'the one to judge')
+    .addOption(deviceOption())
     .addHelpText('after', EXAMPLES)
-    .action((a: string, b: string) => run((context) => compare(a, b, context)))
+    .action((a: string, b: string, args: { readonly device: DeviceName }) =>
+      run((context) => withDevice(args.device, (device) => compare(a, b, device, context))),
+    )
 }
 
 /** A tensor that is in both. */
@@ -39,12 +44,17 @@ interface Row {
   readonly sqnr: number | undefined
 }
 
-async function compare(a: string, b: string, context: CommandContext): Promise<Report> {
+async function compare(
+  a: string,
+  b: string,
+  device: Device,
+  context: CommandContext,
+): Promise<Report> {
   const checkpointA = await (await openModelSource(a)).open()
   try {
     const checkpointB = await (await openModelSource(b)).open()
     try {
-      return await compareCheckpoints(checkpointA, checkpointB, context)
+      return await compareCheckpoints(checkpointA, checkpointB, device, context)
     } finally {
       await checkpointB.close()
     }
@@ -56,6 +66,7 @@ async function compare(a: string, b: string, context: CommandContext): Promise<R
 async function compareCheckpoints(
   a: Checkpoint,
   b: Checkpoint,
+  device: Device,
   context: CommandContext,
 ): Promise<Report> {
   const both = a.names.filter((name) => b.has(name))
@@ -67,7 +78,7 @@ async function compareCheckpoints(
     for (const name of both) {
       context.signal.throwIfAborted()
       progress.update(rows.length, both.length, name)
-      rows.push(await compareTensor(a, b, name))
+      rows.push(await compareTensor(a, b, name, device))
     }
   } finally {
     progress.stop()
@@ -98,7 +109,12 @@ async function compareCheckpoints(
   }
 }
 
-async function compareTensor(a: Checkpoint, b: Checkpoint, name: string): Promise<Row> {
+async function compareTensor(
+  a: Checkpoint,
+  b: Checkpoint,
+  name: string,
+  device: Device,
+): Promise<Row> {
   const [inA, inB] = [await describeTensor(a, name), await describeTensor(b, name)]
   const row = {
     ...{ name, formatA: inA.format, formatB: inB.format },
@@ -109,7 +125,14 @@ async function compareTensor(a: Checkpoint, b: Checkpoint, name: string): Promis
   const valueA = await a.read(name, { formats: FORMATS })
   const valueB = await b.read(name, { formats: FORMATS })
   const sameShape = valueA.shape.join() === valueB.shape.join()
-  return { ...row, sqnr: sameShape ? await sqnr(valueA, valueB) : undefined }
+  if (!sameShape) return { ...row, sqnr: undefined }
+  return { ...row, sqnr: await sqnr(await decoded(valueA, device), await decoded(valueB, device)) }
+}
+
+/** A plain tensor as it is; what a quantized one stands for, dequantized on `device`. */
+async function decoded(tensor: Tensor, device: Device): Promise<Tensor> {
+  if (!isTensorSubclass(tensor)) return tensor
+  return computeOn(device, tensor, (there) => (there as TensorSubclass).dequantize('float32'))
 }
 
 function table(rows: readonly Row[]): string {

@@ -1,12 +1,27 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
-import { cat, FormatError, type FloatDType, type Tensor } from '@ao/base-tensor'
+import {
+  cat,
+  cpu,
+  FormatError,
+  inScope,
+  type Device,
+  type FloatDType,
+  type Tensor,
+} from '@ao/base-tensor'
 import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
+import { deviceOption, freeTensor, withDevice, type DeviceName } from '../device.ts'
 import { usageError } from '../errors.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { loadModel, modelBytes, quantizeModel, type WeightError } from '../load-model.ts'
+import {
+  freeModel,
+  loadModel,
+  modelBytes,
+  quantizeAndMeasure,
+  type WeightError,
+} from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
 import { collect, FLOAT_DTYPES, integerFrom } from '../options.ts'
 import { formatBytes, formatDb, formatTable } from '../output.ts'
@@ -20,6 +35,7 @@ interface EvalArguments extends ConfigArguments {
   readonly maxTokensTotal?: number
   readonly config?: readonly string[]
   readonly dtype?: FloatDType
+  readonly device: DeviceName
 }
 
 const EXAMPLES = `
@@ -52,9 +68,10 @@ export function addEval(program: Command, run: Run): void {
     )
   addConfigOptions(command)
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
+    .addOption(deviceOption())
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
     .action((model: string, args: EvalArguments) =>
-      run((context) => evaluate(model, args, context)),
+      run((context) => withDevice(args.device, (device) => evaluate(model, args, device, context))),
     )
 }
 
@@ -74,6 +91,7 @@ interface Row {
 async function evaluate(
   source: string,
   args: EvalArguments,
+  device: Device,
   context: CommandContext,
 ): Promise<Report> {
   const titles = args.config ?? []
@@ -86,10 +104,10 @@ async function evaluate(
   const rows: Row[] = []
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {
-    const model = await loadModel(folder, args.dtype, context)
+    const model = await loadModel(folder, args.dtype, device, context)
     checkWindow(args.window, model.config.maxPositions)
     const ids = tokenizer.encode(text.trim()).concat(model.config.eosTokenIds.slice(0, 1))
-    const errors = config ? await quantizeModel(model, config, context) : []
+    const errors = config ? await quantizeAndMeasure(model, config, context) : []
     const title = titles[i - 1]
     const { logits, ...measured } = await measure(model, ids, title, args, context)
     rows.push({
@@ -100,6 +118,7 @@ async function evaluate(
       worstWeight: errors[0],
     })
     float ??= logits
+    freeModel(model)
   }
   return { json: { window: args.window, rows: rows.map(rowJson) }, text: () => table(rows) }
 }
@@ -131,7 +150,9 @@ async function measure(
   const recorded = {
     forward(input: readonly number[]): Tensor {
       const logits = model.forward(input)
-      if (kept.length === 0 || (kept.length + 1) * logits.numel <= KEPT_LOGITS) kept.push(logits)
+      // A copy: logits are freed when they are used.
+      if (kept.length === 0 || (kept.length + 1) * logits.numel <= KEPT_LOGITS)
+        kept.push(logits.clone())
       return logits
     },
   }
@@ -148,11 +169,20 @@ async function measure(
       perplexity: result.perplexity,
       tokens: result.tokens,
       tokensPerSecond: result.tokens / seconds,
-      logits: cat(kept, 0),
+      logits: await joined(kept),
     }
   } finally {
     progress.stop()
   }
+}
+
+/** Logits of several windows, on the CPU. */
+async function joined(windows: readonly Tensor[]): Promise<Tensor> {
+  const { device } = windows[0] as Tensor
+  const all = inScope(device, () => cat(windows, 0))
+  const here = await all.to(cpu)
+  if (here !== all) for (const logits of [all, ...windows]) freeTensor(logits)
+  return here
 }
 
 function rowJson(row: Row): unknown {

@@ -1,10 +1,11 @@
 /** @file `ao generate`: continues a text. */
 
-import type { FloatDType } from '@ao/base-tensor'
+import type { Device, FloatDType } from '@ao/base-tensor'
 import { loadTokenizer, type GenerateOptions, type Tokenizer } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
+import { deviceOption, withDevice, type DeviceName } from '../device.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { loadModel, quantizeModel } from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
@@ -19,6 +20,7 @@ interface GenerateArguments extends ConfigArguments {
   readonly seed: number
   readonly config?: string
   readonly dtype?: FloatDType
+  readonly device: DeviceName
 }
 
 const MAX_TOKENS = 64
@@ -27,7 +29,8 @@ const EXAMPLES = `
 Examples:
   ao generate ./stories-4m --prompt "Once upon a time"
   ao generate ./stories-4m-int8 --prompt "Tom had a dog" --temperature 0.8 --top-p 0.9 --seed 7
-  ao generate ./stories-4m --prompt "Lily" --config int8-dynamic --json`
+  ao generate ./stories-4m --prompt "Lily" --config int8-dynamic --json
+  ao generate ./stories-4m --prompt "Lily" --config int4 --device webgpu`
 
 export function addGenerate(program: Command, run: Run): void {
   const command = program
@@ -52,21 +55,23 @@ export function addGenerate(program: Command, run: Run): void {
     .option('--config <name|file>', 'quantize after loading')
   addConfigOptions(command)
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
+    .addOption(deviceOption())
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
     .action((model: string, args: GenerateArguments) =>
-      run((context) => generate(model, args, context)),
+      run((context) => withDevice(args.device, (device) => generate(model, args, device, context))),
     )
 }
 
 async function generate(
   source: string,
   args: GenerateArguments,
+  device: Device,
   context: CommandContext,
 ): Promise<Report> {
   const folder = await openModelFolder(source)
   const tokenizer = await loadTokenizer(folder)
   const config = args.config === undefined ? undefined : await readConfig(args.config, args)
-  const model = await loadModel(folder, args.dtype, context)
+  const model = await loadModel(folder, args.dtype, device, context)
   if (config) await quantizeModel(model, config, context)
   const promptIds = tokenizer.encode(args.prompt)
   const { text, ids, prefill, decode } = await stream(

@@ -1,11 +1,13 @@
 /** @file `ao quantize`: quantizes a checkpoint, tensor by tensor. */
 
-import type { FloatDType, Json } from '@ao/base-tensor'
-import { transformCheckpoint, type Checkpoint } from '@ao/safetensors'
+import { cpu, type Device, type FloatDType, type Json, type Tensor } from '@ao/base-tensor'
+import { checkFinite } from '@ao/quantize'
+import { transformCheckpoint, type Checkpoint, type TensorTransform } from '@ao/safetensors'
 import { directory } from '@ao/safetensors/node'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
+import { computeOn, deviceOption, withDevice, type DeviceName } from '../device.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { openModelSource, type ModelSource } from '../model-source.ts'
@@ -29,6 +31,7 @@ interface QuantizeArguments extends ConfigArguments {
   readonly exclude?: readonly string[]
   readonly lmHead?: boolean
   readonly dtype?: FloatDType
+  readonly device: DeviceName
   readonly shard?: Shard
   readonly dryRun?: boolean
   readonly force?: boolean
@@ -59,12 +62,13 @@ export function addQuantize(program: Command, run: Run): void {
     .option('--exclude <pattern>', 'leave these modules alone', collect)
     .option('--lm-head', 'quantize the output head, too')
     .addOption(new Option('--dtype <dtype>', 'cast weights before').choices(FLOAT_DTYPES))
+    .addOption(deviceOption())
     .option('--shard <i/n>', 'make the i-th of n parts of a sharded checkpoint only', parseShard)
     .option('--dry-run', 'show what would become of each tensor, and write nothing')
     .option('--force', 'write into a folder that holds something else; its weights are removed')
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
     .action((model: string, args: QuantizeArguments) =>
-      run((context) => quantize(model, args, context)),
+      run((context) => withDevice(args.device, (device) => quantize(model, args, device, context))),
     )
 }
 
@@ -79,6 +83,7 @@ function parseShard(text: string): Shard {
 async function quantize(
   source: string,
   args: QuantizeArguments,
+  device: Device,
   context: CommandContext,
 ): Promise<Report> {
   if (args.out === undefined && args.dryRun !== true) {
@@ -101,7 +106,7 @@ async function quantize(
     if (args.out === undefined || args.dryRun === true) return dryRun(plans)
     const keptModules = planner.keptModules(plans)
     const job: Job = {
-      ...{ model, checkpoint, planner, plans, out: args.out, shard: args.shard },
+      ...{ model, checkpoint, planner, plans, device, out: args.out, shard: args.shard },
       config: modelConfig && quantizedModelConfig(modelConfig, { ...options, keptModules }),
     }
     const output = await openOutputFolder(args.out, {
@@ -151,6 +156,7 @@ interface Job {
   readonly model: ModelSource
   readonly checkpoint: Checkpoint
   readonly planner: WeightPlanner
+  readonly device: Device
   readonly plans: readonly TensorPlan[]
   readonly out: string
   readonly shard: Shard | undefined
@@ -167,17 +173,12 @@ async function writeOutput(
   const progress = createProgress('quantize', context.stderr)
   const start = performance.now()
   try {
-    const { fileNames } = await transformCheckpoint(
-      job.checkpoint,
-      staging,
-      job.planner.transform,
-      {
-        formats: FORMATS,
-        signal: context.signal,
-        onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
-        ...(job.shard === undefined ? {} : { shard: job.shard }),
-      },
-    )
+    const { fileNames } = await transformCheckpoint(job.checkpoint, staging, transformOn(job), {
+      formats: FORMATS,
+      signal: context.signal,
+      onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
+      ...(job.shard === undefined ? {} : { shard: job.shard }),
+    })
     if (job.model.folder) await writeSideFiles(job.model.folder, staging, job.config)
     const files = (await staging.list()).sort()
     await output.commit()
@@ -187,6 +188,17 @@ async function writeOutput(
   } finally {
     progress.stop()
     await output.discard()
+  }
+}
+
+/** The planner's transform, with quantized weights made on the job's device. */
+function transformOn({ planner, plans, device }: Job): TensorTransform {
+  const kept = new Set(plans.filter(({ reason }) => reason !== undefined).map(({ name }) => name))
+  return async (name, tensor) => {
+    const here = (there: Tensor): Tensor => planner.transform(name, there)
+    if (tensor.device.name === 'meta' || device === cpu || kept.has(name)) return here(tensor)
+    await checkFinite(tensor, name)
+    return computeOn(device, tensor, here)
   }
 }
 
