@@ -16,7 +16,14 @@ import {
   type Int8FromHpOptions,
   type Int8Weight,
 } from '../src/index.ts'
-import { INT8_TUNING, int8Kernels, webgpuKernels } from '../src/webgpu.ts'
+import {
+  INT8_TUNING,
+  int8Kernels,
+  MATRIX_TUNING,
+  subgroupMatrices,
+  webgpuKernels,
+} from '../src/webgpu.ts'
+import eachAlone from './matrix-operations.wgsl'
 
 const gpu = await testGPU()
 const kernels = [denseKernels, webgpuKernels]
@@ -243,7 +250,7 @@ describe.skipIf(!device)('Int8Tensor on a GPU', () => {
 describe.skipIf(!device)('on less capable GPUs', () => {
   it('products come in parts, without subgroups and packed dot products', async () => {
     const capabilities = { subgroups: false, packedDot: false, maxBindingSize: 128 * 256 }
-    const tiles = int8Kernels({ largeTile: INT8_TUNING.smallTile })
+    const tiles = int8Kernels({ tuning: { largeTile: INT8_TUNING.smallTile } })
     const own = [denseKernels, tiles]
     const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own, capabilities })
     const weight = quantized([600, 128], ASYMMETRIC_ROW)
@@ -257,13 +264,44 @@ describe.skipIf(!device)('on less capable GPUs', () => {
   })
 })
 
+const I8 = { componentType: 'i8', resultComponentType: 'i32', M: 16, N: 16, K: 32 }
+const F16 = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }
+const MATRICES = { subgroupMatrices: [I8, F16], minSubgroupSize: 32, maxSubgroupSize: 32 }
+const ALONE = { ...MATRICES, minSubgroupSize: 1, maxSubgroupSize: 1 }
+
+describe.skipIf(!device)('matrices of subgroups', () => {
+  it('multiply whole tiles, here by threads that do alone what a subgroup does', async () => {
+    const small = { partM: 1, partN: 2, subgroupsM: 2, subgroupsN: 1, half: 'f32' } as const
+    const own = [denseKernels, int8Kernels({ methods: subgroupMatrices(small, eachAlone) })]
+    const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own, capabilities: ALONE })
+    const weight = quantized([64, 64], ASYMMETRIC_ROW)
+    const codes = [numbers([40, 64]), weight, numbers([64]), PER_ROW, 'float32'] as const
+    await expectReference(on, dynamicLinear, [...codes])
+    const halves = [numbers([40, 64], 'float16'), weight, numbers([64], 'float16')] as const
+    await expectReference(on, weightOnlyLinear, [...halves])
+    const there = await Promise.all([halves[0], ...weight].map((part) => (part as Tensor).to(on)))
+    const [x, ...parts] = there as [Tensor, Tensor, Tensor, Tensor]
+    const variants = [
+      ...on.explain(dynamicLinear, [x, parts, undefined, PER_ROW, 'float32']),
+      ...on.explain(weightOnlyLinear, [x, parts, undefined]),
+    ].map(({ variant }) => variant)
+    expect(variants).toContain('matrices of symmetric codes')
+    expect(variants).toContain('matrices of float16')
+    on.destroy()
+  })
+})
+
 const nothing = await validationGPU()
 
 // Nothing runs there, but all that GPUs of today offer compiles.
 describe.skipIf(!nothing)('programs for all features', () => {
   it.each(['float32', ...SHORT] as const)('compile for %s', async (dtype) => {
-    const on = await WebGPUDevice.create({ gpu: nothing as GPU, kernels })
-    const weight: Int8Weight = quantized([64, 256], ROW)
+    const less = { ...MATRIX_TUNING, partN: 2 } // for 16 KiB of shared memory
+    const methods = [...subgroupMatrices(), ...subgroupMatrices(less)]
+    const all = [denseKernels, int8Kernels({ methods })]
+    const options = { gpu: nothing as GPU, kernels: all, capabilities: MATRICES }
+    const on = await WebGPUDevice.create(options)
+    const weight: Int8Weight = quantized([128, 256], ROW)
     const groups: Int8Weight = quantized([64, 256], { granularity: PerGroup(32) })
     const there = async (parts: Int8Weight): Promise<Int8Weight> =>
       (await Promise.all(parts.map((part) => (part as Tensor).to(on)))) as never
@@ -275,6 +313,15 @@ describe.skipIf(!nothing)('programs for all features', () => {
       dynamicLinear(x, rows, undefined, PER_ROW, dtype)
       dynamicLinear(x, rows, undefined, PER_ROW_ASYMMETRIC, dtype)
     }
+    const x = await numbers([128, 256], dtype).to(on)
+    const of = (explained: readonly { variant: string }[]): string | undefined =>
+      explained.find(({ variant }) => variant.startsWith('matrices'))?.variant
+    expect(of(on.explain(dynamicLinear, [x, rows, undefined, PER_ROW, dtype]))).toBe(
+      'matrices of symmetric codes',
+    )
+    expect(of(on.explain(weightOnlyLinear, [x, rows, undefined]))).toBe(
+      dtype === 'float16' ? 'matrices of float16' : undefined,
+    )
     await on.finish()
     on.destroy()
   })

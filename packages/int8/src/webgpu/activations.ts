@@ -1,6 +1,7 @@
 /** @file Codes of activations, on their way to a product. */
 
 import {
+  itemSize,
   promote,
   ShapeError,
   ValueError,
@@ -15,11 +16,13 @@ import { fail } from '../errors.ts'
 import type { Int8ActivationQparams } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import source from './activations.wgsl'
-import { tokenCount, type Tokens } from './products.ts'
-import { INT8_TUNING } from './tuning.ts'
+import { tokenCount, type Method, type Tokens } from './products.ts'
 import { elementDefines, rangeOf, rowParts } from './weight.ts'
 
 const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
+
+/** Of the workgroup of a token. */
+const THREADS = 256
 
 /** As in `quantize.ts`: float32's eps, for all dtypes. */
 const SMALLEST_SCALE = 2 ** -23
@@ -33,18 +36,20 @@ export interface QuantizedTokens {
 /**
  * Quantizes each token.
  *
- * @param known - scales and zero points; chosen from the values unless given
+ * @param known - scales and zero points; chosen from the values where undefined
  */
 export function quantizeTokens(
   gpu: GPU,
   input: Tensor,
   activation: QuantizeTensorToInt8Kwargs,
-  known?: Int8ActivationQparams,
+  known: Int8ActivationQparams | undefined,
+  { tokensAtOnce = 1 }: Method,
 ): QuantizedTokens {
   const count = tokenCount(input)
   const k = input.shape.at(-1) as number
   const x = gpu.dense(input)
-  const codes = gpu.empty([count, Math.ceil(k / 16) * 4], 'int32')
+  const rows = Math.ceil(count / tokensAtOnce) * tokensAtOnce
+  const codes = gpu.empty([rows, Math.ceil(k / 16) * 4], 'int32')
   const qparams = gpu.empty([count, 4], 'float32')
   const isPerTensor = activation.granularity.type === 'PerTensor'
   const [scale, zeroPoint] = known ?? (isPerTensor ? chosenForAll(x, activation) : [])
@@ -52,7 +57,7 @@ export function quantizeTokens(
   const [scales, zeros] = [scale && gpu.dense(scale), zeroPoint && gpu.dense(zeroPoint)]
   const scaleDtype = (scale?.dtype ?? 'float32') as FloatDType
   const defines = {
-    THREADS: INT8_TUNING.activations.threads,
+    THREADS,
     KNOWN: scales !== undefined,
     ...elementDefines('IN', x),
     ...(scales && elementDefines('SCALE', scales)),
@@ -63,20 +68,20 @@ export function quantizeTokens(
       PRODUCT: promote(x.dtype, scaleDtype) as FloatDType,
     }),
   }
-  const rowBytes = x.nbytes / count
-  for (const rows of rowParts(gpu, count, rowBytes)) {
+  const rowBytes = k * itemSize(x.dtype)
+  for (const part of rowParts(gpu, count, rowBytes)) {
     gpu.dispatch(program(defines), {
       bind: [
-        rangeOf(x, rows, rowBytes),
+        rangeOf(x, part, rowBytes),
         codes,
         qparams,
         ...(scales ? [scales, zeros ?? scales] : []),
       ],
       params: [
         ...ruleParams(boundsOf(activation), SMALLEST_SCALE),
-        ...[rows.first, rows.count, k, (scales?.numel ?? 1) > 1 ? 1 : 0],
+        ...[part.first, part.count, k, (scales?.numel ?? 1) > 1 ? 1 : 0],
       ],
-      workgroups: grid(rows.count),
+      workgroups: grid(part.count),
     })
   }
   return { tokens: { x: codes, qparams, count }, scaleDtype }

@@ -13,23 +13,39 @@ import {
 import type { Int8Weight } from '../products.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import { quantizeTokens } from './activations.ts'
-import { methods, multiply, tokenCount, type Method } from './products.ts'
+import { methods, multiply, tokenCount, type Method, type Problem } from './products.ts'
 import { INT8_TUNING, type Int8Tuning } from './tuning.ts'
 import { takesWeight, TAKES } from './weight.ts'
 
+type Bias = Tensor | undefined
+type Activation = QuantizeTensorToInt8Kwargs
+
 /** The variants of an op: one for each method. */
 function byMethods<Rest extends readonly unknown[]>(
-  tuning: Int8Tuning,
+  all: readonly Method[],
+  activationOf: (...rest: Rest) => Activation | undefined,
   run: (gpu: GPU, method: Method, x: Tensor, weight: Int8Weight, ...rest: Rest) => Tensor,
 ): Parameters<typeof kernel<[Tensor, Int8Weight, ...Rest], Tensor>>[1] {
-  return methods(tuning).map((method) => ({
+  return all.map((method) => ({
     name: method.name,
     when: `${method.when}; ${TAKES}`,
-    fits: (gpu: GPU, ...[x, weight]: [Tensor, Int8Weight, ...Rest]) =>
-      isFloatDType(x.dtype) && takesWeight(weight) && method.fits(gpu, tokenCount(x), weight),
+    fits: (gpu: GPU, ...[x, weight, ...rest]: [Tensor, Int8Weight, ...Rest]) =>
+      isFloatDType(x.dtype) &&
+      takesWeight(weight) &&
+      method.fits(gpu.capabilities, problemOf(x, weight, activationOf(...rest))),
     run: (gpu: GPU, x: Tensor, weight: Int8Weight, ...rest: Rest) =>
       gpu.scope(() => run(gpu, method, x, weight, ...rest)),
   }))
+}
+
+function problemOf(
+  x: Tensor,
+  [qdata, scale]: Int8Weight,
+  activation: Activation | undefined,
+): Problem {
+  const [n, k] = qdata.shape as [number, number]
+  const group = k / (scale.shape[1] as number)
+  return { m: tokenCount(x), n, k, group, dtype: x.dtype, activation }
 }
 
 function multiplyNumbers(
@@ -37,7 +53,7 @@ function multiplyNumbers(
   method: Method,
   x: Tensor,
   weight: Int8Weight,
-  bias: Tensor | undefined,
+  bias: Bias,
 ): Tensor {
   const outDtype = x.dtype as FloatDType
   return multiply(gpu, method, {
@@ -55,13 +71,13 @@ function multiplyCodes(
   method: Method,
   x: Tensor,
   weight: Int8Weight,
-  bias: Tensor | undefined,
-  activation: QuantizeTensorToInt8Kwargs,
+  bias: Bias,
+  activation: Activation,
   outDtype: FloatDType,
   known?: Int8ActivationQparams,
 ): Tensor {
   const shape = linearShape(x, weight[0])
-  const { tokens, scaleDtype } = quantizeTokens(gpu, x, activation, known)
+  const { tokens, scaleDtype } = quantizeTokens(gpu, x, activation, known, method)
   return multiply(gpu, method, {
     ...{ tokens, weight, bias, outDtype, shape },
     roundings: {
@@ -77,19 +93,34 @@ function multiplyCodes(
 /** Kernels of this package's ops, and of those that quantize a weight on the GPU. */
 export const webgpuKernels: KernelSet = /* @__PURE__ */ int8Kernels()
 
-/** {@link webgpuKernels} with some sizes replaced, to measure others. */
+/** What {@link int8Kernels} can do otherwise. */
+export interface Int8KernelOptions {
+  /** Sizes to replace. */
+  readonly tuning?: Partial<Int8Tuning>
+  /** Methods to try first, such as {@link subgroupMatrices}. */
+  readonly methods?: readonly Method[]
+}
+
+/** {@link webgpuKernels} with other sizes, or more methods. */
 /* @__NO_SIDE_EFFECTS__ */
-export function int8Kernels(options: Partial<Int8Tuning> = {}): KernelSet {
-  const tuning = { ...INT8_TUNING, ...options }
+export function int8Kernels(options: Int8KernelOptions = {}): KernelSet {
+  const all = [...(options.methods ?? []), ...methods({ ...INT8_TUNING, ...options.tuning })]
+  const ofNumbers = byMethods<[Bias]>(all, () => undefined, multiplyNumbers)
   return [
     ...affineKernels,
-    kernel(weightOnlyLinear, byMethods(tuning, multiplyNumbers)),
-    kernel(groupwiseLinear, byMethods(tuning, multiplyNumbers)),
-    kernel(dynamicLinear, byMethods(tuning, multiplyCodes)),
+    kernel(weightOnlyLinear, ofNumbers),
+    kernel(groupwiseLinear, ofNumbers),
+    kernel(
+      dynamicLinear,
+      byMethods<[Bias, Activation, FloatDType]>(all, (_bias, kwargs) => kwargs, multiplyCodes),
+    ),
     kernel(
       staticLinear,
-      byMethods(tuning, (gpu, method, x, weight, bias, activation, qparams, outDtype) =>
-        multiplyCodes(gpu, method, x, weight, bias, activation, outDtype, qparams),
+      byMethods<[Bias, Activation, Int8ActivationQparams, FloatDType]>(
+        all,
+        (_bias, kwargs) => kwargs,
+        (gpu, method, x, weight, bias, kwargs, qparams, outDtype) =>
+          multiplyCodes(gpu, method, x, weight, bias, kwargs, outDtype, qparams),
       ),
     ),
   ]

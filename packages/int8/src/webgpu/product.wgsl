@@ -1,20 +1,8 @@
 // What products of activations (M, K) and int8 weights (N, K) have in common: what they bind, how they
 // read a weight, and what becomes of a sum. With CODES, activations are int8, too. The defines K and GROUP
 // are numbers, or `params.k` and `params.group`.
-#if CODES
-@group(0) @binding(0) var<storage, read> x: array<vec4u>;
-#else
-#if FOURS
-@group(0) @binding(0) var<storage, read> x: array<vec4<$T>>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<$T>;
-#endif
-#endif
-#if SIXTEENS
-@group(0) @binding(1) var<storage, read> weight: array<vec4u>;
-#else
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-#endif
+@group(0) @binding(0) var<storage, read> x: array<$X>;
+@group(0) @binding(1) var<storage, read> weight: array<$W>;
 @group(0) @binding(2) var<storage, read> scales: array<u32>;
 @group(0) @binding(3) var<storage, read> zeros: array<u32>;
 @group(0) @binding(4) var<storage, read> bias: array<u32>;

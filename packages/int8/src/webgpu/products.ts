@@ -5,6 +5,7 @@ import {
   floatOutput,
   grid,
   wgsl,
+  type Capabilities,
   type Defines,
   type GPU,
   type Program,
@@ -12,11 +13,19 @@ import {
 } from '@ao/kernels-webgpu'
 import { arithmeticWgsl, roundingDefines } from '@ao/quant-primitives/webgpu'
 import type { Int8Weight } from '../products.ts'
+import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import gemvSource from './gemv.wgsl'
 import productSource from './product.wgsl'
 import tileSource from './tile.wgsl'
 import type { Int8Tuning, TileTuning } from './tuning.ts'
-import { boundWeight, elementDefines, rangeOf, rowParts, type BoundWeight } from './weight.ts'
+import {
+  boundWeight,
+  elementDefines,
+  rangeOf,
+  rowParts,
+  type BoundWeight,
+  type Rows,
+} from './weight.ts'
 
 const gemvProgram = /* @__PURE__ */ wgsl('int8Gemv', arithmeticWgsl + productSource + gemvSource)
 const tileProgram = /* @__PURE__ */ wgsl('int8Tile', arithmeticWgsl + productSource + tileSource)
@@ -43,13 +52,28 @@ export interface Product {
   readonly isAsymmetric?: boolean
 }
 
-/** One way to multiply, for `m` tokens. */
+/** What is known of a product before it is computed. */
+export interface Problem {
+  /** Tokens, and sizes of the weight. */
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  /** Codes along K that share a scale. */
+  readonly group: number
+  readonly dtype: string
+  /** How the input is quantized; it is not in products of numbers. */
+  readonly activation: QuantizeTensorToInt8Kwargs | undefined
+}
+
+/** One way to multiply. */
 export interface Method {
   readonly name: string
   readonly when: string
-  fits(gpu: GPU, m: number, weight: Int8Weight): boolean
+  /** Rows of codes are a multiple of this, the last ones with any content; 1 unless given. */
+  readonly tokensAtOnce?: number
+  fits(capabilities: Capabilities, problem: Problem): boolean
   /** The program, and its workgroups for tokens and rows of the weight. */
-  plan(m: number, weight: BoundWeight, defines: Defines): Plan
+  plan(capabilities: Capabilities, m: number, weight: BoundWeight, defines: Defines): Plan
 }
 
 interface Plan {
@@ -63,23 +87,21 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
   const weight = boundWeight(gpu, product.weight)
   const bias = product.bias && gpu.dense(product.bias)
   return floatOutput(gpu, shape, outDtype, (out) => {
-    const plan = method.plan(tokens.count, weight, {
+    const plan = method.plan(gpu.capabilities, tokens.count, weight, {
       ...weight.defines,
-      SIXTEENS: weight.k % 16 === 0,
       ...(bias && elementDefines('BIAS', bias)),
       ...roundingDefines({ ...product.roundings, OUT: outDtype }),
-      T: wgslFloat(tokens.x),
+      ...typesOf(tokens, weight.k),
       OUT: wgslFloat(out),
-      CODES: tokens.qparams !== undefined,
       ASYMMETRIC: product.isAsymmetric ?? false,
       PACKED_DOT: gpu.capabilities.packedDot,
     })
     const { n, k, codes, scales, zeros = scales, scaleRows, group } = weight
-    const tokenBytes = tokens.x.nbytes / tokens.count
+    const tokenBytes = (tokens.x.shape.at(-1) as number) * itemSize(tokens.x.dtype)
     const outBytes = n * itemSize(out.dtype)
     for (const some of rowParts(gpu, tokens.count, Math.max(tokenBytes, outBytes))) {
       for (const rows of rowParts(gpu, n, k)) {
-        const x = rangeOf(tokens.x, some, tokenBytes)
+        const x = rangeOf(tokens.x, padded(some, method), tokenBytes)
         const y = rangeOf(out, some, outBytes)
         const bind = [x, rangeOf(codes, rows, k), scales, zeros, bias ?? scales, y]
         gpu.dispatch(plan.program, {
@@ -90,6 +112,19 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
       }
     }
   })
+}
+
+/** How programs see tokens and weights, unless they need it otherwise. */
+function typesOf({ x, qparams }: Tokens, k: number): Defines {
+  const T = wgslFloat(x)
+  const CODES = qparams !== undefined
+  const SIXTEENS = CODES && k % 16 === 0
+  const X = CODES ? 'vec4u' : k % 4 === 0 ? `vec4<${T}>` : T
+  return { CODES, SIXTEENS, X, W: SIXTEENS ? 'vec4u' : 'u32' }
+}
+
+function padded({ first, count }: Rows, { tokensAtOnce = 1 }: Method): Rows {
+  return { first, count: Math.ceil(count / tokensAtOnce) * tokensAtOnce }
 }
 
 const wgslFloat = ({ dtype }: Tensor): string => (dtype === 'float16' ? 'f16' : 'f32')
@@ -103,17 +138,16 @@ function gemv({ threads, mostTokens }: Int8Tuning['gemv'], subgroups: boolean): 
   return {
     name: subgroups ? 'gemv, subgroups' : 'gemv',
     when: `up to ${mostTokens} tokens, K and groups of 16s${subgroups ? ', subgroups' : ''}`,
-    fits: ({ capabilities }, m, [{ shape }, scale]) => {
-      const [, k] = shape as [number, number]
-      const group = k / (scale.shape[1] as number)
-      return m <= mostTokens && group % 16 === 0 && (!subgroups || capabilities.subgroups)
-    },
-    plan: (m, { k, group }, defines) => {
+    fits: (capabilities, { m, group }) =>
+      m <= mostTokens && group % 16 === 0 && (!subgroups || capabilities.subgroups),
+    plan: (_capabilities, m, { k, group }, defines) => {
       const { GROUPS, CODES, ASYMMETRIC, ZERO = false } = defines
       const tokens = m <= 1 ? 1 : 2 ** Math.ceil(Math.log2(m))
       return {
         program: gemvProgram({
           ...defines,
+          SIXTEENS: true,
+          W: 'vec4u',
           K: `${k}u`,
           GROUP: `${group}u`,
           THREADS: threads,
@@ -136,13 +170,12 @@ function tile(name: string, mostTokens: number, tuning: TileTuning): Method {
   return {
     name,
     when: mostTokens === Infinity ? 'always' : `up to ${mostTokens} tokens`,
-    fits: (_gpu, m) => m <= mostTokens,
-    plan: (_m, _weight, defines) => ({
+    fits: (_capabilities, { m }) => m <= mostTokens,
+    plan: (_capabilities, _m, _weight, defines) => ({
       program: tileProgram({
         ...defines,
         K: 'params.k',
         GROUP: 'params.group',
-        SIXTEENS: Boolean(defines.CODES && defines.SIXTEENS),
         TILE_M: tokens,
         TILE_N: rows,
         TILE_K: depth,

@@ -18,8 +18,6 @@ export interface Int8Tuning {
   /** Up to 32 tokens. */
   readonly smallTile: TileTuning
   readonly largeTile: TileTuning
-  /** Threads that quantize a token. */
-  readonly activations: { readonly threads: number }
 }
 
 /**
@@ -31,5 +29,4 @@ export const INT8_TUNING: Int8Tuning = {
   gemv: { threads: 64, mostTokens: 8 },
   smallTile: { tokens: 32, rows: 64, depth: 16, threadTokens: 4, threadRows: 4 },
   largeTile: { tokens: 64, rows: 64, depth: 16, threadTokens: 4, threadRows: 8 },
-  activations: { threads: 256 },
 }
