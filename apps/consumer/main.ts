@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { prepareEnvironment } from '@ao/webgpu-driver'
-import { stopAll } from './harness/command.ts'
+import { CommandError, stopAll } from './harness/command.ts'
 import { publishAll } from './harness/publish.ts'
 import { startRegistry } from './harness/registry.ts'
 import { outcomeText, time } from './harness/report.ts'
@@ -37,17 +37,25 @@ const start = performance.now()
 const seconds = (): number => (performance.now() - start) / 1000
 for (const folder of ['registry', 'tmp']) await mkdir(join(scratch, folder))
 const registry = await startRegistry(join(scratch, 'registry'))
-const packages = await publishAll(scratch, registry)
-const versions = [...new Set(packages.map(({ version }) => version))].join(', ')
-console.log(`${packages.length} packages released as ${versions}:${time(seconds())}\n`)
-
-const failed: string[] = []
-const scenarios = SCENARIOS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
-await runScenarios(scenarios, { scratch, registry, packages }, (outcome) => {
-  console.log(outcomeText(outcome))
-  if (outcome.failure) failed.push(outcome.name)
+const failed = await runAll().catch((error: unknown) => {
+  console.error(error instanceof CommandError ? error.message : error)
+  return ['release']
 })
 registry.close()
-const verdict = failed.length > 0 ? `Scenarios that fail: ${failed.join(', ')}.` : 'All pass.'
+const verdict = failed.length > 0 ? `What fails: ${failed.join(', ')}.` : 'All pass.'
 console.log(`\n${verdict} Done in ${seconds().toFixed(0)} s.`)
 process.exit(failed.length > 0 ? 1 : 0)
+
+/** Releases the packages and runs the scenarios; gives the names of those that fail. */
+async function runAll(): Promise<string[]> {
+  const packages = await publishAll(scratch, registry)
+  const versions = [...new Set(packages.map(({ version }) => version))].join(', ')
+  console.log(`${packages.length} packages released as ${versions}:${time(seconds())}\n`)
+  const scenarios = SCENARIOS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+  const failed: string[] = []
+  await runScenarios(scenarios, { scratch, registry, packages }, (outcome) => {
+    console.log(outcomeText(outcome))
+    if (outcome.failure) failed.push(outcome.name)
+  })
+  return failed
+}

@@ -83,10 +83,19 @@ export function withoutProvenance(copy) {
   }
 }
 
-/** The environment of a command in a copy: tools of the workspace are on the path. */
+// What `npm run` tells commands about the folder that it ran in.
+const OF_NPM_RUN =
+  /^(INIT_CWD|npm_(package|lifecycle)_.*|npm_(command|execpath|node_execpath)|npm_config_(local_prefix|prefix|global_prefix|cache|user_agent))$/
+
+/** The environment of a command in another folder, whichever way this process was started. */
+export function environment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_NPM_RUN.test(name)))
+}
+
+/** The same, with the workspace's tools on the path. */
 export function toolsOnPath() {
   const path = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
-  return { ...process.env, PATH: path }
+  return { ...environment(), PATH: path }
 }
 
 /**

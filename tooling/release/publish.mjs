@@ -3,8 +3,9 @@
  * package first learns which repository it is built from: npm compares that with the workflow's own
  * statement, and refuses provenance where they differ. A fork thus publishes as itself.
  */
+import { spawnSync } from 'node:child_process'
 import { relative } from 'node:path'
-import { readManifest, releasedPackages, runIn, writeManifest } from './copy.mjs'
+import { readManifest, releasedPackages, toolsOnPath, writeManifest } from './copy.mjs'
 
 const { GITHUB_REPOSITORY: repository, GITHUB_SERVER_URL: server = 'https://github.com' } =
   process.env
@@ -16,4 +17,6 @@ if (repository) {
     writeManifest(folder, { ...readManifest(folder), repository: { type: 'git', url, directory } })
   }
 }
-console.log(runIn(root, 'changeset', ['publish']))
+const shell = process.platform === 'win32'
+const options = { env: { ...process.env, PATH: toolsOnPath().PATH }, stdio: 'inherit', shell }
+process.exitCode = spawnSync('changeset', ['publish'], options).status ?? 1

@@ -3,15 +3,12 @@ import { existsSync, readdirSync } from 'node:fs'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { environment } from '../../../tooling/release/copy.mjs'
 import { run } from './command.ts'
 import { npmrc, type Registry } from './registry.ts'
 
 const YARN = 'yarn@1.22.22'
 const sources = fileURLToPath(new URL('../scenarios/', import.meta.url))
-
-// What `npm run` tells commands about the folder that it ran in.
-const OF_THE_WORKSPACE =
-  /^(INIT_CWD|npm_(package|lifecycle)_.*|npm_(command|execpath|node_execpath)|npm_config_(local_prefix|prefix|global_prefix|cache|user_agent))$/
 
 export class App {
   readonly folder: string
@@ -21,11 +18,12 @@ export class App {
   private constructor(folder: string, scratch: string) {
     this.folder = folder
     this.#scratch = scratch
-    const inherited = Object.entries(process.env).filter(([name]) => !OF_THE_WORKSPACE.test(name))
     this.#env = {
-      ...Object.fromEntries(inherited),
+      ...environment(),
       TMPDIR: join(scratch, 'tmp'),
       npm_config_cache: join(scratch, 'npm-cache'),
+      // Else yarn asks of every folder above which version it should be.
+      SKIP_YARN_COREPACK_CHECK: '1',
       npm_config_audit: 'false',
       npm_config_fund: 'false',
       npm_config_update_notifier: 'false',

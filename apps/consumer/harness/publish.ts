@@ -36,13 +36,16 @@ export async function publishAll(folder: string, registry: Registry): Promise<Pu
   copyRepository(copy)
   runIn(copy, 'changeset', ['version'])
   withoutProvenance(copy)
-  await writeFile(join(copy, '.npmrc'), npmrc(registry))
+  const userconfig = join(folder, 'publish.npmrc')
+  await writeFile(userconfig, npmrc(registry))
   const env = {
     ...toolsOnPath(),
     GITHUB_REPOSITORY: REPOSITORY,
     // Both, so that nothing can be published anywhere else.
     [`npm_config_${SCOPE}:registry`]: registry.url,
     npm_config_registry: registry.url,
+    // In place of the user's, who may well be logged in to somewhere.
+    npm_config_userconfig: userconfig,
     npm_config_cache: join(folder, 'npm-cache'),
   }
   await run(process.execPath, ['tooling/release/publish.mjs'], { folder: copy, env })

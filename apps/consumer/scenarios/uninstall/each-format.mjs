@@ -1,5 +1,4 @@
-/** @file Imports every entry that is named, and uses every format that is installed. */
-import { existsSync } from 'node:fs'
+/** @file Imports every entry that is named, and uses every format found there, one line each. */
 import { tensor } from '@ao/base-tensor'
 import { Linear, Sequential } from '@ao/nn'
 import { Int4WeightOnlyConfig, quantize_ } from '@ao/quantize'
@@ -7,24 +6,37 @@ import { flattenTensorStateDict } from '@ao/safetensors'
 
 const int4 = (packingFormat) => new Int4WeightOnlyConfig({ groupSize: 32, packingFormat })
 const CONFIGS = {
-  '@ao/int4': ({ Int4Tensor }) => int4(Int4Tensor),
-  '@ao/int4-plain-int32': ({ Int4PlainInt32Tensor }) => int4(Int4PlainInt32Tensor),
-  '@ao/int4-preshuffled': ({ Int4PreshuffledTensor }) => int4(Int4PreshuffledTensor),
-  '@ao/int4-tile-packed-to-4d': ({ Int4TilePackedTo4dTensor }) => int4(Int4TilePackedTo4dTensor),
-  '@ao/int8': ({ Int8WeightOnlyConfig }) => new Int8WeightOnlyConfig(),
+  Int4Tensor: int4,
+  Int4PlainInt32Tensor: int4,
+  Int4PreshuffledTensor: int4,
+  Int4TilePackedTo4dTensor: int4,
+  Int8Tensor: (_, { Int8WeightOnlyConfig }) => new Int8WeightOnlyConfig(),
 }
 
-for (const entry of process.argv.slice(2)) await import(entry)
+for (const entry of process.argv.slice(2)) {
+  const exports = await import(entry)
+  for (const format of Object.values(exports).filter(isFormat)) {
+    const config = CONFIGS[format.formatName]
+    if (!config) throw new Error(`Expected a config for ${format.formatName} in each-format.mjs.`)
+    await use(config(format, exports))
+    console.log(entry, format.formatName)
+  }
+}
 
-const ones = (rows, columns) =>
-  tensor(new Float32Array(rows * columns).fill(1), { shape: [rows, columns], dtype: 'bfloat16' })
-const used = []
-for (const [name, config] of Object.entries(CONFIGS)) {
-  if (!existsSync(`node_modules/${name}`)) continue
+function isFormat(value) {
+  return typeof value === 'function' && Boolean(value.formatName)
+}
+
+/** Quantizes a model, runs it, and makes of it what a file holds. */
+async function use(config) {
   const model = new Sequential(new Linear(ones(64, 1024)))
-  const { quantized } = await quantize_(model, config(await import(name)))
+  const { quantized } = await quantize_(model, config)
+  if (quantized.length !== 1) throw new Error('Expected a weight to be quantized.')
   model.forward(ones(1, 1024))
   flattenTensorStateDict(model.stateDict())
-  used.push(quantized[0].format)
 }
-console.log(used.join(', '))
+
+function ones(rows, columns) {
+  const values = new Float32Array(rows * columns).fill(1)
+  return tensor(values, { shape: [rows, columns], dtype: 'bfloat16' })
+}
