@@ -200,7 +200,7 @@ export async function readFloat32(tensor: Tensor): Promise<Float32Array> {
  * A dense CPU tensor from numbers.
  *
  * @param values - row-major; nested arrays give the shape when `shape` is left out
- * @param dtype - float32 unless given; numbers round to it
+ * @param options - the shape, and the dtype to which numbers round: float32 unless given
  */
 export function tensor(
   values: Float32Array | NestedNumbers,

@@ -17,6 +17,7 @@ export interface Storage {
   readonly length: number
 }
 
+/** Where tensors lie, and what runs ops on them: the CPU, a GPU, or `meta`, which has shapes only. */
 export interface Device {
   /** A short name for messages: `cpu`, `meta`, `webgpu`. */
   readonly name: string

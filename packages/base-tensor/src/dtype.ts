@@ -28,11 +28,13 @@ export type StoredDType =
 export type LogicalDType = `int${SubByteBits}` | `uint${SubByteBits}`
 type SubByteBits = 1 | 2 | 3 | 4 | 5 | 6 | 7
 
+/** All dtypes: those that tensors are stored in, and those that name a range of codes. */
 export type DType = StoredDType | LogicalDType
 
 /** The floating dtypes that arithmetic runs in; each operation rounds its result to one of them. */
 export type FloatDType = 'float32' | 'float16' | 'bfloat16'
 
+/** The float8 dtypes: 4 bits of exponent and 3 of mantissa without infinities, or 5 and 2. */
 export type Float8DType = 'float8_e4m3fn' | 'float8_e5m2'
 
 /** The typed array that holds a stored dtype. */
@@ -120,18 +122,22 @@ export function arrayFromBytes<D extends StoredDType>(
   return new ArrayType(aligned.buffer, aligned.byteOffset, aligned.byteLength / size)
 }
 
+/** Whether `name` is a dtype that a tensor can be stored in. */
 export function isStoredDType(name: unknown): name is StoredDType {
   return typeof name === 'string' && Object.hasOwn(ARRAY_TYPES, name)
 }
 
+/** Whether `name` is a dtype, stored or logical. */
 export function isDType(name: unknown): name is DType {
   return isStoredDType(name) || (typeof name === 'string' && /^u?int[1-7]$/.test(name))
 }
 
+/** Whether arithmetic runs in `dtype`: float32, float16 or bfloat16. */
 export function isFloatDType(dtype: DType): dtype is FloatDType {
   return dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16'
 }
 
+/** Whether `dtype` is one of the float8 dtypes. */
 export function isFloat8DType(dtype: DType): dtype is Float8DType {
   return dtype === 'float8_e4m3fn' || dtype === 'float8_e5m2'
 }

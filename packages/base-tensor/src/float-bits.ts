@@ -33,10 +33,12 @@ export function float32BitsToBfloat16(bits: number): number {
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
 }
 
+/** The bits of `x` rounded to bfloat16. */
 export function toBfloat16Bits(x: number): number {
   return float32BitsToBfloat16(float32ToBits(x))
 }
 
+/** The number that bits of bfloat16 stand for. */
 export function fromBfloat16Bits(bits: number): number {
   return bitsToFloat32(bits << 16)
 }
@@ -67,10 +69,12 @@ function roundBits(abs: number, mantissaBits: number, bias: number): number {
   return float32ToBits(bitsToFloat32(abs) + step) - magic
 }
 
+/** The bits of `x` rounded to float16; beyond 65504 (after rounding) infinity. */
 export function toFloat16Bits(x: number): number {
   return float32BitsToFloat16(float32ToBits(x))
 }
 
+/** The number that bits of float16 stand for. */
 export function fromFloat16Bits(bits: number): number {
   const value = bitsToFloat32(((bits & 0x8000) << 16) | ((bits & 0x7fff) << 13))
   if ((bits & 0x7c00) === 0x7c00) return bits & 0x3ff ? NaN : value * Infinity
@@ -123,6 +127,7 @@ export function toFloat8E5m2Bits(x: number): number {
   return sign | roundBits(abs, 2, 15)
 }
 
+/** The number that bits of float8_e4m3fn stand for. */
 export function fromFloat8E4m3Bits(bits: number): number {
   if ((bits & 0x7f) === 0x7f) return NaN
   return bitsToFloat32(((bits & 0x80) << 24) | ((bits & 0x7f) << 20)) * FLOAT8_E4M3_SCALE

@@ -11,6 +11,7 @@
 import { isDType, type DType } from './dtype.ts'
 import { fail, FormatError } from './errors.ts'
 
+/** A value that JSON can hold. */
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
@@ -52,11 +53,15 @@ type Description =
 type AnyCodec = Description | (JsonMethods<unknown> & { readonly kind?: undefined })
 type AnyFields = RecordFields<Record<string, unknown>>
 
+/** True or false. */
 export const booleanCodec: JsonCodec<boolean> = { kind: 'boolean' }
 /** A finite number. */
 export const numberCodec: JsonCodec<number> = { kind: 'number' }
+/** An integer that a JavaScript number holds exactly. */
 export const integerCodec: JsonCodec<number> = { kind: 'integer' }
+/** An integer of at least 1, such as a group size. */
 export const positiveIntegerCodec: JsonCodec<number> = { kind: 'positiveInteger' }
+/** A string. */
 export const stringCodec: JsonCodec<string> = { kind: 'string' }
 
 /** A dtype: `{"_type": "torch.dtype", "_data": "bfloat16"}`. */
@@ -281,6 +286,7 @@ export function decodeFields<T extends object>(
   return out as T
 }
 
+/** Whether `json` is an object: no list, and not null. */
 export function isJsonObject(json: unknown): json is { readonly [key: string]: Json } {
   return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

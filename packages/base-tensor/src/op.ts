@@ -18,6 +18,7 @@ export interface ErrorBudget {
   readonly nmse: number
 }
 
+/** An operation: runs by the format or the device of the tensors that it is called with. */
 export interface Op<Args extends readonly unknown[], Result> {
   (...args: Args): Result
   /** Unique name; ops of formats carry their package, such as `int8.weightOnlyLinear`. */
@@ -32,9 +33,10 @@ export interface Op<Args extends readonly unknown[], Result> {
   readonly isComposite: boolean
 }
 
-// An op of unknown signature. `never` arguments make every op assignable to it.
+/** An op of unknown signature: `never` arguments make every op assignable to it. */
 export type AnyOp = Op<never, unknown>
 
+/** What {@link defineOp} takes; see {@link Op} for the fields. */
 export interface OpDefinition<Args extends readonly unknown[], Result> {
   readonly name: string
   readonly reference: (...args: Args) => Result

@@ -16,6 +16,7 @@ export interface QuantizeContext {
   readonly name: string
 }
 
+/** How weights are quantized: what `quantize_` applies to a model. */
 export interface QuantizationConfig {
   /** torchao's class name, such as `Int8WeightOnlyConfig`: `_type` in JSON. */
   readonly configName: string
@@ -56,11 +57,16 @@ export interface Skipped {
   readonly skipped: string
 }
 
-/** @param reason - a clause such as `in_features 100 is not a multiple of the group size 32` */
+/**
+ * What a config gives for a weight that it leaves as it is.
+ *
+ * @param reason - a clause such as `in_features 100 is not a multiple of the group size 32`
+ */
 export function skip(reason: string): Skipped {
   return { skipped: reason }
 }
 
+/** Whether a config left a weight as it is. */
 export function isSkipped(result: Tensor | Skipped): result is Skipped {
   return 'skipped' in result
 }

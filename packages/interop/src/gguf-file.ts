@@ -15,6 +15,7 @@ import { bytesOf, concat } from './bytes.ts'
 import { PACKAGE } from './errors.ts'
 import type { GgufTensor } from './gguf-blocks.ts'
 
+/** How a number of the metadata is stored. */
 export type GgufNumberType =
   | 'uint8'
   | 'int8'
@@ -34,6 +35,7 @@ export type GgufValue =
   | readonly string[]
   | { readonly type: GgufNumberType; readonly value: number | readonly number[] }
 
+/** What goes into a GGUF file. */
 export interface GgufFile {
   /** Under the names of the GGUF specification, such as `general.architecture`. */
   readonly metadata: Readonly<Record<string, GgufValue>>

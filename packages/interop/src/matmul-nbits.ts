@@ -49,6 +49,7 @@ export interface MatMulNBits {
   readonly attributes: MatMulNBitsAttributes
 }
 
+/** Attributes of the operator, named as ONNX Runtime names them. */
 export interface MatMulNBitsAttributes {
   readonly K: number
   readonly N: number
@@ -59,6 +60,7 @@ export interface MatMulNBitsAttributes {
   readonly accuracy_level: 0 | 1 | 2 | 3 | 4
 }
 
+/** Options of {@link toMatMulNBits8}. */
 export interface MatMulNBitsOptions extends RoundingOptions {
   /** A divisor of the codes' group size, and that itself unless given. */
   readonly blockSize?: number | undefined
@@ -68,6 +70,7 @@ export interface MatMulNBitsOptions extends RoundingOptions {
   readonly accuracyLevel?: MatMulNBitsAttributes['accuracy_level'] | undefined
 }
 
+/** Options of {@link toMatMulNBits}. */
 export interface Int4MatMulNBitsOptions extends MatMulNBitsOptions {
   /**
    * `packed`: whole numbers, which all of ONNX Runtime's devices take. `float`: any, for its CPU, which is slower with

@@ -4,6 +4,7 @@ import { ValueError } from '@ao/base-tensor'
 import { PACKAGE } from './errors.ts'
 import { groupsSqnr, type Groups } from './groups.ts'
 
+/** What to do with numbers that the other format cannot hold. */
 export interface RoundingOptions {
   /** Whether a weight that the target cannot hold exactly may be rounded; false unless given. */
   readonly allowRounding?: boolean | undefined

@@ -26,6 +26,7 @@ export interface LoadProgress {
   readonly totalBytes: number
 }
 
+/** Options of {@link LlamaForCausalLM.fromPretrained}. */
 export interface LoadOptions {
   /** Dtype to compute in, that dense weights are cast to: float32 unless given. */
   readonly dtype?: FloatDType

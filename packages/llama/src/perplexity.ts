@@ -18,6 +18,7 @@ export interface LogitsModel {
   forward(ids: readonly number[]): Tensor
 }
 
+/** Options of {@link perplexity}. */
 export interface PerplexityOptions {
   /** Tokens predicted at a time, each from those before it in its window: 256 unless given. */
   readonly window?: number
@@ -26,6 +27,7 @@ export interface PerplexityOptions {
   readonly signal?: AbortSignal
 }
 
+/** How well a model predicts a text. */
 export interface PerplexityResult {
   /** `exp(meanNll)` */
   readonly perplexity: number

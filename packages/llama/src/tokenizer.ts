@@ -8,11 +8,13 @@ import { TextStream } from './text-stream.ts'
 
 const PACKAGE = '@ao/llama'
 
+/** Options of {@link Tokenizer.encode}. */
 export interface EncodeOptions {
   /** Whether to add what the model expects around a text, such as a leading `<s>`: true unless given. */
   readonly addSpecialTokens?: boolean
 }
 
+/** Options of {@link Tokenizer.decode}. */
 export interface DecodeOptions {
   /** Whether to leave out tokens such as `</s>`: true unless given. */
   readonly skipSpecialTokens?: boolean

@@ -17,6 +17,7 @@ const PACKAGE = '@ao/nn'
 /** One number for both directions, or [vertical, horizontal]. */
 export type Pair = number | readonly [number, number]
 
+/** How a kernel moves over its image. */
 export interface Conv2dOptions {
   /** 1 unless given. */
   readonly stride?: Pair

@@ -158,7 +158,7 @@ export abstract class Module {
     return this
   }
 
-  /** What stands between the brackets of {@link Module.toString}; the shapes of own dense parameters. */
+  /** What stands between the brackets of `toString()`; the shapes of own dense parameters. */
   extraRepr(): string {
     return this.ownParameters()
       .filter(([, parameter]) => !parameter.dispatchOp)

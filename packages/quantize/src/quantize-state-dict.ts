@@ -16,6 +16,7 @@ import { ConfigSelector, formatOf } from './select-config.ts'
 /** Whether to quantize the tensor of this name. */
 export type WeightFilter = (name: string, tensor: Tensor) => boolean
 
+/** Options of {@link quantizeStateDict}. */
 export interface QuantizeStateDictOptions extends ApplyOptions {
   /** {@link isLinearWeightName} unless given. */
   readonly filter?: WeightFilter | null | undefined
@@ -43,6 +44,7 @@ export async function quantizeStateDict(
   return { stateDict, report: await quantizeCandidates(candidates, config, options) }
 }
 
+/** Options of {@link weightTransform}. */
 export interface WeightTransformOptions {
   /** {@link isLinearWeightName} unless given. */
   readonly filter?: WeightFilter | null | undefined

@@ -9,6 +9,7 @@ import { StorageUses } from './storage-uses.ts'
 /** Whether to quantize the weight of `module`, whose full name is `fqn` (`''` for the model itself). */
 export type ModuleFilter = (module: Module, fqn: string) => boolean
 
+/** Options of {@link quantize_}. */
 export interface QuantizeOptions extends ApplyOptions {
   /** {@link isLinear} unless given; asked about each module that has a parameter `weight`. */
   readonly filter?: ModuleFilter | null | undefined

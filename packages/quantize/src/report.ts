@@ -20,6 +20,7 @@ export interface SkippedWeight {
   readonly reason: string
 }
 
+/** What became of each weight. */
 export interface QuantizeReport {
   /** Weights that were replaced; one that is shared comes under each name that was selected. */
   readonly quantized: readonly QuantizedWeight[]

@@ -51,6 +51,7 @@ export interface TensorInfo {
   readonly attributes: Readonly<Record<string, Json>>
 }
 
+/** Options of {@link Checkpoint.entries}. */
 export interface EntriesOptions extends Partial<FormatOptions> {
   /** Which tensors, in this order: all unless given. Reading is fastest in the order of the files. */
   readonly names?: readonly string[]

@@ -19,6 +19,7 @@ import { partKey, PLAIN_TYPE, TENSOR_NAMES } from './torchao-metadata.ts'
 /** Attributes by tensor name that a format does not know: see `unflattenTensorStateDict`. */
 export type UnknownAttributes = ReadonlyMap<string, Readonly<Record<string, Json>>>
 
+/** A state dict as a file holds it. */
 export interface FlattenedStateDict {
   /** Dense tensors under their keys in the file. They share storage with what was given. */
   readonly tensors: ReadonlyMap<string, DenseTensor>

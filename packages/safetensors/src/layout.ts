@@ -16,6 +16,7 @@ export interface PlannedTensor {
   readonly shape: readonly number[]
 }
 
+/** Where everything lies in a file that is not written yet. */
 export interface FileLayout {
   /** The file's first bytes: length, JSON and padding. */
   readonly header: Uint8Array

@@ -27,6 +27,7 @@ import type { FormatOptions } from './unflatten.ts'
 import { metadataMap, readTensorBytes, type Metadata } from './write.ts'
 import { writeIndex } from './write-index.ts'
 
+/** Options of {@link transformCheckpoint}. */
 export interface TransformOptions extends Partial<FormatOptions> {
   /**
    * Makes part `index` (from 1) of `count` only: every `count`-th file, and no index. Parts may run on
@@ -40,6 +41,7 @@ export interface TransformOptions extends Partial<FormatOptions> {
   readonly signal?: AbortSignal
 }
 
+/** How far a transform has come. */
 export interface TransformProgress {
   /** The tensor that is done. */
   readonly name: string
@@ -52,6 +54,7 @@ export interface TransformProgress {
   readonly totalBytes: number
 }
 
+/** What a transform wrote. */
 export interface TransformReport {
   /** Names of the files that were written, without the index. */
   readonly fileNames: readonly string[]

@@ -33,6 +33,7 @@ export interface FormatOptions {
   readonly formats: readonly TensorSubclassType[]
 }
 
+/** A state dict, and what of a file did not go into it. */
 export interface UnflattenedStateDict {
   /** In the order of `tensor_names`. Tensors of which a part is missing are left out. */
   readonly tensors: ReadonlyMap<string, Tensor>

@@ -3,6 +3,7 @@
 import { bytesSource, checkRange, type ByteSource } from './byte-source.ts'
 import { FileError, PACKAGE, reasonOf } from './errors.ts'
 
+/** How a server is asked. */
 export interface UrlOptions {
   /** Used instead of the global `fetch`. */
   readonly fetch?: typeof fetch

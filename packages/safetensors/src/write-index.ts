@@ -6,6 +6,7 @@ import { formatIndex, INDEX_FILE } from './index-file.ts'
 import type { CheckpointDestination } from './folder.ts'
 import { openFiles } from './open-checkpoint.ts'
 
+/** Options of {@link writeIndex}. */
 export interface WriteIndexOptions {
   /**
    * Names of the shards, such as those of the checkpoint that was transformed. Left out, they are

@@ -1,6 +1,7 @@
 /** @file How far quantization moved a tensor. */
 
 import { readFloat32, ShapeError, type Tensor } from '@ao/base-tensor'
+import { fail } from '../errors.ts'
 
 /**
  * Signal to noise ratio of `y` against `x` in dB, `20 log10(|x| / |x - y|)`; torchao's `compute_error`.
@@ -11,7 +12,6 @@ import { readFloat32, ShapeError, type Tensor } from '@ao/base-tensor'
  * @param y - of the same shape
  * @throws {@link ShapeError} when the shapes differ
  */
-import { fail } from '../errors.ts'
 export async function computeError(x: Tensor, y: Tensor): Promise<number> {
   if (x.shape.join() !== y.shape.join()) {
     throw fail(

@@ -12,5 +12,5 @@ export const arithmeticWgsl: string = /* @__PURE__ */ [numbersWgsl, exact, eleme
 /** {@link arithmeticWgsl}, and what rules have in common. */
 export const ruleWgsl: string = /* @__PURE__ */ [arithmeticWgsl, rule].join('\n')
 
-/** {@link ruleWgsl}, and `qparams_of` a block's range by the rule of a mapping; takes {@link ruleDefines}. */
+/** `ruleWgsl`, and `qparams_of` a block's range by the rule of a mapping; takes {@link ruleDefines}. */
 export const qparamsWgsl: string = /* @__PURE__ */ [ruleWgsl, affineRules].join('\n')
