@@ -13,7 +13,7 @@ import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
 import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
 import { Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig } from '@ao/int8'
-import type { WebGPUDevice } from '@ao/kernels-webgpu'
+import type { Explanation, WebGPUDevice } from '@ao/kernels-webgpu'
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 import { timeCalls } from './environment.ts'
 import { timeMatMulNBits } from './onnxruntime.ts'
@@ -47,7 +47,10 @@ export interface LinearOptions {
   readonly peer: string | undefined
   /** Weights go through more bytes than caches hold. */
   readonly distinctBytes: number
+  /** Times that a row is timed; the median counts. */
   readonly rounds: number
+  /** Fewest calls that are timed together. */
+  readonly calls: number
 }
 
 const INT4_FORMATS = {
@@ -104,8 +107,9 @@ export async function measureLinear(
     weights.push(makeWeight(device, row, config, dtype, weights.length + 1))
   }
   const x = input(device, [m, k], dtype)
-  const variant = device.explain(linear, [x, first]).at(-1)?.variant ?? ''
-  const calls = Math.max(count, m >= 128 ? 8 : 32)
+  const isProduct = ({ op }: Explanation): boolean => /linear$/i.test(op)
+  const variant = device.explain(linear, [x, first]).findLast(isProduct)?.variant ?? ''
+  const calls = Math.max(count, m >= 128 ? Math.ceil(options.calls / 4) : options.calls)
   const nanoseconds = await timeCalls(
     device,
     (round) => linear(x, weights[round % count] as Tensor),

@@ -55,10 +55,11 @@ async function run(options: Options): Promise<void> {
   if (options.only !== 'models') {
     for (const row of linearCases(options.quick)) {
       if (!matches(`${row.format} M=${row.m} ${row.k} x ${row.n} g${row.groupSize ?? ''}`)) continue
-      const distinctBytes = options.quick ? 2 ** 20 : 2e8
-      const rounds = options.quick ? 3 : 15
+      const effort = options.quick
+        ? { distinctBytes: 1, rounds: 1, calls: 1 }
+        : { distinctBytes: 2e8, rounds: 15, calls: 32 }
       await attempt(`${row.format} M=${row.m}`, async () => {
-        const settings = { dtype, bandwidth, peer, distinctBytes, rounds } as const
+        const settings = { dtype, bandwidth, peer, ...effort } as const
         linears.push(await measureLinear(device, row, settings))
         console.log(linearTable(linears.slice(-1)).split('\n').at(-1))
       })
