@@ -267,10 +267,18 @@ describe.skipIf(!device)('on less capable GPUs', () => {
 const I8 = { componentType: 'i8', resultComponentType: 'i32', M: 16, N: 16, K: 32 }
 const F16 = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }
 const MATRICES = { subgroupMatrices: [I8, F16], minSubgroupSize: 32, maxSubgroupSize: 32 }
-const ALONE = { ...MATRICES, minSubgroupSize: 1, maxSubgroupSize: 1 }
+// A thread that is a subgroup, with matrices of its own.
+const ALONE = {
+  subgroupMatrices: [
+    { ...I8, M: 4, N: 4, K: 8 },
+    { ...F16, M: 4, N: 4, K: 8 },
+  ],
+  minSubgroupSize: 1,
+  maxSubgroupSize: 1,
+}
 
 describe.skipIf(!device)('matrices of subgroups', () => {
-  it('multiply whole tiles, here by threads that do alone what a subgroup does', async () => {
+  it('multiply whole tiles, here of threads that are subgroups', async () => {
     const small = { partM: 1, partN: 2, subgroupsM: 2, subgroupsN: 1, half: 'f32' } as const
     const own = [denseKernels, int8Kernels({ methods: subgroupMatrices(small, eachAlone) })]
     const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own, capabilities: ALONE })

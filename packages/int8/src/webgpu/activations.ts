@@ -11,13 +11,19 @@ import {
 } from '@ao/base-tensor'
 import { grid, wgsl, type GPU } from '@ao/kernels-webgpu'
 import { chooseQparamsAffine } from '@ao/quant-primitives'
-import { qparamsWgsl, roundingDefines, ruleDefines, ruleParams } from '@ao/quant-primitives/webgpu'
+import {
+  elementDefines,
+  qparamsWgsl,
+  roundingDefines,
+  ruleDefines,
+  ruleParams,
+} from '@ao/quant-primitives/webgpu'
 import { fail } from '../errors.ts'
 import type { Int8ActivationQparams } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import source from './activations.wgsl'
-import { tokenCount, type Method, type Tokens } from './products.ts'
-import { elementDefines, rangeOf, rowParts } from './weight.ts'
+import { padded, tokenCount, type Method, type Tokens } from './products.ts'
+import { rangeOf, rowParts } from './weight.ts'
 
 const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
 
@@ -43,13 +49,13 @@ export function quantizeTokens(
   input: Tensor,
   activation: QuantizeTensorToInt8Kwargs,
   known: Int8ActivationQparams | undefined,
-  { tokensAtOnce = 1 }: Method,
+  method: Method,
 ): QuantizedTokens {
   const count = tokenCount(input)
   const k = input.shape.at(-1) as number
   const x = gpu.dense(input)
-  const rows = Math.ceil(count / tokensAtOnce) * tokensAtOnce
-  const codes = gpu.empty([rows, Math.ceil(k / 16) * 4], 'int32')
+  const rows = padded(gpu, { first: 0, count }, method)
+  const codes = gpu.empty([rows.count, Math.ceil(k / 16) * 4], 'int32')
   const qparams = gpu.empty([count, 4], 'float32')
   const isPerTensor = activation.granularity.type === 'PerTensor'
   const [scale, zeroPoint] = known ?? (isPerTensor ? chosenForAll(x, activation) : [])

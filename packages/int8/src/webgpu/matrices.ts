@@ -15,34 +15,21 @@ export interface MatrixTuning {
   /** Subgroups of a workgroup, likewise. */
   readonly subgroupsM: number
   readonly subgroupsN: number
-  /** What numbers are in shared memory; float32 tests the same arithmetic where shaders lack f16. */
+  /** What numbers are in shared memory; f32 tests the same arithmetic where shaders lack f16. */
   readonly half: 'f16' | 'f32'
 }
 
 /** The sizes that are used unless others are given. */
 export const MATRIX_TUNING: MatrixTuning = {
-  partM: 2,
-  partN: 4,
-  subgroupsM: 2,
-  subgroupsN: 2,
+  ...{ partM: 2, partN: 4, subgroupsM: 2, subgroupsN: 2 },
   half: 'f16',
 }
 
-/** Matrices that products are made of: codes, or numbers of float16 with sums of float32. */
-const SIZE = 16
-const CODES = { componentType: 'i8', resultComponentType: 'i32', M: SIZE, N: SIZE, K: 32 } as const
-const NUMBERS = {
-  componentType: 'f16',
-  resultComponentType: 'f32',
-  M: SIZE,
-  N: SIZE,
-  K: SIZE,
-} as const
-
 const FEWEST_TOKENS = 33
 
-/** Numbers from one row in shared memory to the next: STRIDE of `matrix.wgsl`. */
-const TILE_STRIDE = 40
+/** Numbers along K in shared memory, and from one row to the next: STEP and STRIDE of `matrix.wgsl`. */
+const STEP = 32
+const STRIDE = 40
 
 /**
  * Methods for `int8Kernels` that multiply by matrices of subgroups, where the GPU has them: symmetric codes,
@@ -55,70 +42,80 @@ export function subgroupMatrices(
   tuning: MatrixTuning = MATRIX_TUNING,
   operations: string = operationsSource,
 ): Method[] {
-  const { partM, partN, subgroupsM, subgroupsN, half } = tuning
   const front = arithmeticWgsl + productSource + matrixSource
   const program = wgsl('int8Matrix', front + operations)
-  const tokensAtOnce = SIZE * partM * subgroupsM
-  const rowsAtOnce = SIZE * partN * subgroupsN
-  const takes = ({ m, n, k, group }: Problem): boolean =>
-    m >= FEWEST_TOKENS && n % rowsAtOnce === 0 && k % 32 === 0 && group === k
   const method = (
     what: string,
-    shape: SubgroupMatrixShape,
+    element: string,
+    sum: string,
     suits: (problem: Problem) => boolean,
-  ): Method => ({
-    name: `matrices of ${what}`,
-    when: `${what}, ${FEWEST_TOKENS} tokens or more, N in ${rowsAtOnce}s, K in 32s, a scale a row, subgroup matrices`,
-    tokensAtOnce: shape === CODES ? tokensAtOnce : 1,
-    fits: (capabilities, problem) =>
-      has(capabilities, shape) &&
-      fitsIn(capabilities, shape, tuning) &&
-      suits(problem) &&
-      takes(problem),
-    plan: ({ maxSubgroupSize }, _m, _weight, defines) => ({
-      program: program({
-        ...defines,
-        ...(shape === CODES ? { SIXTEENS: true, X: 'i32', W: 'i32' } : { H: half }),
-        K: 'params.k',
-        GROUP: 'params.group',
-        M: shape.M,
-        N: shape.N,
-        DEPTH: shape.K,
-        PART_M: partM,
-        PART_N: partN,
-        SUBGROUPS_M: subgroupsM,
-        SUBGROUPS_N: subgroupsN,
-        SUBGROUP: maxSubgroupSize,
-      }),
-      workgroups: (m, n) => [Math.ceil(m / tokensAtOnce), n / rowsAtOnce],
-    }),
-  })
+  ): Method => {
+    const tileOf = (capabilities: Capabilities): Tile | undefined =>
+      tileFor(capabilities, tuning, element, sum)
+    return {
+      name: `matrices of ${what}`,
+      when: `${what}, ${FEWEST_TOKENS} tokens or more, whole tiles of the weight, a scale a row, subgroup matrices`,
+      tokensAtOnce: (capabilities) => tileOf(capabilities)?.tokens ?? 1,
+      fits: (capabilities, problem) => {
+        const tile = tileOf(capabilities)
+        return tile !== undefined && suits(problem) && isWhole(problem, tile)
+      },
+      plan: (capabilities, _m, _weight, defines) => {
+        const { shape, tokens, rows } = tileOf(capabilities) as Tile
+        return {
+          program: program({
+            ...defines,
+            ...(element === 'i8' ? { SIXTEENS: true, X: 'i32', W: 'i32' } : { H: tuning.half }),
+            ...{ K: 'params.k', GROUP: 'params.group' },
+            ...{ M: shape.M, N: shape.N, DEPTH: shape.K },
+            ...{ PART_M: tuning.partM, PART_N: tuning.partN },
+            ...{ SUBGROUPS_M: tuning.subgroupsM, SUBGROUPS_N: tuning.subgroupsN },
+            SUBGROUP: capabilities.maxSubgroupSize,
+          }),
+          workgroups: (m, n) => [Math.ceil(m / tokens), n / rows],
+        }
+      },
+    }
+  }
   return [
-    method('symmetric codes', CODES, ({ activation }) => activation?.mappingType === 'SYMMETRIC'),
-    method('float16', NUMBERS, ({ dtype, activation }) => dtype === 'float16' && !activation),
+    method(
+      'symmetric codes',
+      'i8',
+      'i32',
+      ({ activation }) => activation?.mappingType === 'SYMMETRIC',
+    ),
+    method('float16', 'f16', 'f32', ({ dtype, activation }) => dtype === 'float16' && !activation),
   ]
 }
 
-/** Whether subgroups are of one size, and have matrices of this shape. */
-function has(capabilities: Capabilities, shape: SubgroupMatrixShape): boolean {
-  const { subgroupMatrices: shapes, minSubgroupSize, maxSubgroupSize } = capabilities
-  const isSame = (key: keyof SubgroupMatrixShape, other: SubgroupMatrixShape): boolean =>
-    other[key] === shape[key]
-  return (
-    minSubgroupSize === maxSubgroupSize &&
-    shapes.some((other) => Object.keys(shape).every((key) => isSame(key as never, other)))
-  )
+/** What a workgroup multiplies. */
+interface Tile {
+  readonly shape: SubgroupMatrixShape
+  readonly tokens: number
+  readonly rows: number
 }
 
-/** Whether a workgroup has the threads and the memory that it shares. */
-function fitsIn(
-  { maxInvocations, maxSubgroupSize, maxWorkgroupStorage }: Capabilities,
-  shape: SubgroupMatrixShape,
+/** The tile of matrices of `element`; none where the GPU lacks them, or subgroups are of several sizes. */
+function tileFor(
+  capabilities: Capabilities,
   { partM, partN, subgroupsM, subgroupsN, half }: MatrixTuning,
-): boolean {
+  element: string,
+  sum: string,
+): Tile | undefined {
+  const { minSubgroupSize, maxSubgroupSize, maxInvocations, maxWorkgroupStorage } = capabilities
+  const shape = capabilities.subgroupMatrices.find(
+    (it) => it.componentType === element && it.resultComponentType === sum && STEP % it.K === 0,
+  )
   const subgroups = subgroupsM * subgroupsN
-  const rows = SIZE * (partM * subgroupsM + partN * subgroupsN)
-  const tiles = shape === CODES ? 0 : rows * TILE_STRIDE * (half === 'f16' ? 2 : 4)
-  const results = subgroups * SIZE * SIZE * 4
-  return subgroups * maxSubgroupSize <= maxInvocations && tiles + results <= maxWorkgroupStorage
+  if (!shape || minSubgroupSize !== maxSubgroupSize) return undefined
+  const tokens = shape.M * partM * subgroupsM
+  const rows = shape.N * partN * subgroupsN
+  const numbers = element === 'i8' ? 0 : (tokens + rows) * STRIDE * (half === 'f16' ? 2 : 4)
+  const bytes = numbers + subgroups * shape.M * shape.N * 4
+  const hasRoom = subgroups * maxSubgroupSize <= maxInvocations && bytes <= maxWorkgroupStorage
+  return hasRoom ? { shape, tokens, rows } : undefined
+}
+
+function isWhole({ m, n, k, group }: Problem, { rows }: Tile): boolean {
+  return m >= FEWEST_TOKENS && n % rows === 0 && k % STEP === 0 && group === k
 }

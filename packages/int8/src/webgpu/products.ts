@@ -11,21 +11,14 @@ import {
   type Program,
   type Workgroups,
 } from '@ao/kernels-webgpu'
-import { arithmeticWgsl, roundingDefines } from '@ao/quant-primitives/webgpu'
+import { arithmeticWgsl, elementDefines, roundingDefines } from '@ao/quant-primitives/webgpu'
 import type { Int8Weight } from '../products.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import gemvSource from './gemv.wgsl'
 import productSource from './product.wgsl'
 import tileSource from './tile.wgsl'
 import type { Int8Tuning, TileTuning } from './tuning.ts'
-import {
-  boundWeight,
-  elementDefines,
-  rangeOf,
-  rowParts,
-  type BoundWeight,
-  type Rows,
-} from './weight.ts'
+import { boundWeight, rangeOf, rowParts, type BoundWeight, type Rows } from './weight.ts'
 
 const gemvProgram = /* @__PURE__ */ wgsl('int8Gemv', arithmeticWgsl + productSource + gemvSource)
 const tileProgram = /* @__PURE__ */ wgsl('int8Tile', arithmeticWgsl + productSource + tileSource)
@@ -70,7 +63,7 @@ export interface Method {
   readonly name: string
   readonly when: string
   /** Rows of codes are a multiple of this, the last ones with any content; 1 unless given. */
-  readonly tokensAtOnce?: number
+  tokensAtOnce?(capabilities: Capabilities): number
   fits(capabilities: Capabilities, problem: Problem): boolean
   /** The program, and its workgroups for tokens and rows of the weight. */
   plan(capabilities: Capabilities, m: number, weight: BoundWeight, defines: Defines): Plan
@@ -101,7 +94,7 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
     const outBytes = n * itemSize(out.dtype)
     for (const some of rowParts(gpu, tokens.count, Math.max(tokenBytes, outBytes))) {
       for (const rows of rowParts(gpu, n, k)) {
-        const x = rangeOf(tokens.x, padded(some, method), tokenBytes)
+        const x = rangeOf(tokens.x, tokens.qparams ? padded(gpu, some, method) : some, tokenBytes)
         const y = rangeOf(out, some, outBytes)
         const bind = [x, rangeOf(codes, rows, k), scales, zeros, bias ?? scales, y]
         gpu.dispatch(plan.program, {
@@ -123,8 +116,10 @@ function typesOf({ x, qparams }: Tokens, k: number): Defines {
   return { CODES, SIXTEENS, X, W: SIXTEENS ? 'vec4u' : 'u32' }
 }
 
-function padded({ first, count }: Rows, { tokensAtOnce = 1 }: Method): Rows {
-  return { first, count: Math.ceil(count / tokensAtOnce) * tokensAtOnce }
+/** As many tokens as the method reads at once. */
+export function padded(gpu: GPU, { first, count }: Rows, { tokensAtOnce }: Method): Rows {
+  const multiple = tokensAtOnce?.(gpu.capabilities) ?? 1
+  return { first, count: Math.ceil(count / multiple) * multiple }
 }
 
 const wgslFloat = ({ dtype }: Tensor): string => (dtype === 'float16' ? 'f16' : 'f32')

@@ -1,7 +1,8 @@
 /** @file An int8 weight as kernels bind it. */
 
-import { isFloatDType, itemSize, type DenseTensor, type Tensor } from '@ao/base-tensor'
+import { isFloatDType, type DenseTensor } from '@ao/base-tensor'
 import type { Defines, GPU, TensorRange } from '@ao/kernels-webgpu'
+import { elementDefines } from '@ao/quant-primitives/webgpu'
 import type { Int8Weight } from '../products.ts'
 
 /** When kernels take a weight, for people. */
@@ -43,11 +44,6 @@ export function boundWeight(gpu: GPU, [qdata, scale, zeroPoint]: Int8Weight): Bo
       ...(zeros && elementDefines('ZERO', zeros)),
     },
   }
-}
-
-/** What `tensor` is to the WGSL that reads elements: a dtype, and how many of it a word has. */
-export function elementDefines(name: string, { dtype }: Tensor): Defines {
-  return { [name]: dtype, [`${name}_PER_WORD`]: `${4 / itemSize(dtype)}u` }
 }
 
 /** Rows of a matrix that one dispatch sees. */

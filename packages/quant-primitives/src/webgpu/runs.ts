@@ -1,7 +1,7 @@
 /** @file Blocks as kernels know them: neighbours in memory. */
 
 import { itemSize, type Tensor } from '@ao/base-tensor'
-import type { GPU } from '@ao/kernels-webgpu'
+import type { Defines, GPU } from '@ao/kernels-webgpu'
 
 /** When kernels take the blocks of a tensor, for people. */
 export const RUNS =
@@ -21,8 +21,8 @@ export function isElement(dtype: string): boolean {
   return ELEMENTS.includes(dtype)
 }
 
-/** What `tensor` is to `elements.wgsl`: a dtype, and how many of it a word has. */
-export function elementDefines(name: string, { dtype }: Tensor): Record<string, number | string> {
+/** What `tensor` is to the WGSL that reads elements: a dtype, its size, and how many of it a word has. */
+export function elementDefines(name: string, { dtype }: Tensor): Defines {
   const size = itemSize(dtype)
   return { [name]: dtype, [`${name}_SIZE`]: size, [`${name}_PER_WORD`]: `${4 / size}u` }
 }
