@@ -1,4 +1,4 @@
-import { bmm, cpu, DenseTensor, fromFloat32Array, readFloat32 } from '@ao/base-tensor'
+import { bmm, cpu, DenseTensor, embedding, fromFloat32Array, readFloat32 } from '@ao/base-tensor'
 import type { FloatDType, Tensor } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
@@ -233,6 +233,15 @@ describe.skipIf(!device)('Int8Tensor on a GPU', () => {
     const dynamic = Int8Tensor.fromHp(numbers([12, 128]), { ...ROW, actQuantKwargs: PER_ROW })
     const other = await compareWithReference(on, linear, [numbers([3, 128]), dynamic])
     expect(other.nmse).toBeLessThan(1e-6)
+  })
+
+  it('multiplies what was scaled before, and gives rows by their numbers', async () => {
+    const scaled = { ...ROW, actPreScale: numbers([128]) }
+    const args = [numbers([3, 128]), Int8Tensor.fromHp(numbers([12, 128]), scaled)] as const
+    expect((await compareWithReference(on, linear, [...args])).nmse).toBeLessThan(1e-6)
+    const ids = new DenseTensor(cpu.upload('int32', Int32Array.of(3, 0, 11)), [3])
+    const rows = await compareWithReference(on, embedding, [ids, args[1]])
+    expect(rows.different).toBe(0)
   })
 
   it('says how it multiplies', async () => {

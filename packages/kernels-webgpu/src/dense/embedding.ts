@@ -17,6 +17,10 @@ const program = /* @__PURE__ */ wgsl('embedding', source)
 
 const ID_DTYPES: readonly StoredDType[] = ['int8', 'uint8', 'int32', 'int64']
 
+/** Whether float32 has all numbers of `dtype`. */
+const isInFloat32 = (dtype: StoredDType): boolean =>
+  isFloatDType(dtype) || dtype === 'int8' || dtype === 'uint8'
+
 /** Bytes of a row. */
 const rowBytes = (weight: Tensor): number => (weight.shape[1] as number) * itemSize(weight.dtype)
 
@@ -30,9 +34,9 @@ export const embeddingKernel: Kernel = /* @__PURE__ */ kernel(embedding, [
   },
   {
     name: 'by way of float32',
-    when: 'a floating table, ids of int8, uint8, int32 or int64',
+    when: 'a floating table or one of int8 or uint8, ids of int8, uint8, int32 or int64',
     fits: (_gpu, ids, weight) =>
-      ID_DTYPES.includes(ids.dtype) && weight.ndim === 2 && isFloatDType(weight.dtype),
+      ID_DTYPES.includes(ids.dtype) && weight.ndim === 2 && isInFloat32(weight.dtype),
     run: (gpu, ids, weight) =>
       gpu.scope(() => cast(rowsByWord(gpu, ids, cast(weight, 'float32')), weight.dtype)),
   },
