@@ -5,14 +5,10 @@ const CHUNKS = $K / 16u;
 
 #if CODES
 alias Sum = vec4i;
-alias Four = u32;
-alias Element = i32;
 fn weight_four(word: u32) -> u32 { return word; }
 fn times(a: u32, b: u32) -> i32 { return dot4(a, b); }
 #else
 alias Sum = vec4f;
-alias Four = vec4f;
-alias Element = f32;
 fn weight_four(word: u32) -> vec4f { return codes_of(word); }
 fn times(a: vec4f, b: vec4f) -> f32 { return dot(a, b); }
 #endif
