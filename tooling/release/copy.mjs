@@ -85,7 +85,7 @@ export function withoutProvenance(copy) {
 
 // What `npm run` tells commands about the folder that it ran in.
 const OF_NPM_RUN =
-  /^(INIT_CWD|npm_(package|lifecycle)_.*|npm_(command|execpath|node_execpath)|npm_config_(local_prefix|prefix|global_prefix|cache|user_agent))$/
+  /^(INIT_CWD|npm_(package|lifecycle)_.*|npm_(command|execpath|node_execpath)|npm_config_(loglevel|local_prefix|prefix|global_prefix|cache|user_agent))$/
 
 /** The environment of a command in another folder, whichever way this process was started. */
 export function environment() {

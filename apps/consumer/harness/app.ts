@@ -42,8 +42,8 @@ export class App {
     const { scratch, registry, files } = options
     const app = new App(join(scratch, name), scratch)
     await mkdir(app.folder)
-    for (const each of files) await cp(join(sources, each), app.folder, { recursive: true })
     await app.write('package.json', '{ "private": true }\n')
+    for (const each of files) await cp(join(sources, each), app.folder, { recursive: true })
     await app.write('.npmrc', npmrc(registry))
     return app
   }

@@ -18,14 +18,20 @@ export interface PublishedPackage {
   readonly version: string
   /** What can be imported: `@ao/int8`, `@ao/int8/webgpu`. */
   readonly entries: readonly string[]
+  /** What it can be run as: `ao`. */
+  readonly programs: readonly string[]
+}
+
+interface Manifest {
+  readonly name: string
+  readonly repository?: { readonly url: string }
+  readonly bin?: Readonly<Record<string, string>>
 }
 
 /** What this needs of the document that a registry has about a package. */
 interface Packument {
   readonly 'dist-tags': { readonly latest: string }
-  readonly versions: Readonly<
-    Record<string, { readonly name: string; readonly repository?: { readonly url: string } }>
-  >
+  readonly versions: Readonly<Record<string, Manifest>>
 }
 
 const REPOSITORY = 'someone/ao'
@@ -63,5 +69,6 @@ async function published(name: string, registry: Registry): Promise<PublishedPac
   if (manifest === undefined || !repository.includes(REPOSITORY)) {
     throw new Error(`Expected ${name} to name the repository ${REPOSITORY}, got ${repository}.`)
   }
-  return { name, version: tags.latest, entries: entryNames(manifest) }
+  const programs = Object.keys(manifest.bin ?? {})
+  return { name, version: tags.latest, entries: entryNames(manifest), programs }
 }

@@ -1,12 +1,11 @@
 /** @file What the run prints. */
 import type { Outcome } from './scenario.ts'
 
-const WHAT_WIDTH = 44
-
 /** A scenario and a line for each of its steps; then, if one failed, the command and what it printed. */
 export function outcomeText({ name, steps, failure }: Outcome): string {
+  const width = Math.max(...steps.map(({ what }) => what.length))
   const lines = steps.map(({ what, seconds, result }) =>
-    `  ${result === undefined ? 'FAIL' : 'ok  '} ${what.padEnd(WHAT_WIDTH)} ${time(seconds)}  ${result ?? ''}`.trimEnd(),
+    `  ${result === undefined ? 'FAIL' : 'ok  '} ${what.padEnd(width)} ${time(seconds)}  ${result ?? ''}`.trimEnd(),
   )
   const reason = failure ? [`\n${failure.message}\n`] : []
   return [name, ...lines, ...reason].join('\n')

@@ -16,8 +16,6 @@ export const ownFormat: Scenario = {
   name: 'own-format',
   run: async ({ app, step }) => {
     const home = await app(FOLDER)
-    const manifest = new URL(`${FOLDER}/package.json`, import.meta.url)
-    await home.write('package.json', await readFile(manifest, 'utf8'))
     await step('npm install', async () => {
       await home.npm('install')
       return `${home.installed().length} packages`

@@ -7,9 +7,12 @@ import type { Scenario } from '../harness/scenario.ts'
 export const readmes: Scenario = {
   name: 'readmes',
   run: async ({ app, packages, step }) => {
-    for (const { name } of packages) {
+    for (const { name, programs } of packages) {
       const home = await app()
       await step(`README of ${name}`, () => runExamples(home, name))
+      for (const program of programs) {
+        await step(`${program} --help`, async () => firstLine(await home.bin(program, '--help')))
+      }
     }
   },
 }
@@ -36,7 +39,7 @@ async function runExamples(app: App, name: string): Promise<string> {
 
 /** The packages of every `npm install` in a README, but for programs that are installed globally. */
 function installedBy(text: string): string[] {
-  const lines = [...text.matchAll(/^npm install (?!-g)([^#\n]*)/gm)]
+  const lines = [...text.matchAll(/^npm install (?!-g|--global)([^#\n]*)/gm)]
   return lines.flatMap(([, names]) => String(names).trim().split(' '))
 }
 
@@ -46,4 +49,8 @@ function importedPackages(code: string): string[] {
     String(name),
   )
   return names.filter((name) => !name.startsWith('node'))
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? ''
 }
