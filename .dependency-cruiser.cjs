@@ -100,7 +100,7 @@ module.exports = {
       from: { path: '^(packages|apps)/[^/]+/src/' },
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-        dependencyTypesNot: ['npm'],
+        dependencyTypesNot: ['npm', 'npm-peer'],
       },
     },
     {

@@ -58,7 +58,9 @@ describe.skipIf(!device)('dense kernels', () => {
     void [copyInto, asDense]
   })
 
-  it('explains', async () => {
-    console.log(on.capabilities, on.explain(cast, [await numbers([3]).to(on), 'int8']), on.memory)
+  it('explains which kernel runs, and which better one does not fit', async () => {
+    const [explanation] = on.explain(cast, [await numbers([3]).to(on), 'int8'])
+    expect(explanation?.variant).toBe('four elements a thread')
+    expect(explanation?.refused).toEqual([{ variant: 'none', when: 'the dtype stays' }])
   })
 })

@@ -148,7 +148,7 @@ describe.skipIf(!validation)('on a GPU with all features', () => {
           }
         }
       }
-      await on.finish()
+      await expect(on.finish()).resolves.toBeUndefined()
       on.destroy()
     }
   })

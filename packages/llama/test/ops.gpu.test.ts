@@ -176,7 +176,7 @@ describe.skipIf(!validation)('on a GPU with all features', () => {
         topKTokens(empty(1, 999), 10)
         tokenNll(empty(1, 999), on.empty([1], 'int32'))
       }
-      await on.finish()
+      await expect(on.finish()).resolves.toBeUndefined()
       on.destroy()
     }
   })

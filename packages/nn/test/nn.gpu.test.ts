@@ -4,7 +4,7 @@ import { expectReference } from '@ao/kernels-webgpu/testing'
 import { gelu, geluTanh, layerNorm, relu, rmsNorm, silu, softmax } from '@ao/nn'
 import { webgpuKernels } from '@ao/nn/webgpu'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 const kernels = [denseKernels, webgpuKernels]
 const gpu = await testGPU()
@@ -74,7 +74,7 @@ describe.skipIf(!validation)('on a GPU with all features', () => {
           for (const op of [relu, silu, gelu, geluTanh]) op(x)
         }
       }
-      await on.finish()
+      await expect(on.finish()).resolves.toBeUndefined()
       on.destroy()
     }
   })
