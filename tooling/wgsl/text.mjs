@@ -4,15 +4,32 @@
  */
 
 /**
- * The shader without comments, indentation and trailing blanks. Lines stay where they are, so that
- * a compiler's line numbers are those of the file.
+ * The shader without comments and blanks that mean nothing. Lines stay where they are, so that a
+ * compiler's line numbers are those of the file.
  */
 export function wgslText(source) {
   const lines = stripComments(source).split(/\r?\n/)
   return lines
-    .map((line) => line.trim())
+    .map((line) => withoutBlanks(line.trim()))
     .join('\n')
     .trimEnd()
+}
+
+const SIGN = /[-+*/%=<>!&|^~?:;,(){}[\]]/
+const OPERATOR = /[-+*/%=<>!&|]/
+
+/**
+ * Blanks beside signs go, but for those between operators, which would join: `a - -b`. A line of the
+ * template language (`#if A == B`) stays as it is.
+ */
+function withoutBlanks(line) {
+  if (line.startsWith('#')) return line
+  return line.replace(/ +/g, (_, at) => {
+    const before = line[at - 1]
+    const after = line.slice(at).trimStart()[0]
+    const areApart = OPERATOR.test(before) && OPERATOR.test(after)
+    return (SIGN.test(before) || SIGN.test(after)) && !areApart ? '' : ' '
+  })
 }
 
 /** The shader as a JavaScript module whose default export is its text. */

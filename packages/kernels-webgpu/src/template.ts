@@ -99,7 +99,8 @@ function evaluate(condition: string, defines: Defines): boolean {
 
 function substitute(line: string, defines: Defines): string {
   return line.replace(/\$(?:(\w+)|\{(\w+)\})/g, (_, bare?: string, braced?: string) =>
-    lookUp((bare ?? braced) as string, defines),
+    // A sign before it would join that of the number: `a--1`.
+    lookUp((bare ?? braced) as string, defines).replace(/^-.*/, '($&)'),
   )
 }
 

@@ -10,6 +10,10 @@ describe('expandTemplate', () => {
     )
   })
 
+  it('keeps signs apart', () => {
+    expect(expandTemplate('a-$MIN', { MIN: -128 })).toBe('a-(-128)')
+  })
+
   it('keeps one side of a condition', () => {
     const source = lines('#if F16', 'half', '#else', 'single', '#endif', 'both')
     expect(expandTemplate(source, { F16: true })).toBe(lines('half', 'both'))
