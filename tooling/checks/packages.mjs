@@ -57,7 +57,8 @@ async function installTarball(folder, manifest, tarball) {
   const target = installedFolder(manifest.name)
   mkdirSync(target, { recursive: true })
   await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
-  for (const other of neededPackages(manifest).filter((other) => !other.startsWith('@ao/'))) {
+  const others = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+  for (const other of others.filter((name) => !name.startsWith('@ao/'))) {
     const link = installedFolder(other)
     mkdirSync(dirname(link), { recursive: true })
     rmSync(link, { force: true })
@@ -66,12 +67,6 @@ async function installTarball(folder, manifest, tarball) {
     symlinkSync(realpathSync(existsSync(own) ? own : join('node_modules', other)), link)
   }
   return readJson(join(target, 'package.json'))
-}
-
-function neededPackages({ dependencies, peerDependencies, peerDependenciesMeta }) {
-  const peers = Object.keys(peerDependencies ?? {})
-  const needed = peers.filter((name) => peerDependenciesMeta?.[name]?.optional !== true)
-  return [...Object.keys(dependencies ?? {}), ...needed]
 }
 
 function installedFolder(name) {
@@ -88,11 +83,12 @@ async function checkConsumer() {
   const uses = names.map((name, i) => `import * as entry${i} from '${name}'\nvoid entry${i}\n`)
   writeFileSync(join(consumer, 'use.mts'), uses.join(''))
   const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--lib', 'es2022,dom']
+  const types = ['--types', '@webgpu/types'] // which the DOM library of TypeScript 5 lacks
   const node = (...args) => run(process.execPath, ['--no-warnings', ...args], consumer)
   const results = {
     'import()': await node('--input-type=module', '-e', load('await import(name)')),
     'require()': await node('--input-type=commonjs', '-e', load('require(name)')),
-    tsc: await run(bin('tsc'), [...strict, 'use.mts'], consumer),
+    tsc: await run(bin('tsc'), [...strict, ...types, 'use.mts'], consumer),
   }
   for (const file of programs) results[`${file} --help`] = await node(file, '--help')
   const failed = Object.entries(results).filter(([, result]) => result.failed)
