@@ -114,7 +114,7 @@ export function keepingConfig(configName: string, configVersion: number): Quanti
 /** A device that computes as the CPU does, has scopes, and remembers the storage that is in use. */
 export class FarDevice implements Device {
   readonly name: string = 'far'
-  readonly used = new Set<Storage>()
+  readonly used: Set<Storage> = new Set()
   #made: Set<Storage> | undefined
 
   run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
