@@ -99,13 +99,13 @@ async function* likeliest({ model, cache, ids, maxNewTokens }: Run): AsyncGenera
         const token = nextToken(model, input, cache)
         if (isTensor(input)) freeTensor(input)
         input = token
-        pending.push(readId(token))
+        const id = readId(token)
+        id.catch(() => undefined) // it may fail while nobody waits for it, and is told who does
+        pending.push(id)
       }
       yield await (pending.shift() as Promise<number>)
     }
   } finally {
-    // Nobody waits for those any more.
-    for (const id of pending) id.catch(() => undefined)
     if (isTensor(input)) freeTensor(input)
   }
 }
