@@ -74,6 +74,30 @@ export const fixtures = [
     maxBytes: 15000,
   },
   {
+    name: 'int8 and linear on WebGPU',
+    label: 'the same, with products on WebGPU',
+    code: `${INT8_LINEAR}
+import { int8LinearKernels } from '@ao/int8/webgpu'
+import { WebGPUDevice } from '@ao/kernels-webgpu'
+export const device = await WebGPUDevice.create({ kernels: [int8LinearKernels()] })
+`,
+    packages: [...ARITHMETIC, 'int8', 'kernels-webgpu'],
+    mustNotAppear: ['safetensors', 'Hqq', 'Tinygemm', 'Gguf', 'qparamsInt4'],
+    maxBytes: 29500,
+  },
+  {
+    name: 'int8 on WebGPU, quantized there',
+    label: 'the same, and quantized there, too',
+    code: `${INT8_LINEAR}
+import { webgpuKernels } from '@ao/int8/webgpu'
+import { WebGPUDevice } from '@ao/kernels-webgpu'
+export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
+`,
+    packages: [...ARITHMETIC, 'int8', 'kernels-webgpu'],
+    mustNotAppear: ['safetensors', 'Hqq', 'Tinygemm', 'Gguf', 'qparamsInt4'],
+    maxBytes: 32000,
+  },
+  {
     name: 'quantize_ and one config',
     label: '`quantize_` and a config',
     code: `export { quantize_ } from '@ao/quantize'\nexport { Int8WeightOnlyConfig } from '@ao/int8'`,

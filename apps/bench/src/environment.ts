@@ -1,7 +1,7 @@
 /** @file The GPU that is measured, and how fast it copies. */
 
 import { DenseTensor, inScope, type Device } from '@ao/base-tensor'
-import { denseKernels, WebGPUDevice, wgsl, type KernelSet } from '@ao/kernels-webgpu'
+import { denseKernels, elapsed, WebGPUDevice, wgsl, type KernelSet } from '@ao/kernels-webgpu'
 import { create, globals } from 'webgpu'
 import { median } from './statistics.ts'
 
@@ -52,9 +52,9 @@ export async function copyBandwidth(device: WebGPUDevice, bytes: number): Promis
       bind: [from, to],
       workgroups: [Math.ceil(groups / rows), rows],
     })
-  await device.time(copy)
+  await elapsed(device, copy)
   const times: number[] = []
-  for (let i = 0; i < 10; i++) times.push(await device.time(copy))
+  for (let i = 0; i < 10; i++) times.push(await elapsed(device, copy))
   for (const { storage } of [from, to]) device.free(storage)
   return (2 * bytes) / (median(times) * 1e-9)
 }
@@ -70,9 +70,9 @@ export async function timeCalls(
     // A scope for each call: the result's buffer is used again, so calls follow each other as in a model.
     for (let i = 0; i < calls; i++) inScope(device, () => void call(next++))
   }
-  await device.time(run) // compiles
-  await device.time(run)
+  await elapsed(device, run) // compiles
+  await elapsed(device, run)
   const times: number[] = []
-  for (let i = 0; i < rounds; i++) times.push((await device.time(run)) / calls)
+  for (let i = 0; i < rounds; i++) times.push((await elapsed(device, run)) / calls)
   return median(times)
 }

@@ -7,7 +7,7 @@ import {
   type QuantizationConfig,
   type Tensor,
 } from '@ao/base-tensor'
-import type { WebGPUDevice } from '@ao/kernels-webgpu'
+import { profile, type WebGPUDevice } from '@ao/kernels-webgpu'
 import { LlamaForCausalLM, parseLlamaConfig, type LlamaConfig } from '@ao/llama'
 import { quantize_ } from '@ao/quantize'
 import { configOf } from './linears.ts'
@@ -171,7 +171,7 @@ async function profileStep(
 ): Promise<{ kernelMilliseconds: number; dispatches: number }> {
   const cache = model.createCache(64)
   inScope(device, () => void model.forward([1, 2, 3], cache, 1))
-  const timings = await device.profile(() => void model.forward([4], cache, 1))
+  const timings = await profile(device, () => void model.forward([4], cache, 1))
   cache.dispose()
   const nanoseconds = timings.reduce((sum, timing) => sum + timing.nanoseconds, 0)
   return { kernelMilliseconds: nanoseconds / 1e6, dispatches: timings.length }

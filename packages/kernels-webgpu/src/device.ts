@@ -35,7 +35,6 @@ import {
 } from './kernel.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { Program } from './program.ts'
-import { elapsed, profile, type KernelTiming } from './profile.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
 import { storagesIn } from './scope.ts'
 import { StagingBuffers } from './staging.ts'
@@ -256,25 +255,16 @@ export class WebGPUDevice implements Device, GPU {
     this.#check()
   }
 
-  /**
-   * Time on the GPU of each kernel that `run` calls, in order.
-   *
-   * @throws {@link DeviceError} on GPUs without timestamp queries
-   */
-  async profile(run: () => void): Promise<KernelTiming[]> {
+  /** Runs `run` in a scope, and tells `timer` of its passes: for `profile` and `elapsed`. */
+  async timed(timer: PassTimer, run: () => void): Promise<void> {
     await this.finish()
-    return profile({ gpu: this.gpu, queue: this.#queue, run: () => this.scope(run) })
-  }
-
-  /**
-   * Nanoseconds on the GPU from the begin of the first kernel that `run` calls to the end of the last,
-   * in one go as they usually run.
-   *
-   * @throws {@link DeviceError} on GPUs without timestamp queries
-   */
-  async time(run: () => void): Promise<number> {
-    await this.finish()
-    return elapsed({ gpu: this.gpu, queue: this.#queue, run: () => this.scope(run) })
+    this.#queue.timer = timer
+    try {
+      this.scope(run)
+      await this.#queue.flush()
+    } finally {
+      this.#queue.timer = undefined
+    }
   }
 
   /** Gives free buffers back to the system. */

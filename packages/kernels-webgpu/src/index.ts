@@ -1,6 +1,6 @@
 export type { MemoryUse } from './buffers.ts'
 export type { Capabilities, SubgroupMatrixShape } from './capabilities.ts'
-export type { Workgroups } from './commands.ts'
+export type { PassTimer, Workgroups } from './commands.ts'
 export { denseKernels } from './dense/kernels.ts'
 export { WebGPUDevice, type Explanation } from './device.ts'
 export { DeviceLostError, KernelError } from './errors.ts'
@@ -25,7 +25,7 @@ export {
   type Variant,
 } from './kernel.ts'
 export type { WebGPUDeviceOptions } from './open.ts'
-export type { KernelTiming } from './profile.ts'
+export { elapsed, profile, type KernelTiming } from './profile.ts'
 export { wgsl, type Program, type ProgramMaker } from './program.ts'
 export { rowParts, type RowPart } from './row-parts.ts'
 export { expandTemplate, type Defines } from './template.ts'

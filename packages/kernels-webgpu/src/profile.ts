@@ -1,7 +1,8 @@
 /** @file Times of kernels, by the GPU's own clock. */
 
 import { DeviceError } from '@ao/base-tensor'
-import type { CommandQueue } from './commands.ts'
+import type { PassTimer } from './commands.ts'
+import type { WebGPUDevice } from './device.ts'
 
 /** How long one kernel took. */
 export interface KernelTiming {
@@ -11,22 +12,25 @@ export interface KernelTiming {
 
 const MAX_PASSES = 2048 // a query set has 4096 timestamps at most
 
-/** What runs are timed with: the GPU, its queue, and a call that records the work. */
-interface Profiled {
-  readonly gpu: GPUDevice
-  readonly queue: CommandQueue
-  readonly run: () => void
-}
-
-/** Runs with a pass and two timestamps for each dispatch; at most 2048 of them are timed. */
-export async function profile(profiled: Profiled): Promise<KernelTiming[]> {
-  const { names, stamps } = await timestamps(profiled, true)
+/**
+ * Time on the GPU of each kernel that `run` calls, in order. Each runs in a pass of its own; at most 2048
+ * of them are timed.
+ *
+ * @throws {@link DeviceError} on GPUs without timestamp queries
+ */
+export async function profile(device: WebGPUDevice, run: () => void): Promise<KernelTiming[]> {
+  const { names, stamps } = await timestamps(device, run, true)
   return names.map((kernel, i) => ({ kernel, nanoseconds: between(stamps, 2 * i, 2 * i + 1) }))
 }
 
-/** Nanoseconds from the begin of the first dispatch to the end of the last, in passes as they come. */
-export async function elapsed(profiled: Profiled): Promise<number> {
-  const { names, stamps } = await timestamps(profiled, false)
+/**
+ * Nanoseconds on the GPU from the begin of the first kernel that `run` calls to the end of the last, in
+ * passes as they usually are.
+ *
+ * @throws {@link DeviceError} on GPUs without timestamp queries
+ */
+export async function elapsed(device: WebGPUDevice, run: () => void): Promise<number> {
+  const { names, stamps } = await timestamps(device, run, false)
   return names.length === 0 ? 0 : between(stamps, 0, 2 * names.length - 1)
 }
 
@@ -34,10 +38,12 @@ const between = (stamps: BigUint64Array, from: number, to: number): number =>
   Number((stamps[to] as bigint) - (stamps[from] as bigint))
 
 async function timestamps(
-  { gpu, queue, run }: Profiled,
+  device: WebGPUDevice,
+  run: () => void,
   isPerDispatch: boolean,
 ): Promise<{ names: string[]; stamps: BigUint64Array }> {
-  if (!gpu.features.has('timestamp-query')) {
+  const { gpu } = device
+  if (!device.capabilities.timestamps) {
     throw new DeviceError({
       package: '@ao/kernels-webgpu',
       expected: 'a GPU with timestamp queries',
@@ -49,7 +55,7 @@ async function timestamps(
   const resolved = gpu.createBuffer({ size: bytes, usage: 0x200 | 0x04 }) // QUERY_RESOLVE | COPY_SRC
   const staging = gpu.createBuffer({ size: bytes, usage: 0x01 | 0x08 }) // MAP_READ | COPY_DST
   const names: string[] = []
-  queue.timer = {
+  const timer: PassTimer = {
     isPerDispatch,
     next(name) {
       const at = Math.min(names.length, MAX_PASSES - 1)
@@ -62,12 +68,10 @@ async function timestamps(
     },
   }
   try {
-    run()
-    await queue.flush()
+    await device.timed(timer, run)
     await staging.mapAsync(0x01)
     return { names, stamps: new BigUint64Array(staging.getMappedRange().slice(0)) }
   } finally {
-    queue.timer = undefined
     for (const part of [querySet, resolved, staging]) part.destroy()
   }
 }

@@ -15,9 +15,11 @@ import {
 import {
   denseKernels,
   DeviceLostError,
+  elapsed,
   grid,
   kernel,
   KernelError,
+  profile,
   WebGPUDevice,
   wgsl,
   type GPU,
@@ -292,10 +294,10 @@ describe.skipIf(!gpu)('WebGPUDevice', () => {
     const device = await open()
     if (device.capabilities.timestamps) {
       const x = await vector([1]).to(device)
-      const times = await device.profile(() => void shift(shift(x, 1), 2))
+      const times = await profile(device, () => void shift(shift(x, 1), 2))
       expect(times.map(({ kernel: name }) => name)).toEqual(['shift', 'shift'])
       for (const { nanoseconds } of times) expect(nanoseconds).toBeGreaterThanOrEqual(0)
-      expect(await device.time(() => void shift(shift(x, 1), 2))).toBeGreaterThan(0)
+      expect(await elapsed(device, () => void shift(shift(x, 1), 2))).toBeGreaterThan(0)
     }
     device.destroy()
   })

@@ -103,11 +103,16 @@ export interface Int8KernelOptions {
 
 /** {@link webgpuKernels} with other sizes, or more methods. */
 /* @__NO_SIDE_EFFECTS__ */
-export function int8Kernels(options: Int8KernelOptions = {}): KernelSet {
+export function int8Kernels(options?: Int8KernelOptions): KernelSet {
+  return [...affineKernels, ...int8LinearKernels(options)]
+}
+
+/** Kernels of products alone, for weights that were quantized before they came to the GPU. */
+/* @__NO_SIDE_EFFECTS__ */
+export function int8LinearKernels(options: Int8KernelOptions = {}): KernelSet {
   const all = [...(options.methods ?? []), ...methods({ ...INT8_TUNING, ...options.tuning })]
   const ofNumbers = byMethods<[Bias]>(all, () => undefined, multiplyNumbers)
   return [
-    ...affineKernels,
     kernel(weightOnlyLinear, ofNumbers),
     kernel(groupwiseLinear, ofNumbers),
     kernel(
