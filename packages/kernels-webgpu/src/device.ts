@@ -24,7 +24,7 @@ import {
 } from './buffers.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import type { BufferRange } from './bind-groups.ts'
-import { CommandQueue } from './commands.ts'
+import { CommandQueue, type PassTimer } from './commands.ts'
 import { deviceLost, KernelError } from './errors.ts'
 import {
   type DispatchArgs,
