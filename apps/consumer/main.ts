@@ -23,9 +23,12 @@ if (unknown.length > 0) {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'ao-consumer-'))
+// Where the tools that run here put theirs.
+process.env['TMPDIR'] = join(scratch, 'tmp')
 process.on('exit', () => {
   stopAll()
-  rmSync(scratch, { recursive: true, force: true })
+  // Again where a process that was just stopped still wrote something.
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => process.exit(1))

@@ -20,7 +20,6 @@ export class App {
     this.#scratch = scratch
     this.#env = {
       ...environment(),
-      TMPDIR: join(scratch, 'tmp'),
       npm_config_cache: join(scratch, 'npm-cache'),
       // Else yarn asks of every folder above which version it should be.
       SKIP_YARN_COREPACK_CHECK: '1',
