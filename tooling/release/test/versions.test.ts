@@ -29,9 +29,9 @@ beforeAll(() => copyRepository(copy))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 describe('a rehearsed release', () => {
-  it('gives every package one version, and a changelog', () => {
+  it('gives every package one version below 1.0, and a changelog', () => {
     release()
-    expect(versions().size).toBe(1)
+    expect([...versions()]).toEqual([expect.stringMatching(/^0\.\d+\.\d+$/)])
     for (const { folder, manifest } of releasedPackages(copy)) {
       const changelog = readFileSync(join(folder, 'CHANGELOG.md'), 'utf8')
       expect(changelog).toContain(`# ${manifest.name}\n\n## ${manifest.version}`)
