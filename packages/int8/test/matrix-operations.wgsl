@@ -1,6 +1,6 @@
 // What matrices of subgroups do, by each thread alone.
-struct Left { v: array<Element, M * DEPTH> }
-struct Right { v: array<Element, DEPTH * N> }
+struct Left { at: u32, stride: u32 } // where the numbers lie
+struct Right { at: u32, stride: u32 }
 struct Result { v: array<Element, M * N> }
 
 #if CODES
@@ -11,24 +11,16 @@ fn left_number(at: u32) -> f32 { return tokens_tile[at]; }
 fn right_number(at: u32) -> f32 { return rows_tile[at]; }
 #endif
 
-fn left_of(at: u32, stride: u32) -> Left {
-  var left: Left;
-  for (var i = 0u; i < M * DEPTH; i++) { left.v[i] = left_number(at + i / DEPTH * stride + i % DEPTH); }
-  return left;
-}
+fn left_of(at: u32, stride: u32) -> Left { return Left(at, stride); }
 
-fn right_of(at: u32, stride: u32) -> Right {
-  var right: Right;
-  for (var i = 0u; i < N * DEPTH; i++) { right.v[i] = right_number(at + i / DEPTH * stride + i % DEPTH); }
-  return right;
-}
+fn right_of(at: u32, stride: u32) -> Right { return Right(at, stride); }
 
 fn multiplied(left: Left, right: Right, sum: Result) -> Result {
-  var a = left;
-  var b = right;
   var result = sum;
   for (var i = 0u; i < M * N; i++) {
-    for (var k = 0u; k < DEPTH; k++) { result.v[i] += a.v[i / N * DEPTH + k] * b.v[i % N * DEPTH + k]; }
+    for (var k = 0u; k < DEPTH; k++) {
+      result.v[i] += left_number(left.at + i / N * left.stride + k) * right_number(right.at + i % N * right.stride + k);
+    }
   }
   return result;
 }
