@@ -1,5 +1,5 @@
 /** @file A stranger's project: an empty folder outside the workspace, and commands in it. */
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,8 +8,10 @@ import { run } from './command.ts'
 import { npmrc, type Registry } from './registry.ts'
 
 const YARN = 'yarn@1.22.22'
+const INSTALLED = /(?:^|\/node_modules\/)((?:@[^/]+\/)?[^/.@][^/]*)\/package\.json$/
 const sources = fileURLToPath(new URL('../scenarios/', import.meta.url))
 
+/** Third parties come from where this machine gets them, `@ao` from the local registry. */
 export class App {
   readonly folder: string
   readonly #env: NodeJS.ProcessEnv
@@ -85,20 +87,15 @@ export class App {
     return this.#run(this.path('node_modules', '.bin', name), args)
   }
 
-  /** Every package below node_modules, dependencies of dependencies included, in order. */
+  /** Every package below node_modules, however deep, in order. */
   installed(): string[] {
-    const pnpm = this.path('node_modules', '.pnpm')
-    if (existsSync(pnpm)) {
-      const folders = readdirSync(pnpm).filter((name) => name.includes('@', 1))
-      return folders.map((name) => name.replace(/@[^@]*$/, '').replace('+', '/')).toSorted()
-    }
-    const names = (folder: string): string[] =>
-      readdirSync(this.path('node_modules', folder)).flatMap((name) => {
-        if (name.startsWith('.')) return []
-        return name.startsWith('@') ? names(name) : [folder === '' ? name : `${folder}/${name}`]
-      })
-    return names('').toSorted()
+    const files = readdirSync(this.path('node_modules'), { recursive: true })
+    const names = files.flatMap(
+      (file) => INSTALLED.exec(String(file).replaceAll('\\', '/'))?.[1] ?? [],
+    )
+    return [...new Set(names)].toSorted()
   }
+
   #run(command: string, args: readonly string[]): Promise<string> {
     return run(command, args, { folder: this.folder, env: this.#env })
   }
