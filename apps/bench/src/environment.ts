@@ -11,8 +11,15 @@ const DISABLED = ['timestamp_quantization']
 
 let kept: GPU | undefined // Dawn ends with the last reference to it
 
-/** The best GPU of this machine, through Dawn. */
-export async function openGPU(kernels: readonly KernelSet[]): Promise<WebGPUDevice> {
+/**
+ * The best GPU of this machine, through Dawn.
+ *
+ * @param usesMatrices - whether kernels may multiply by matrices of subgroups
+ */
+export async function openGPU(
+  kernels: readonly KernelSet[],
+  usesMatrices: boolean,
+): Promise<WebGPUDevice> {
   Object.assign(globalThis, globals)
   const backend = process.env['AO_WEBGPU_BACKEND'] ?? 'vulkan'
   kept = create([
@@ -20,7 +27,11 @@ export async function openGPU(kernels: readonly KernelSet[]): Promise<WebGPUDevi
     `enable-dawn-features=${ENABLED.join(',')}`,
     `disable-dawn-features=${DISABLED.join(',')}`,
   ])
-  return WebGPUDevice.create({ gpu: kept, kernels: [denseKernels, ...kernels] })
+  return WebGPUDevice.create({
+    gpu: kept,
+    kernels: [denseKernels, ...kernels],
+    capabilities: usesMatrices ? {} : { subgroupMatrices: [] },
+  })
 }
 
 const copyProgram = /* @__PURE__ */ wgsl(

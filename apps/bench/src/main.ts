@@ -2,11 +2,12 @@
 
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { webgpuKernels as int4 } from '@ao/int4/webgpu'
-import { webgpuKernels as int4PlainInt32 } from '@ao/int4-plain-int32/webgpu'
-import { webgpuKernels as int4Preshuffled } from '@ao/int4-preshuffled/webgpu'
-import { webgpuKernels as int4TilePacked } from '@ao/int4-tile-packed-to-4d/webgpu'
-import { webgpuKernels as int8 } from '@ao/int8/webgpu'
+import { int4Kernels } from '@ao/int4/webgpu'
+import { int4PlainInt32Kernels } from '@ao/int4-plain-int32/webgpu'
+import { int4PreshuffledKernels } from '@ao/int4-preshuffled/webgpu'
+import { int4TilePackedTo4dKernels } from '@ao/int4-tile-packed-to-4d/webgpu'
+import { int8Kernels, subgroupMatrices } from '@ao/int8/webgpu'
+import type { KernelSet } from '@ao/kernels-webgpu'
 import { webgpuKernels as llama } from '@ao/llama/webgpu'
 import { webgpuKernels as nn } from '@ao/nn/webgpu'
 import { copyBandwidth, openGPU } from './environment.ts'
@@ -20,9 +21,22 @@ interface Options {
   readonly peer: string
   readonly json?: string
   readonly filter?: string
+  readonly matrices: boolean
+  readonly tuning: { readonly int4?: object; readonly int8?: object }
 }
 
-const KERNELS = [int4, int4PlainInt32, int4Preshuffled, int4TilePacked, int8, llama, nn]
+/** All kernels, with sizes to try in place of theirs. */
+function kernels({ int4, int8: tuning = {} }: Options['tuning']): KernelSet[] {
+  return [
+    int4Kernels(int4),
+    int4PlainInt32Kernels(int4),
+    int4PreshuffledKernels(int4),
+    int4TilePackedTo4dKernels(int4),
+    int8Kernels({ tuning, methods: subgroupMatrices() }),
+    llama,
+    nn,
+  ]
+}
 
 const program = new Command('bench')
   .description('Times kernels and models on WebGPU, and ONNX Runtime beside them.')
@@ -34,6 +48,13 @@ const program = new Command('bench')
       .choices(['webgpu', 'cpu', 'none'])
       .default('webgpu'),
   )
+  .option('--no-matrices', 'without matrices of subgroups, where the GPU has them')
+  .option(
+    '--tuning <json>',
+    'sizes to try: {"int4": {"gemv": {"minLanes": 64}}, "int8": {...}}, as INT4_TUNING and INT8_TUNING',
+    (text) => JSON.parse(text) as Options['tuning'],
+    {},
+  )
   .option('--json <file>', 'where all figures go')
   .action(run)
 
@@ -41,7 +62,7 @@ await program.parseAsync()
 process.exit(process.exitCode ?? 0) // Dawn keeps the process alive
 
 async function run(options: Options): Promise<void> {
-  const device = await openGPU(KERNELS)
+  const device = await openGPU(kernels(options.tuning), options.matrices)
   const { capabilities } = device
   const { vendor, architecture, device: product } = device.gpu.adapterInfo
   const dtype = capabilities.f16 ? 'float16' : 'float32'
