@@ -130,12 +130,18 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     const model = await load({ device })
     await collect(model.generate(START, { maxNewTokens: 30, stopIds: [] }))
     const { memory, submissions } = device
+    // Less may be in use: the garbage collector takes models of earlier tests when it likes.
+    const expectNoMore = (): void => {
+      const { used, pooled } = device.memory
+      expect(used).toBeLessThanOrEqual(memory.used)
+      expect(used + pooled).toBe(memory.used + memory.pooled)
+    }
     await collect(model.generate(START, { maxNewTokens: 30, stopIds: [] }))
     expect(device.submissions - submissions).toBe(30)
-    expect(device.memory.used).toBe(memory.used)
+    expectNoMore()
     for await (const id of model.generate(START, { maxNewTokens: 30, stopIds: [] }))
       if (id >= 0) break
-    expect(device.memory.used).toBe(memory.used)
+    expectNoMore()
   })
 
   it('runs on two devices at once, one of them the user’s own', async () => {
