@@ -42,13 +42,8 @@ const copyProgram = /* @__PURE__ */ wgsl(
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  let at = ((group.y * groups.x + group.x) * 256u + lane) * 4u;
-  if (at + 3u < arrayLength(&from_)) {
-    let a = from_[at]; let b = from_[at + 1u]; let c = from_[at + 2u]; let d = from_[at + 3u];
-    to_[at] = a; to_[at + 1u] = b; to_[at + 2u] = c; to_[at + 3u] = d;
-  } else {
-    for (var i = at; i < arrayLength(&from_); i++) { to_[i] = from_[i]; }
-  }
+  let first = (group.y * groups.x + group.x) * 1024u + lane;
+  for (var i = first; i < min(first + 1024u, arrayLength(&from_)); i += 256u) { to_[i] = from_[i]; }
 }`,
 )
 
