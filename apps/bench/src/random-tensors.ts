@@ -18,6 +18,7 @@ import {
   type TensorSubclassType,
   type TypedArray,
 } from '@ao/base-tensor'
+import { grid, WebGPUDevice, wgsl } from '@ao/kernels-webgpu'
 import { randomWords } from './statistics.ts'
 
 /** A tensor of the shape and dtype of `like` with random content on `device`; a quantized one by its parts. */
@@ -55,11 +56,63 @@ export function partsOf(tensor: Tensor): DenseTensor[] {
 const BLOCK = 1 << 22 // words that are made once and used over and over
 
 function randomDense(like: DenseTensor, name: string, device: Device, seed: number): DenseTensor {
+  if (device instanceof WebGPUDevice) return fill(device, like, name, seed)
   const length = numelOf(like.shape)
   return new DenseTensor(
     device.upload(like.dtype, content(like.dtype, length, name, seed)),
     like.shape,
   )
+}
+
+const fillProgram = /* @__PURE__ */ wgsl(
+  'random',
+  `
+@group(0) @binding(0) var<storage, read_write> words: array<u32>;
+struct Params { seed: u32, first: f32, range: f32 }
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn random(i: u32) -> u32 {
+  var x = i * 747796405u + params.seed * 2891336453u + 1u;
+  x = (x ^ (x >> 16u)) * 0x7feb352du;
+  x = (x ^ (x >> 15u)) * 0x846ca68bu;
+  return x ^ (x >> 16u);
+}
+fn number(i: u32) -> f32 { return params.first + params.range * f32(random(i) >> 8u) / 16777216.0; }
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) thread: u32) {
+  let i = (group.y * groups.x + group.x) * 256u + thread;
+  if (i >= arrayLength(&words)) { return; }
+#if DTYPE == float32
+  words[i] = bitcast<u32>(number(i));
+#endif
+#if DTYPE == float16
+  words[i] = pack2x16float(vec2f(number(2u * i), number(2u * i + 1u)));
+#endif
+#if DTYPE == bfloat16
+  words[i] = (bitcast<u32>(number(2u * i)) >> 16u) | (bitcast<u32>(number(2u * i + 1u)) & 0xffff0000u);
+#endif
+#if DTYPE == codes
+  words[i] = random(i);
+#endif
+}`,
+)
+
+/** As `content` is, but made by the GPU. */
+function fill(device: WebGPUDevice, like: DenseTensor, name: string, seed: number): DenseTensor {
+  const { dtype, shape, nbytes } = like
+  const isCode = name === 'qdata'
+  // Memory of a device begins with zeros, as integer zero points are.
+  if (!isFloatDType(dtype) && !isCode) return zeros(shape, dtype, device)
+  const out = device.empty(shape, dtype)
+  const [first, range] = /scale/i.test(name) ? [0.001, 0.002] : [-0.02, 0.04]
+  device.dispatch(fillProgram({ DTYPE: isFloatDType(dtype) ? dtype : 'codes' }), {
+    bind: [out],
+    params: [seed, { f32: first }, { f32: range }],
+    workgroups: grid(Math.ceil(nbytes / 4 / 256)),
+  })
+  return out
 }
 
 function content(dtype: StoredDType, length: number, name: string, seed: number): TypedArray {

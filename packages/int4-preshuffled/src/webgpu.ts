@@ -37,7 +37,8 @@ function stored([codes, scale, zero, rowScale]: Int4PreshuffledParts, n: number)
   const words = codes.shape[1] as number
   const k = WORD_CODES * words
   const groupSize = k / (scale.shape[1] as number)
-  return { n, k, groupSize, parts: { scale, zero, rowScale, codes }, rowBytes: 4 * words }
+  const parts = { scale, zero, rowScale, codes }
+  return { n, k, groupSize, parts, rowBytes: 4 * words, isSymmetric: !zero }
 }
 
 function productOf(

@@ -50,12 +50,17 @@ export const WANTED_LIMITS: readonly (keyof GPUSupportedLimits & `max${string}`)
   'maxComputeWorkgroupSizeX',
 ]
 
-/** What `device` offers. Its adapter knows more than it, such as sizes of subgroups. */
+/**
+ * What `device` offers.
+ *
+ * @param adapterInfo - of its adapter: Dawn lists subgroup matrices there, but not in the device's own copy
+ */
 export function capabilitiesOf(
   device: GPUDevice,
+  adapterInfo: GPUAdapterInfo,
   languageFeatures: ReadonlySet<string> | undefined,
 ): Capabilities {
-  const info = device.adapterInfo as Partial<GPUAdapterInfo> & {
+  const info = adapterInfo as Partial<GPUAdapterInfo> & {
     readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixShape>
   }
   const { limits } = device
@@ -63,10 +68,10 @@ export function capabilitiesOf(
   return {
     f16: has('shader-f16'),
     subgroups: has('subgroups'),
-    minSubgroupSize: info?.subgroupMinSize ?? 4,
-    maxSubgroupSize: info?.subgroupMaxSize ?? 128,
+    minSubgroupSize: info.subgroupMinSize ?? 4,
+    maxSubgroupSize: info.subgroupMaxSize ?? 128,
     subgroupMatrices: has('chromium-experimental-subgroup-matrix')
-      ? Array.from(info?.subgroupMatrixConfigs ?? [])
+      ? Array.from(info.subgroupMatrixConfigs ?? [], shapeOf)
       : [],
     packedDot: languageFeatures?.has('packed_4x8_integer_dot_product') ?? false,
     timestamps: has('timestamp-query'),
@@ -75,4 +80,10 @@ export function capabilitiesOf(
     maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
   }
+}
+
+/** A copy: what Dawn lists is not plain data. */
+function shapeOf(shape: SubgroupMatrixShape): SubgroupMatrixShape {
+  const { componentType, resultComponentType, M, N, K } = shape
+  return { componentType, resultComponentType, M, N, K }
 }

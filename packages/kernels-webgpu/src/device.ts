@@ -103,9 +103,9 @@ export class WebGPUDevice implements Device, GPU {
    * @throws {@link DeviceError} where there is no WebGPU
    */
   static async create(options: WebGPUDeviceOptions): Promise<WebGPUDevice> {
-    const { gpu, languageFeatures } = await openDevice(options)
+    const { gpu, info, languageFeatures } = await openDevice(options)
     const capabilities = {
-      ...capabilitiesOf(gpu, languageFeatures),
+      ...capabilitiesOf(gpu, info, languageFeatures),
       ...options.capabilities,
     }
     return new WebGPUDevice(gpu, capabilities, options.device === undefined, options)

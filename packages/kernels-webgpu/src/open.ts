@@ -10,7 +10,7 @@ export interface WebGPUDeviceOptions {
   readonly kernels: readonly KernelSet[]
   /** Where to look for an adapter: `navigator.gpu` unless given. In Node, `create([])` of npm `webgpu`. */
   readonly gpu?: Pick<globalThis.GPU, 'requestAdapter'> & Partial<globalThis.GPU>
-  /** The adapter to use. */
+  /** The adapter to use; with `device`, the one that it came from: it knows of subgroup matrices. */
   readonly adapter?: GPUAdapter
   /** A GPUDevice to share with other code; it is not destroyed with this device. */
   readonly device?: GPUDevice
@@ -24,6 +24,8 @@ export interface WebGPUDeviceOptions {
 
 interface OpenedDevice {
   readonly gpu: GPUDevice
+  /** What the adapter says of itself; of a device that was brought, what the device says of it. */
+  readonly info: GPUAdapterInfo
   readonly languageFeatures: ReadonlySet<string> | undefined
 }
 
@@ -35,7 +37,10 @@ export async function openDevice(options: WebGPUDeviceOptions): Promise<OpenedDe
   const gpu = options.gpu ?? (globalThis.navigator as Partial<Navigator> | undefined)?.gpu
   keptAlive.add(options.gpu)
   const languageFeatures = gpu?.wgslLanguageFeatures
-  if (options.device) return { gpu: options.device, languageFeatures }
+  if (options.device) {
+    const { device, adapter } = options
+    return { gpu: device, info: adapter?.info ?? device.adapterInfo, languageFeatures }
+  }
   const adapter = options.adapter ?? (await findAdapter(gpu, options))
   const requiredLimits = Object.fromEntries(
     WANTED_LIMITS.map((name) => [name, adapter.limits[name]]),
@@ -45,7 +50,7 @@ export async function openDevice(options: WebGPUDeviceOptions): Promise<OpenedDe
     requiredFeatures: requiredFeatures as GPUFeatureName[],
     requiredLimits,
   })
-  return { gpu: device, languageFeatures }
+  return { gpu: device, info: adapter.info, languageFeatures }
 }
 
 async function findAdapter(

@@ -23,6 +23,7 @@ import lanes from './lanes.wgsl'
 import matrix from './matrix.wgsl'
 import numbers from './numbers.wgsl'
 import output from './output.wgsl'
+import pairs from './pairs.wgsl'
 import part from './part.wgsl'
 import pack from './pack.wgsl'
 import sixteen from './sixteen.wgsl'
@@ -76,6 +77,8 @@ export interface Int4Stored {
   readonly rowBytes: number
   /** Whether codes are -8..7, in two's complement. */
   readonly isSigned?: boolean
+  /** Whether `qparams` gives no zero points: all of them are 0. */
+  readonly isSymmetric?: boolean
   /** More defines for the layout. */
   readonly defines?: Defines
 }
@@ -110,9 +113,9 @@ export function int4Programs(layout: Int4Layout): Int4Programs {
     wgsl(`${name} ${kernel}`, parts.join('\n'))
   return {
     layout,
-    gemv: program('gemv', ...stored, sixteen, input, bias, output, lanes, gemv),
+    gemv: program('gemv', ...stored, sixteen, pairs, input, bias, output, lanes, gemv),
     batch: program('batch', ...stored, sixteen, input, bias, output, lanes, batch),
-    matrix: program('matrix', ...stored, sixteen, input, bias, output, matrix),
+    matrix: program('matrix', ...stored, sixteen, pairs, input, bias, output, matrix),
     gemm: program('gemm', ...stored, sixteen, input, bias, output, gemm),
     any: program('any', ...stored, readerWgsl('x'), bias, output, any),
     dequantize: program('dequantize', ...stored, dequantize),

@@ -87,11 +87,14 @@ function dispatchParts(
   const { weight, bias } = product
   const x = gpu.dense(wholePieces(product.x, weight.groupSize % 32 === 0))
   const bound = new Bindings(gpu, weight.parts).add('x', x).add('bias', bias).add('y', y)
-  const { program, workgroups } = planOf(gpu, programs, plans, { ...product, x }, way, bound, dtype)
   const [xBytes, yBytes] = [rowBytesOf(x), rowBytesOf(y)]
   const codeRows = weight.parts.codes.nbytes / weight.rowBytes
+  const parts = rowRanges(gpu, codeRows, weight.rowBytes)
+  const isFixed = rowsOf(x) === 1 && parts.length === 1
+  const own = { ...product, x }
+  const { program, workgroups } = planOf(gpu, programs, plans, own, way, bound, dtype, isFixed)
   for (const inputs of rowRanges(gpu, rowsOf(x), xBytes, yBytes)) {
-    for (const part of rowRanges(gpu, codeRows, weight.rowBytes)) {
+    for (const part of parts) {
       const rows = Math.min(part.rows, weight.n - part.first)
       if (rows <= 0) break // padding
       gpu.dispatch(program, {
@@ -123,6 +126,7 @@ function planOf(
   way: Way,
   bound: Bindings,
   dtype: FloatDType,
+  isFixed: boolean,
 ): PlannedProgram {
   const { x, weight, roundsBeforeBias = true } = product
   const { codes } = weight.parts
@@ -137,6 +141,7 @@ function planOf(
       X_DTYPE: x.dtype,
       ...outputDefines(bound),
       ROUND: roundsBeforeBias && ROUNDING[dtype],
+      FIXED_ROWS: isFixed && weight.n,
     }
     const all = { ...weightDefines(programs, weight), ...bound.defines, ...numbers, ...defines }
     found = { program: program(all), workgroups }

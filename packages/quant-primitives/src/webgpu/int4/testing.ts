@@ -74,6 +74,7 @@ const SMALL_TILE = {
   subgroupM: 8,
   subgroupN: 8,
   pieces: 2,
+  buffers: 2,
 } as const
 
 /** For titles of tests. */

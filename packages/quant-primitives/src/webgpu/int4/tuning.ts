@@ -22,6 +22,8 @@ export interface Int4MatrixTile {
   readonly subgroupN: number
   /** Pieces of 32 along K for a step: 1, 2 or 4. */
   readonly pieces: number
+  /** Steps that lie in shared memory: with 2, one is written while the other is read. */
+  readonly buffers: 1 | 2
 }
 
 /** Sizes of every int4 kernel. */
@@ -32,7 +34,12 @@ export interface Int4Tuning {
    */
   readonly half: 'f16' | 'f32'
   /** One row of the input. */
-  readonly gemv: Int4LaneTuning
+  readonly gemv: Int4LaneTuning & {
+    /** Bands of four rows of the weight that a thread takes at a time. */
+    readonly bands: number
+    /** Pieces along K that a thread loads at a time, where that divides its share. */
+    readonly unroll: number
+  }
   /** Up to `maxRows` rows of the input, of which a thread takes `columns` at a time. */
   readonly batch: Int4LaneTuning & { readonly columns: number; readonly maxRows: number }
   /** Matrices of subgroups, from `minRows` rows of the input on, by the first of the tiles that fits. */
@@ -56,7 +63,7 @@ export type Int4TuningOptions = {
  */
 export const INT4_TUNING: Int4Tuning = {
   half: 'f16',
-  gemv: { threads: 128, minLanes: 32, maxLanes: 256, wantedThreads: 131_072 },
+  gemv: { threads: 64, minLanes: 32, maxLanes: 128, wantedThreads: 100_000, bands: 1, unroll: 1 },
   batch: {
     threads: 128,
     minLanes: 8,
@@ -66,12 +73,13 @@ export const INT4_TUNING: Int4Tuning = {
     maxRows: 32,
   },
   matrix: {
-    minRows: 9,
+    minRows: 5,
     tiles: [
-      { maxRows: 16, m: 16, n: 64, subgroupM: 16, subgroupN: 16, pieces: 4 },
-      { maxRows: 64, m: 32, n: 64, subgroupM: 16, subgroupN: 32, pieces: 4 },
-      { maxRows: 256, m: 64, n: 64, subgroupM: 32, subgroupN: 32, pieces: 2 },
-      { maxRows: Infinity, m: 128, n: 128, subgroupM: 64, subgroupN: 32, pieces: 1 },
+      { maxRows: 16, m: 16, n: 64, subgroupM: 16, subgroupN: 16, pieces: 2, buffers: 1 },
+      { maxRows: 32, m: 32, n: 64, subgroupM: 16, subgroupN: 32, pieces: 2, buffers: 1 },
+      { maxRows: 64, m: 64, n: 64, subgroupM: 32, subgroupN: 32, pieces: 2, buffers: 1 },
+      { maxRows: 256, m: 128, n: 128, subgroupM: 64, subgroupN: 32, pieces: 2, buffers: 1 },
+      { maxRows: Infinity, m: 128, n: 256, subgroupM: 64, subgroupN: 64, pieces: 1, buffers: 1 },
     ],
   },
   gemm: { tile: 4 },

@@ -99,10 +99,19 @@ function gemv(programs: Int4Programs, tuning: Int4Tuning, half: boolean, subgrou
       (!half || (isHalf(product) && (gpu.capabilities.f16 || type === 'f32'))) &&
       (!subgroups || gpu.capabilities.subgroups),
     plan: (gpu, product) => {
-      const walks = lanePlan(tuning.gemv, product, 1, subgroups ? gpu : undefined)
+      const { bands, unroll } = tuning.gemv
+      const walks = lanePlan(tuning.gemv, product, 1, subgroups ? gpu : undefined, bands)
+      const pieces = Math.ceil(product.weight.k / 32)
+      const own = (pieces / walks.lanes) % unroll === 0 ? unroll : 1
+      const defines = {
+        BANDS: bands,
+        UNROLL: own,
+        HAS_NEXT: pieces > own * walks.lanes,
+        USES_SUM: !half || !product.weight.isSymmetric,
+      }
       return {
         program: programs.gemv,
-        defines: { ...walks.defines, HALF: half, H: half ? type : 'f32' },
+        defines: { ...walks.defines, ...defines, HALF: half, H: half ? type : 'f32' },
         workgroups: (rows) => walks.workgroups(rows),
       }
     },
@@ -169,13 +178,28 @@ function matrix(programs: Int4Programs, tuning: Int4Tuning): Way {
           N_SHAPE: shape.N,
           K_SHAPE: shape.K,
           PARTS: pieces,
-          W_TASKS: Math.ceil((tile.n * pieces) / threads),
-          X_TASKS: Math.ceil((4 * tile.m * pieces) / threads),
+          K_STEPS: (32 * pieces) / shape.K,
+          BUFFERS: tile.buffers,
+          ...roundsOf('W', tile.n * pieces, threads),
+          ...roundsOf('X', 4 * tile.m * pieces, threads),
+          Y_ROUNDS: Math.ceil((shape.M * shape.N) / 4 / subgroup),
+          HALF_QPARAMS: hasHalfQparams(product),
         },
-        workgroups: (rows, m) => [Math.ceil(rows / tile.n), Math.ceil(m / tile.m)],
+        workgroups: (rows, m) => [Math.ceil(m / tile.m), Math.ceil(rows / tile.n)],
       }
     },
   }
+}
+
+/** How often threads take up a task each until all are done. */
+function roundsOf(name: string, tasks: number, threads: number): Defines {
+  return { [`${name}_ROUNDS`]: Math.ceil(tasks / threads), [`${name}_REST`]: tasks % threads !== 0 }
+}
+
+/** Whether scales and zero points are numbers of float16 themselves. */
+function hasHalfQparams({ weight }: Int4Product): boolean {
+  const { codes: _codes, ...numbers } = weight.parts
+  return Object.values(numbers).every((part) => !part || part.dtype === 'float16')
 }
 
 interface ChosenTile {
@@ -216,7 +240,7 @@ function chooseTile(
   const meant = tiles.findIndex(({ maxRows }) => rowsOf(x) <= maxRows)
   // Where the GPU cannot take the tile that is meant, it may take those of fewer rows.
   for (const tile of [...tiles.slice(meant), ...tiles.slice(0, meant).toReversed()]) {
-    const { m, n, subgroupM, subgroupN } = tile
+    const { m, n, subgroupM, subgroupN, buffers } = tile
     const shape = shapes.find(
       ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
     )
@@ -225,7 +249,8 @@ function chooseTile(
     const threads = subgroups * subgroup
     if (threads > maxInvocations) continue
     for (let { pieces } = tile; pieces >= 1; pieces /= 2) {
-      const bytes = itemBytes * (m + n) * (32 * pieces + 8) + 4 * subgroups * shape.M * shape.N
+      const bytes =
+        itemBytes * buffers * (m + n) * (32 * pieces + 8) + 4 * subgroups * shape.M * shape.N
       const isWhole = Math.ceil(weight.k / 32) % pieces === 0
       if (isWhole && bytes <= maxWorkgroupStorage) return { tile, shape, subgroup, threads, pieces }
     }
@@ -242,18 +267,21 @@ const listed = (...words: readonly (string | false)[]): string => words.filter(B
  *
  * @param columns - how often each row of the weight is walked along
  * @param gpu - where subgroups are to be used
+ * @param bands - of four rows of the weight, that are walked along together
  */
 function lanePlan(
   tuning: Int4LaneTuning,
   { weight }: Int4Product,
   columns: number,
   gpu: GPU | undefined,
-): { defines: Defines; workgroups: (rows: number) => Workgroups } {
-  const quads = Math.ceil(weight.n / 4)
-  const lanes = lanesFor(tuning, quads * columns, Math.ceil(weight.k / 32))
+  bands = 1,
+): { lanes: number; defines: Defines; workgroups: (rows: number) => Workgroups } {
+  const walks = Math.ceil(weight.n / 4 / bands)
+  const lanes = lanesFor(tuning, walks * columns, Math.ceil(weight.k / 32))
   const threads = Math.max(tuning.threads, lanes)
   const subgroup = gpu ? Math.min(lanes, gpu.capabilities.minSubgroupSize) : 1
   return {
+    lanes,
     defines: {
       THREADS: threads,
       LANES: lanes,
@@ -261,6 +289,6 @@ function lanePlan(
       SUBGROUP_STEPS: Math.log2(subgroup),
       IN_SUBGROUP: subgroup === lanes,
     },
-    workgroups: (rows) => grid(Math.ceil(Math.ceil(rows / 4) / (threads / lanes))),
+    workgroups: (rows) => grid(Math.ceil(Math.ceil(rows / 4 / bands) / (threads / lanes))),
   }
 }
