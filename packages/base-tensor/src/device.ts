@@ -36,6 +36,26 @@ export interface Device {
    * whose memory the garbage collector does not see have it; call {@link inScope}, which works on all.
    */
   scope?<T>(run: () => T): T
+  /**
+   * Runs `run` and keeps what the device did, to do it again without any JavaScript in between: for work
+   * of many small ops that is done over and over, such as a model's step. Devices that have it compute
+   * beside JavaScript.
+   */
+  record?<T>(run: () => T): Recording<T>
+}
+
+/** Work of a device that can be done again. */
+export interface Recording<T> {
+  /** What it returned; each time its tensors get new numbers. */
+  readonly result: T
+  /**
+   * Does it again, on the same memory: what it reads must still be there, and what it makes is in the
+   * tensors that it made the first time. Numbers that JavaScript passed stay as they were, unless their
+   * kernels take counters.
+   */
+  replay(): void
+  /** Gives back the memory that it works in. */
+  dispose(): void
 }
 
 /** What `run` returns; on devices that have scopes, all other storage that it made is freed. */

@@ -11,7 +11,15 @@ export {
   type NestedNumbers,
 } from './cast.ts'
 export { checkDType, checkShape } from './check-part.ts'
-export { cpu, inScope, meta, type CpuStorage, type Device, type Storage } from './device.ts'
+export {
+  cpu,
+  inScope,
+  meta,
+  type CpuStorage,
+  type Device,
+  type Recording,
+  type Storage,
+} from './device.ts'
 export {
   asDense,
   copy,

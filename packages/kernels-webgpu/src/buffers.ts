@@ -4,6 +4,8 @@ import type { Device, Storage, StoredDType } from '@ao/base-tensor'
 
 /** The use of a buffer by one tensor's storage; a later use of the buffer is another allocation. */
 export interface Allocation {
+  /** Where it goes back to. */
+  readonly pool: BufferPool
   /** Of the buffer. */
   readonly id: number
   readonly buffer: GPUBuffer
@@ -35,7 +37,7 @@ export class BufferPool {
   readonly #maxPooled: number
   readonly #free = new Map<number, Allocation[]>()
   readonly #onDestroy: (buffer: GPUBuffer) => void
-  #nextId = 0
+  #isClosed = false
   #used = 0
   #pooled = 0
 
@@ -65,10 +67,11 @@ export class BufferPool {
     const found = takeFrom(this.#free.get(size), before)
     if (found) {
       this.#pooled -= size
-      return { id: found.id, buffer: found.buffer, size, isFree: false, freedIn: -1 }
+      const { id, buffer } = found
+      return { pool: this, id, buffer, size, isFree: false, freedIn: -1 }
     }
     const buffer = this.#gpu.createBuffer({ size, usage: STORAGE_USAGE })
-    return { id: this.#nextId++, buffer, size, isFree: false, freedIn: -1 }
+    return { pool: this, id: nextId++, buffer, size, isFree: false, freedIn: -1 }
   }
 
   /** Takes a buffer back that commands up to those of `batch` may use. */
@@ -78,7 +81,7 @@ export class BufferPool {
     allocation.freedIn = batch
     const { size } = allocation
     this.#used -= size
-    if (this.#pooled + size > this.#maxPooled) return this.#onDestroy(allocation.buffer)
+    if (this.#isClosed || this.#pooled + size > this.#maxPooled) return this.#onDestroy(allocation.buffer)
     this.#pooled += size
     const list = this.#free.get(size)
     if (list) list.push(allocation)
@@ -93,7 +96,16 @@ export class BufferPool {
     this.#free.clear()
     this.#pooled = 0
   }
+
+  /** Lets go of all free buffers, and of others as they become free. */
+  close(): void {
+    this.#isClosed = true
+    this.trim()
+  }
 }
+
+// Of buffers in all pools: bind groups are found by them.
+let nextId = 0
 
 /**
  * Of the buffers that became free before a batch, always the oldest: work that is done again then gets the

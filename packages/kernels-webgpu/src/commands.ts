@@ -6,6 +6,7 @@
  * there, otherwise when they are. Batches are submitted in order.
  */
 
+import { DeviceError } from '@ao/base-tensor'
 import { BindGroupCache, type BufferRange } from './bind-groups.ts'
 import type { Param } from './kernel.ts'
 import { ParamsBlock } from './params.ts'
@@ -34,7 +35,23 @@ interface Clear {
   readonly range: BufferRange
 }
 
-type Command = Dispatch | Copy | Clear
+/** Work that was recorded before. */
+interface Replay {
+  readonly kind: 'replay'
+  readonly commands: readonly Command[]
+  /** What is added to the offsets of its params. */
+  readonly paramsOffset: number
+}
+
+type Command = Dispatch | Copy | Clear | Replay
+
+/** Commands to submit again, with params of their own. */
+export interface Recorded {
+  readonly commands: readonly Command[]
+  readonly params: ParamsBlock
+  /** Of `params`, in the batch that the commands were recorded in. */
+  readonly paramsOffset: number
+}
 
 /** Work that is submitted together. */
 interface Batch {
@@ -99,10 +116,33 @@ export class CommandQueue {
   ): void {
     const batch = this.#batch
     if (!pipeline.pipeline) batch.waitFor.add(pipeline.ready)
-    const paramsOffset = batch.params.add(params)
+    const paramsOffset = pipeline.bindings.hasParams ? batch.params.add(params) : 0
     const bindings = this.#bindGroups.get(pipeline.bindings, ranges)
     batch.commands.push({ kind: 'dispatch', pipeline, bindings, paramsOffset, workgroups })
-    if (batch.commands.length >= MAX_DISPATCHES) void this.flush()
+    if (batch.params.length >= MAX_DISPATCHES) void this.flush()
+  }
+
+  /** Commands that `run` adds to this batch, to {@link replay} later. Nothing may be flushed meanwhile. */
+  record(run: () => void): Recorded {
+    const batch = this.#batch
+    const { length } = batch.params
+    const from = batch.commands.length
+    run()
+    if (this.#batch !== batch) throw flushedTooEarly()
+    const commands = batch.commands.slice(from)
+    return { commands, params: batch.params.copyFrom(length), paramsOffset: length * PARAMS_SIZE }
+  }
+
+  /** Adds recorded commands once more, with counters as they stand now. */
+  replay({ commands, params, paramsOffset }: Recorded): void {
+    if (this.#batch.params.length + params.length > MAX_DISPATCHES) void this.flush()
+    const batch = this.#batch
+    for (const command of commands) {
+      if (command.kind !== 'dispatch' || command.pipeline.pipeline) continue
+      batch.waitFor.add(command.pipeline.ready)
+    }
+    const added = batch.params.addAll(params) - paramsOffset
+    batch.commands.push({ kind: 'replay', commands, paramsOffset: added })
   }
 
   copy(from: BufferRange, to: GPUBuffer, toOffset = 0): void {
@@ -160,39 +200,71 @@ export class CommandQueue {
   }
 
   #encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
-    let pass: GPUComputePassEncoder | undefined
-    let current: GPUComputePipeline | undefined
-    const endPass = (): void => {
-      pass?.end()
-      pass = undefined
-      current = undefined
-    }
-    for (const command of commands) {
-      if (command.kind === 'dispatch') {
-        const { program, pipeline } = command.pipeline
-        if (this.timer?.isPerDispatch) endPass()
-        pass ??= encoder.beginComputePass(
-          this.timer ? { timestampWrites: this.timer.next(program.name) } : undefined,
-        )
-        if (current !== pipeline) pass.setPipeline(pipeline as GPUComputePipeline)
-        current = pipeline
-        PARAMS_OFFSET[0] = command.paramsOffset
-        const offsets = command.pipeline.bindings.hasParams ? 1 : 0
-        pass.setBindGroup(0, command.bindings, PARAMS_OFFSET, 0, offsets)
-        const [x, y = 1, z = 1] = command.workgroups
-        pass.dispatchWorkgroups(x, y, z)
+    const passes = new Passes(encoder, this.timer)
+    const encode = (command: Command, added: number): void => {
+      if (command.kind === 'dispatch') passes.dispatch(command, added)
+      else if (command.kind === 'replay') {
+        for (const each of command.commands) encode(each, added + command.paramsOffset)
       } else {
-        endPass()
+        passes.end()
         encodeTransfer(encoder, command)
       }
     }
-    endPass()
+    for (const command of commands) encode(command, 0)
+    passes.end()
   }
 
   destroy(): void {
     this.#params.destroy()
     this.#bindGroups.clear()
   }
+}
+
+/** Compute passes of one submission: dispatches share one until something else comes between them. */
+class Passes {
+  readonly #encoder: GPUCommandEncoder
+  readonly #timer: PassTimer | undefined
+  #pass: GPUComputePassEncoder | undefined
+  #pipeline: GPUComputePipeline | undefined
+
+  constructor(encoder: GPUCommandEncoder, timer: PassTimer | undefined) {
+    this.#encoder = encoder
+    this.#timer = timer
+  }
+
+  dispatch({ pipeline, bindings, paramsOffset, workgroups }: Dispatch, added: number): void {
+    if (this.#timer?.isPerDispatch) this.end()
+    const pass = (this.#pass ??= this.#begin(pipeline.program.name))
+    const compiled = pipeline.pipeline as GPUComputePipeline
+    if (this.#pipeline !== compiled) pass.setPipeline(compiled)
+    this.#pipeline = compiled
+    if (pipeline.bindings.hasParams) {
+      PARAMS_OFFSET[0] = paramsOffset + added
+      pass.setBindGroup(0, bindings, PARAMS_OFFSET, 0, 1)
+    } else {
+      pass.setBindGroup(0, bindings)
+    }
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1] ?? 1, workgroups[2] ?? 1)
+  }
+
+  end(): void {
+    this.#pass?.end()
+    this.#pass = undefined
+    this.#pipeline = undefined
+  }
+
+  #begin(name: string): GPUComputePassEncoder {
+    const timer = this.#timer
+    return this.#encoder.beginComputePass(timer && { timestampWrites: timer.next(name) })
+  }
+}
+
+function flushedTooEarly(): DeviceError {
+  return new DeviceError({
+    package: '@ao/kernels-webgpu',
+    expected: `recorded work of fewer than ${MAX_DISPATCHES} dispatches, and no flush in it`,
+    got: 'a batch that was submitted meanwhile',
+  })
 }
 
 function newBatch(index: number, params: ParamsBlock): Batch {

@@ -4,12 +4,12 @@ import {
   DenseTensor,
   DeviceError,
   itemSize,
-  MissingKernelError,
   newArray,
   numelOf,
   type AnyOp,
   type Device,
   type Op,
+  type Recording,
   type Storage,
   type StoredDType,
   type Tensor,
@@ -33,6 +33,7 @@ import {
   type TensorRange,
   type Variant,
 } from './kernel.ts'
+import { missingKernel, noVariant } from './missing-kernel.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { Program } from './program.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
@@ -64,6 +65,9 @@ export class WebGPUDevice implements Device, GPU {
   readonly #pool: BufferPool
   readonly #staging: StagingBuffers
   readonly #scopes: GPUStorage[][] = []
+  readonly #recordings = new Set<BufferPool>()
+  /** Where memory comes from while work is recorded. */
+  #recording: BufferPool | undefined
   readonly #collected: FinalizationRegistry<Allocation>
   #explanations: Explanation[] | undefined
   #failure: DeviceError | undefined
@@ -80,9 +84,7 @@ export class WebGPUDevice implements Device, GPU {
     this.#pipelines = new PipelineCache(gpu)
     this.#queue = new CommandQueue(gpu)
     this.#staging = new StagingBuffers(gpu)
-    this.#pool = new BufferPool(gpu, options.maxPooledBytes ?? 2 ** 29, (buffer) =>
-      this.#queue.destroyLater(buffer),
-    )
+    this.#pool = this.#newPool(options.maxPooledBytes ?? 2 ** 29)
     this.#collected = new FinalizationRegistry((allocation) => this.#release(allocation))
     for (const kernel of options.kernels.flat()) this.#kernels.set(kernel.op.opName, kernel)
     void gpu.lost.then((info) => {
@@ -113,7 +115,10 @@ export class WebGPUDevice implements Device, GPU {
 
   /** Bytes in use, and in free buffers. */
   get memory(): MemoryUse {
-    return this.#pool.use
+    const { pooled } = this.#pool.use
+    let { used } = this.#pool.use
+    for (const { use } of this.#recordings) used += use.used + use.pooled
+    return { used, pooled }
   }
 
   /** How many times work was handed to the GPU. */
@@ -167,6 +172,7 @@ export class WebGPUDevice implements Device, GPU {
 
   upload(dtype: StoredDType, array: TypedArray): Storage {
     this.#check()
+    this.#checkRecording('an upload')
     const { byteLength } = array
     const allocation = this.#take(byteLength, this.#queue.submitted)
     const bytes = new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, byteLength)
@@ -176,6 +182,7 @@ export class WebGPUDevice implements Device, GPU {
 
   async download(storage: Storage, offset: number, length: number): Promise<TypedArray> {
     this.#check()
+    this.#checkRecording('numbers that are read')
     const { dtype, allocation } = live(storage)
     const out = newArray(dtype, length)
     if (length === 0) return out
@@ -220,6 +227,42 @@ export class WebGPUDevice implements Device, GPU {
         if (kept.includes(storage)) this.#adopt(storage)
         else this.#release(storage.allocation)
       }
+    }
+  }
+
+  /**
+   * Runs `run`, and keeps what it had the GPU do, to do it again without running any of it: see
+   * {@link Recording}.
+   *
+   * @throws {@link DeviceError} where `run` uploads or reads anything
+   */
+  record<T>(run: () => T): Recording<T> {
+    const outer = this.#recording
+    const pool = this.#newPool(Infinity)
+    this.#recording = pool
+    this.#recordings.add(pool)
+    try {
+      let result: { readonly of: T } | undefined
+      const recorded = this.#queue.record(() => {
+        result = { of: this.scope(run) }
+      })
+      return {
+        result: (result as unknown as { readonly of: T }).of,
+        replay: () => {
+          this.#check()
+          this.#queue.replay(recorded)
+        },
+        dispose: () => {
+          this.#recordings.delete(pool)
+          pool.close()
+        },
+      }
+    } catch (error) {
+      this.#recordings.delete(pool)
+      pool.close()
+      throw error
+    } finally {
+      this.#recording = outer
     }
   }
 
@@ -275,6 +318,7 @@ export class WebGPUDevice implements Device, GPU {
   /** Frees all buffers, and the GPU itself unless it was brought along. */
   destroy(): void {
     this.#pool.trim()
+    for (const pool of this.#recordings) pool.close()
     this.#queue.destroy()
     this.#staging.destroy()
     if (this.#isOwned) this.gpu.destroy()
@@ -288,7 +332,7 @@ export class WebGPUDevice implements Device, GPU {
 
   #take(bytes: number, before?: number): Allocation {
     const { maxBufferSize } = this.capabilities
-    if (bytes <= maxBufferSize) return this.#pool.take(bytes, before)
+    if (bytes <= maxBufferSize) return (this.#recording ?? this.#pool).take(bytes, before)
     throw new DeviceError({
       package: PACKAGE,
       expected: `a tensor of at most ${maxBufferSize} bytes, the largest buffer of this GPU`,
@@ -306,7 +350,21 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   #release(allocation: Allocation): void {
-    this.#pool.give(allocation, this.#queue.batchIndex)
+    allocation.pool.give(allocation, this.#queue.batchIndex)
+  }
+
+  #newPool(maxPooled: number): BufferPool {
+    return new BufferPool(this.gpu, maxPooled, (buffer) => this.#queue.destroyLater(buffer))
+  }
+
+  #checkRecording(got: string): void {
+    if (!this.#recording) return
+    throw new DeviceError({
+      package: PACKAGE,
+      expected: 'work that stays on the GPU while it is recorded',
+      got,
+      cure: 'Upload before, and read after it.',
+    })
   }
 
   #check(): void {
@@ -356,32 +414,4 @@ function padded(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(paddedSize(bytes.length))
   out.set(bytes)
   return out
-}
-
-function missingKernel({ opName }: AnyOp): MissingKernelError {
-  const [owner, rest] = opName.split('.')
-  const source =
-    rest === undefined
-      ? 'denseKernels of @ao/kernels-webgpu, or those of the package that defines it'
-      : `webgpuKernels of the package that defines it, such as @ao/${owner?.replaceAll('_', '-')}/webgpu`
-  return new MissingKernelError({
-    package: PACKAGE,
-    expected: `a kernel for ${opName}`,
-    got: 'a device without one',
-    cure: `Pass ${source}, in the kernels of WebGPUDevice.create().`,
-  })
-}
-
-function noVariant(
-  { opName }: AnyOp,
-  variants: readonly { readonly name: string; readonly when: string }[],
-): MissingKernelError {
-  return new MissingKernelError({
-    package: PACKAGE,
-    expected: `arguments that a kernel of ${opName} takes: ${variants
-      .map(({ name, when }) => `${name} (${when})`)
-      .join(', ')}`,
-    got: 'others',
-    cure: 'Run it on the CPU: await tensor.to(cpu).',
-  })
 }

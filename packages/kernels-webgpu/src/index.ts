@@ -16,6 +16,7 @@ export {
 export {
   grid,
   kernel,
+  type Counted,
   type DispatchArgs,
   type GPU,
   type Kernel,

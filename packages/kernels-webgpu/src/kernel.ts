@@ -18,8 +18,15 @@ export interface TensorRange {
   readonly size: number
 }
 
+/** A number that has another value when recorded work is done again. */
+export interface Counted {
+  readonly counter: { readonly value: number }
+  /** What is added to the counter's value. */
+  readonly plus: number
+}
+
 /** A number in a program's uniform struct. */
-export type Param = number | { readonly f32: number }
+export type Param = number | { readonly f32: number } | Counted
 
 /** One dispatch of a program. */
 export interface DispatchArgs {

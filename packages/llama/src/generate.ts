@@ -1,16 +1,14 @@
 /** @file Text generation, token by token. */
 
-import {
-  asDense,
-  isTensor,
-  nextTask,
-  ValueError,
-  type DenseTensor,
-  type Device,
-  type Tensor,
-} from '@ao/base-tensor'
+import { DenseTensor, nextTask, ValueError, type Device, type Tensor } from '@ao/base-tensor'
 import { checkIds } from './check-ids.ts'
 import type { LlamaConfig } from './config.ts'
+import {
+  canRecord,
+  DecodeSteps,
+  type DecodingModel,
+  type RecordingDevice,
+} from './decode-steps.ts'
 import { freeTensor } from './free-tensor.ts'
 import type { KVCache } from './kv-cache.ts'
 import { argmaxTokens } from './ops/choose.ts'
@@ -26,11 +24,10 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 /** What generation asks of a model. */
-interface CachingModel {
+interface CachingModel extends DecodingModel {
   readonly config: LlamaConfig
   readonly device: Device
   createCache(capacity: number): KVCache
-  forward(ids: readonly number[] | Tensor, cache: KVCache, logitsToKeep: number): Tensor
 }
 
 /** A run of generation: the model, and what it remembers of the text so far. */
@@ -61,8 +58,13 @@ export async function* generate(
   const choose = tokenChooser(options)
   const cache = model.createCache(ids.length + Math.min(maxNewTokens, 256))
   const run = { model, cache, ids, maxNewTokens }
+  const { device } = model
   const isGreedy = (options.temperature ?? 0) === 0
-  const tokens = isGreedy && model.device.name !== 'cpu' ? likeliest(run) : chosen(run, choose)
+  const tokens = !canRecord(device)
+    ? chosen(run, choose)
+    : isGreedy
+      ? likeliest(run, device)
+      : chosenByReplay(run, device, choose)
   try {
     signal?.throwIfAborted()
     for await (const id of tokens) {
@@ -80,9 +82,40 @@ export async function* generate(
 async function* chosen(run: Run, choose: TokenChooser): AsyncGenerator<number> {
   let input = run.ids
   for (let n = 0; n < run.maxNewTokens; n++) {
-    const id = await choose(run.model.forward(input, run.cache, 1))
+    const id = await chooseFrom(run.model.forward(input, run.cache, 1), choose)
     yield id
     input = [id]
+  }
+}
+
+async function chooseFrom(logits: Tensor, choose: TokenChooser): Promise<number> {
+  try {
+    return await choose(logits)
+  } finally {
+    freeTensor(logits)
+  }
+}
+
+/** As {@link chosen}, with steps that the device replays. */
+async function* chosenByReplay(
+  { model, cache, ids, maxNewTokens }: Run,
+  device: RecordingDevice,
+  choose: TokenChooser,
+): AsyncGenerator<number> {
+  if (maxNewTokens === 0) return
+  const steps = new DecodeSteps(device, model, cache)
+  try {
+    let id = await chooseFrom(model.forward(ids, cache, 1), choose)
+    yield id
+    for (let n = 1; n < maxNewTokens; n++) {
+      const token = new DenseTensor(device.upload('int32', Int32Array.of(id)), [1])
+      steps.token.copy_(token)
+      freeTensor(token)
+      id = await choose(steps.next())
+      yield id
+    }
+  } finally {
+    steps.dispose()
   }
 }
 
@@ -90,35 +123,36 @@ async function* chosen(run: Run, choose: TokenChooser): AsyncGenerator<number> {
  * Each token is the likeliest, and goes from step to step on the device. Their ids are read while later
  * tokens are computed already.
  */
-async function* likeliest({ model, cache, ids, maxNewTokens }: Run): AsyncGenerator<number> {
+async function* likeliest(
+  { model, cache, ids, maxNewTokens }: Run,
+  device: RecordingDevice,
+): AsyncGenerator<number> {
   const pending: Promise<number>[] = []
-  let input: readonly number[] | Tensor = ids
+  const keepBest = (logits: Tensor, token: DenseTensor): void => {
+    const best = argmaxTokens(logits)
+    token.copy_(best)
+    freeTensor(best)
+  }
+  const steps = new DecodeSteps(device, model, cache, keepBest)
   try {
     for (let started = 0, given = 0; given < maxNewTokens; given++) {
       for (; started < maxNewTokens && started <= given + LOOK_AHEAD; started++) {
-        const token = nextToken(model, input, cache)
-        if (isTensor(input)) freeTensor(input)
-        input = token
-        const id = readId(token)
+        if (started === 0) {
+          const logits = model.forward(ids, cache, 1)
+          keepBest(logits, steps.token)
+          freeTensor(logits)
+        } else {
+          steps.next()
+        }
+        const id = readId(steps.token)
         id.catch(() => undefined) // it may fail while nobody waits for it, and is told who does
         pending.push(id)
       }
       yield await (pending.shift() as Promise<number>)
     }
   } finally {
-    if (isTensor(input)) freeTensor(input)
+    steps.dispose()
   }
-}
-
-function nextToken(
-  model: CachingModel,
-  input: readonly number[] | Tensor,
-  cache: KVCache,
-): DenseTensor {
-  const logits = model.forward(input, cache, 1)
-  const token = argmaxTokens(logits)
-  freeTensor(logits)
-  return asDense(token)
 }
 
 async function readId(token: DenseTensor): Promise<number> {

@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import type { LlamaConfig } from './config.ts'
+import type { CountedPosition } from './ops/position.ts'
 
 /** How a {@link KVCache} is made; dtype and device must be those of the model. */
 export interface KVCacheOptions {
@@ -42,12 +43,19 @@ export class KVCache {
   readonly #maxPositions: number
   #layers: readonly LayerStorage[]
   #length = 0
+  readonly #counter: { readonly value: number }
 
   constructor(config: LlamaConfig, options: KVCacheOptions = {}) {
     const { dtype = 'float32', device = cpu, capacity = 256 } = options
     const tokens = Math.min(Math.max(capacity, 1), config.maxPositions)
     const shape = [tokens, config.numKeyValueHeads, config.headDim]
     this.#maxPositions = config.maxPositions
+    const length = (): number => this.#length
+    this.#counter = {
+      get value() {
+        return length()
+      },
+    }
     this.#layers = Array.from({ length: config.numLayers }, () => ({
       keys: zeros(shape, dtype, device),
       values: zeros(shape, dtype, device),
@@ -59,6 +67,11 @@ export class KVCache {
     return this.#length
   }
 
+  /** Its length, and so many more: counted anew when a recorded step is replayed. */
+  position(plus: number): CountedPosition {
+    return { counter: this.#counter, plus }
+  }
+
   /** Tokens that it has room for without growing. */
   get capacity(): number {
     return this.#layers[0]?.keys.shape[0] ?? 0
@@ -67,9 +80,10 @@ export class KVCache {
   /**
    * Makes room for `tokens` more.
    *
+   * @returns whether it had to grow
    * @throws {@link ValueError} beyond the model's `max_position_embeddings`
    */
-  reserve(tokens: number): void {
+  reserve(tokens: number): boolean {
     const needed = this.#length + tokens
     if (needed > this.#maxPositions) {
       throw new ValueError({
@@ -79,8 +93,9 @@ export class KVCache {
         cure: 'Shorten the prompt, generate fewer tokens, or start a new cache.',
       })
     }
-    if (needed > this.capacity)
-      this.#grow(Math.min(Math.max(needed, 2 * this.capacity), this.#maxPositions))
+    if (needed <= this.capacity) return false
+    this.#grow(Math.min(Math.max(needed, 2 * this.capacity), this.#maxPositions))
+    return true
   }
 
   /**

@@ -110,7 +110,7 @@ export class LlamaForCausalLM extends Module {
     const count = isTensor(ids) ? ids.numel : ids.length
     const context = cache ?? this.createCache(count)
     try {
-      this.model.prepare(count, context)
+      this.prepare(count, context)
       return inScope(this.device, () => {
         const hidden = this.model.forward(ids, context)
         const kept = hidden.slice(0, Math.max(count - logitsToKeep, 0))
@@ -119,6 +119,16 @@ export class LlamaForCausalLM extends Module {
     } finally {
       if (!cache) context.dispose()
     }
+  }
+
+  /**
+   * Makes room for `tokens` more in `cache`, and whatever else the model keeps for longer texts.
+   *
+   * @returns whether memory that the model used before was replaced
+   * @throws {@link ValueError} beyond `max_position_embeddings`
+   */
+  prepare(tokens: number, cache: KVCache): boolean {
+    return this.model.prepare(tokens, cache)
   }
 
   /**

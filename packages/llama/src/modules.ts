@@ -72,13 +72,13 @@ export class LlamaAttention extends Module {
 
   forward(x: Tensor, { rotary, cache, layer }: Step): Tensor {
     const { headDim } = this.#config
-    const start = cache.length
+    const start = cache.position(0)
     const { keys, values } = cache.layer(layer)
     const q = reshape(this.q_proj.forward(x), [-1, this.#config.numHeads, headDim]) // (T, H, D)
     const k = reshape(this.k_proj.forward(x), [-1, this.#config.numKeyValueHeads, headDim]) // (T, G, D)
     const v = reshape(this.v_proj.forward(x), k.shape)
     const rotated = ropeAppend(q, k, v, rotary.cos, rotary.sin, keys, values, start)
-    const out = attention(rotated, keys, values, start + (x.shape[0] as number))
+    const out = attention(rotated, keys, values, cache.position(x.shape[0] as number))
     return this.o_proj.forward(reshape(out, [x.shape[0] as number, -1]))
   }
 }
@@ -160,11 +160,13 @@ export class LlamaModel extends Module {
   /**
    * Makes room in `cache` for `tokens` more, and rotations for their positions: what outlives a step.
    *
+   * @returns whether what was there was replaced
    * @throws {@link ValueError} beyond `max_position_embeddings`
    */
-  prepare(tokens: number, cache: KVCache): void {
-    cache.reserve(tokens)
-    this.#rotaryFor(cache.length + tokens)
+  prepare(tokens: number, cache: KVCache): boolean {
+    const hasGrown = cache.reserve(tokens)
+    const before = this.#rotary
+    return this.#rotaryFor(cache.length + tokens) !== before || hasGrown
   }
 
   /**

@@ -5,7 +5,7 @@ import { freeTensor } from './free-tensor.ts'
 import { topKTokens } from './ops/choose.ts'
 import { createSampler, type SamplingOptions } from './sampler.ts'
 
-/** Chooses a token from logits (1, vocabulary), which it frees. */
+/** Chooses a token from logits (1, vocabulary). */
 export type TokenChooser = (logits: Tensor) => Promise<number>
 
 // Devices find no more candidates than that; reading all logits is as good then.
@@ -23,12 +23,8 @@ export function tokenChooser(options: SamplingOptions): TokenChooser {
   return async (logits) => {
     const vocabulary = logits.shape[1] as number
     const isSmall = topK <= MAX_CANDIDATES && topK < vocabulary && temperature > 0
-    try {
-      if (logits.device.name === 'cpu' || !isSmall) return sample(await readFloat32(logits))
-      return await sampleFew(logits, topK, sample)
-    } finally {
-      freeTensor(logits)
-    }
+    if (logits.device.name === 'cpu' || !isSmall) return sample(await readFloat32(logits))
+    return sampleFew(logits, topK, sample)
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { floatDType } from '../float-dtype.ts'
+import { valueOf, type Position } from './position.ts'
 
 /**
  * `softmax(q k^T / sqrt(D)) v` for the newest T of `length` tokens: each attends to itself and to all
@@ -21,12 +22,13 @@ import { floatDType } from '../float-dtype.ts'
  * `q` (T, H, D); `keys`, `values` (capacity, G, D), of which the first `length` tokens are filled,
  * the T new ones included -> (T, H, D)
  */
-export const attention: Op<[q: Tensor, keys: Tensor, values: Tensor, length: number], Tensor> =
+export const attention: Op<[q: Tensor, keys: Tensor, values: Tensor, length: Position], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'llama.attention',
     budget: { nmse: 1e-5 },
-    reference: (q: Tensor, keys: Tensor, values: Tensor, length: number): Tensor => {
-      checkAttention(q, keys, values, length)
+    reference: (q: Tensor, keys: Tensor, values: Tensor, position: Position): Tensor => {
+      checkAttention(q, keys, values, position)
+      const length = valueOf(position)
       floatDType(q, 'attention')
       const [tokens, heads, headDim] = q.shape as [number, number, number]
       const groups = keys.shape[1] as number
@@ -45,7 +47,7 @@ export const attention: Op<[q: Tensor, keys: Tensor, values: Tensor, length: num
       const byToken = fromArray(out, [heads, tokens, headDim], 'float32').transpose(0, 1)
       return fromFloat32(hostFloat32(byToken), q.shape, q.dtype)
     },
-    meta: (q: Tensor, keys: Tensor, values: Tensor, length: number): Tensor => {
+    meta: (q: Tensor, keys: Tensor, values: Tensor, length: Position): Tensor => {
       checkAttention(q, keys, values, length)
       return zeros(q.shape, q.dtype, q.device)
     },
@@ -73,7 +75,8 @@ function causalSoftmax(weights: Float32Array, rows: number, length: number, scal
 }
 
 /** @throws {@link ShapeError} for shapes that {@link attention} does not take */
-export function checkAttention(q: Tensor, keys: Tensor, values: Tensor, length: number): void {
+export function checkAttention(q: Tensor, keys: Tensor, values: Tensor, position: Position): void {
+  const length = valueOf(position)
   const [tokens = 0, heads = 0, headDim] = q.shape
   const [capacity = 0, groups = 0, keyDim] = keys.shape
   const fits =

@@ -1,6 +1,7 @@
 /** @file What new tokens leave in a key-value cache: rotated keys, and values. */
 
 import { defineOp, zeros, type Op, type Tensor } from '@ao/base-tensor'
+import { valueOf, type Position } from './position.ts'
 import { rope } from './rope.ts'
 
 /**
@@ -19,14 +20,15 @@ export const ropeAppend: Op<
     sin: Tensor,
     keys: Tensor,
     values: Tensor,
-    start: number,
+    start: Position,
   ],
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'llama.ropeAppend',
   budget: { nmse: 1e-5 },
   isComposite: true,
-  reference: (q, k, v, cos, sin, keys, values, start): Tensor => {
+  reference: (q, k, v, cos, sin, keys, values, position): Tensor => {
+    const start = valueOf(position)
     const tokens = k.shape[0] as number
     keys.narrow(0, start, tokens).copy_(rope(k, cos, sin, start))
     values.narrow(0, start, tokens).copy_(v)

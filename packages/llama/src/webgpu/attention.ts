@@ -11,6 +11,7 @@ import {
   type Kernel,
 } from '@ao/kernels-webgpu'
 import { attention, checkAttention } from '../ops/attention.ts'
+import type { Position } from '../ops/position.ts'
 import decodeSource from './attention-decode.wgsl'
 import mergeSource from './attention-merge.wgsl'
 import prefillSource from './attention-prefill.wgsl'
@@ -24,11 +25,11 @@ export const ATTENTION_TUNING: {
 } = {
   /** Invocations of a workgroup that decodes. */
   threads: 128,
-  /** The longest context that one workgroup for each query head reads as a whole. */
-  maxWhole: 512,
-  /** Tokens of each part of a longer one. */
-  partTokens: 256,
-  /** Query heads at most that read a key head together, in longer contexts. */
+  /** The largest cache that one workgroup for each query head reads as a whole. */
+  maxWhole: 256,
+  /** Tokens of each part of a larger one. */
+  partTokens: 128,
+  /** Query heads at most that read a key head together, in larger caches. */
   maxShared: 8,
 }
 
@@ -39,7 +40,10 @@ const prefillProgram = /* @__PURE__ */ wgsl('attention prefill', floats + prefil
 
 const MAX_HEAD_DIM = 512
 
-type Args = [q: Tensor, keys: Tensor, values: Tensor, length: number]
+type Args = [q: Tensor, keys: Tensor, values: Tensor, length: Position]
+
+// What a step runs follows from what the cache has room for, not from its length: so it can be recorded.
+const capacityOf = (keys: Tensor): number => keys.shape[0] as number
 
 function fits(q: Tensor, keys: Tensor, values: Tensor): boolean {
   const headDim = q.shape[2] ?? 0
@@ -55,16 +59,17 @@ function fits(q: Tensor, keys: Tensor, values: Tensor): boolean {
 export const attentionKernel: Kernel = /* @__PURE__ */ kernel(attention, [
   {
     name: 'decode',
-    when: `one token, up to ${ATTENTION_TUNING.maxWhole} in the cache, heads of 4 to 512 elements`,
-    fits: (_gpu, q, keys, values, length) =>
-      q.shape[0] === 1 && length <= ATTENTION_TUNING.maxWhole && fits(q, keys, values),
+    when: `one token, a cache with room for up to ${ATTENTION_TUNING.maxWhole}, heads of 4 to 512 elements`,
+    fits: (_gpu, q, keys, values) =>
+      q.shape[0] === 1 && capacityOf(keys) <= ATTENTION_TUNING.maxWhole && fits(q, keys, values),
     run: (gpu, ...args) => decode(gpu, args, 1),
   },
   {
     name: 'decode in parts',
-    when: 'one token, more in the cache, heads of 4 to 512 elements',
+    when: 'one token, a larger cache, heads of 4 to 512 elements',
     fits: (_gpu, q, keys, values) => q.shape[0] === 1 && fits(q, keys, values),
-    run: (gpu, ...args) => decode(gpu, args, Math.ceil(args[3] / ATTENTION_TUNING.partTokens)),
+    run: (gpu, ...args) =>
+      decode(gpu, args, Math.ceil(capacityOf(args[1]) / ATTENTION_TUNING.partTokens)),
   },
   {
     name: 'prefill',
@@ -87,7 +92,7 @@ function decode(gpu: GPU, args: Args, parts: number): Tensor {
   const perGroup = heads / (keys.shape[1] as number)
   const isSplit = parts > 1
   const shared = isSplit && perGroup <= ATTENTION_TUNING.maxShared ? perGroup : 1
-  const part = Math.ceil(length / parts)
+  const part = isSplit ? ATTENTION_TUNING.partTokens : capacityOf(keys)
   return gpu.scope(() => {
     const y = gpu.empty(q.shape, q.dtype)
     const sums = isSplit ? [gpu.empty([parts, heads, headDim], 'float32')] : []

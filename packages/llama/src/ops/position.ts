@@ -1,0 +1,17 @@
+/** @file Where new tokens stand, for work that is done again at the next position. */
+
+/**
+ * A number of tokens. A counted one is `counter.value + plus` as it is when the work is done: devices that
+ * record a step look it up anew each time.
+ */
+export type Position = number | CountedPosition
+
+export interface CountedPosition {
+  readonly counter: { readonly value: number }
+  readonly plus: number
+}
+
+/** The number as it is now. */
+export function valueOf(position: Position): number {
+  return typeof position === 'number' ? position : position.counter.value + position.plus
+}
