@@ -122,6 +122,8 @@ async function isAtFullClock(device: WebGPUDevice): Promise<boolean> {
  * it (an H100 at 345 MHz in place of 1980), and needs some 100 ms of work to come back.
  */
 export async function warmUp(device: WebGPUDevice): Promise<void> {
+  if (!device.capabilities.timestamps) return
+  if (/swiftshader/i.test(device.gpu.adapterInfo.architecture)) return // in software, nothing sleeps
   const start = performance.now()
   const atLeast = fastest.has(device.gpu) ? 20 : 300
   let isFast = false

@@ -55,10 +55,20 @@ export interface LinearOptions {
 
 const INT4_FORMATS = {
   preshuffled: Int4PreshuffledTensor,
+  'preshuffled, no zero points': Int4PreshuffledTensor,
   plain: Int4Tensor,
   plain_int32: Int4PlainInt32Tensor,
   tile_packed_to_4d: Int4TilePackedTo4dTensor,
 } as const
+
+/** Weights of symmetric codes, as those that ONNX Runtime is compared with. */
+const SYMMETRIC = 'preshuffled, no zero points'
+
+function withoutZeros(weight: Int4PreshuffledTensor): Int4PreshuffledTensor {
+  const { qdata, groupScale, groupZero, blockSize, shape, dtype } = weight
+  if (groupZero) groupZero.device.free(groupZero.storage)
+  return new Int4PreshuffledTensor({ qdata, groupScale, blockSize, shape, dtype })
+}
 
 /** The config of a format's name in the table. */
 export function configOf(format: string, groupSize: number = 32): QuantizationConfig | undefined {
@@ -77,10 +87,14 @@ export function linearCases(isQuick: boolean): LinearCase[] {
   const down = { k: f, n: d }
   const square = { k: d, n: d }
   const shuffled = { format: 'preshuffled', groupSize: 32 }
+  const symmetric = { format: SYMMETRIC, groupSize: 32 }
   const others = ['plain', 'plain_int32', 'tile_packed_to_4d']
   return [
     ...[up, down, square].map((shape) => ({ ...shuffled, m: 1, ...shape })),
-    ...[up, down].map((shape) => ({ ...shuffled, groupSize: 128, m: 1, ...shape })),
+    ...[up, down, square].map((shape) => ({ ...symmetric, m: 1, ...shape })),
+    ...[up, down].flatMap((shape) =>
+      [shuffled, symmetric].map((format) => ({ ...format, groupSize: 128, m: 1, ...shape })),
+    ),
     ...others.map((format) => ({ format, groupSize: 32, m: 1, ...up })),
     ...[2, 4, 8, 16, 32, many, most].map((m) => ({ ...shuffled, m, ...up })),
     ...others.map((format) => ({ format, groupSize: 32, m: most, ...up })),
@@ -142,7 +156,10 @@ function makeWeight(
 ): Tensor {
   // tinygemm's format is made of bfloat16 weights alone.
   const weightDtype = format === 'tile_packed_to_4d' ? 'bfloat16' : dtype
-  if (config) return randomWeight(config, [n, k], { device, dtype: weightDtype, seed })
+  if (config) {
+    const weight = randomWeight(config, [n, k], { device, dtype: weightDtype, seed })
+    return format === SYMMETRIC ? withoutZeros(weight as Int4PreshuffledTensor) : weight
+  }
   return input(device, [n, k], dtype)
 }
 

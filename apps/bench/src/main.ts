@@ -10,13 +10,14 @@ import { int8Kernels, subgroupMatrices } from '@ao/int8/webgpu'
 import type { KernelSet } from '@ao/kernels-webgpu'
 import { webgpuKernels as llama } from '@ao/llama/webgpu'
 import { webgpuKernels as nn } from '@ao/nn/webgpu'
+import { accuracyCases, measureAccuracy, type AccuracyResult } from './accuracy.ts'
 import { copyBandwidth, openGPU } from './environment.ts'
 import { linearCases, measureLinear, type LinearResult } from './linears.ts'
 import { measureModel, modelCases, type ModelResult } from './models.ts'
-import { linearTable, modelTable } from './tables.ts'
+import { accuracyTable, linearTable, modelTable } from './tables.ts'
 
 interface Options {
-  readonly only?: 'linears' | 'models'
+  readonly only?: 'linears' | 'models' | 'accuracy'
   readonly quick: boolean
   readonly peer: string
   readonly json?: string
@@ -40,7 +41,7 @@ function kernels({ int4, int8: tuning = {} }: Options['tuning']): KernelSet[] {
 
 const program = new Command('bench')
   .description('Times kernels and models on WebGPU, and ONNX Runtime beside them.')
-  .addOption(new Option('--only <what>', 'one of the two').choices(['linears', 'models']))
+  .addOption(new Option('--only <what>', 'one of the three').choices(['linears', 'models', 'accuracy']))
   .option('--quick', 'small shapes and few rounds, to see that it runs', false)
   .option('--filter <text>', 'rows whose format and shape contain it: `preshuffled M=1 `')
   .addOption(
@@ -71,9 +72,11 @@ async function run(options: Options): Promise<void> {
   console.log(`${gpu}: activations of ${dtype}, copies at ${(bandwidth / 1e9).toFixed(0)} GB/s\n`)
   const linears: LinearResult[] = []
   const models: ModelResult[] = []
+  const accuracy: AccuracyResult[] = []
+  const isWanted = (what: string): boolean => (options.only ?? what) === what
   const matches = (text: string): boolean => text.includes(options.filter ?? '')
   const peer = options.peer === 'none' ? undefined : options.peer
-  if (options.only !== 'models') {
+  if (isWanted('linears')) {
     for (const row of linearCases(options.quick)) {
       if (!matches(`${row.format} M=${row.m} ${row.k} x ${row.n} g${row.groupSize ?? ''}`)) continue
       const effort = options.quick
@@ -86,21 +89,31 @@ async function run(options: Options): Promise<void> {
       })
     }
   }
-  if (options.only !== 'linears') {
+  if (isWanted('models')) {
     for (const row of modelCases(options.quick)) {
       if (!matches(`${row.format} ${row.model}`)) continue
       await attempt(`${row.model} ${row.format}`, async () => {
-        const newTokens = options.quick ? 4 : 64
+        const newTokens = options.quick ? 4 : 192
         const onStage = (text: string): void => console.error(`${row.model} ${row.format}: ${text}`)
         models.push(await measureModel(device, row, { dtype, bandwidth, newTokens, onStage }))
         console.log(modelTable(models.slice(-1)).split('\n').at(-1))
       })
     }
   }
+  if (isWanted('accuracy')) {
+    for (const row of accuracyCases(options.quick, [...new Set([dtype, 'float32'] as const)])) {
+      if (!matches(`${row.format} M=${row.m} ${row.k}`)) continue
+      await attempt(`${row.format} M=${row.m}`, async () => {
+        accuracy.push(await measureAccuracy(device, row))
+        console.log(accuracyTable(accuracy.slice(-1)).split('\n').at(-1))
+      })
+    }
+  }
   if (linears.length > 0) console.log(`\n${linearTable(linears)}`)
   if (models.length > 0) console.log(`\n${modelTable(models)}`)
+  if (accuracy.length > 0) console.log(`\n${accuracyTable(accuracy)}`)
   if (options.json) {
-    const report = { gpu, dtype, bandwidth, capabilities, linears, models }
+    const report = { gpu, dtype, bandwidth, capabilities, linears, models, accuracy }
     writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`)
   }
 }

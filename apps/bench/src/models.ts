@@ -10,6 +10,7 @@ import {
 import { profile, type WebGPUDevice } from '@ao/kernels-webgpu'
 import { LlamaForCausalLM, parseLlamaConfig, type LlamaConfig } from '@ao/llama'
 import { quantize_ } from '@ao/quantize'
+import { warmUp } from './environment.ts'
 import { configOf } from './linears.ts'
 import { partsOf, randomLike } from './random-tensors.ts'
 import { median } from './statistics.ts'
@@ -99,11 +100,13 @@ export async function measureModel(
   for (const prompt of PROMPTS) {
     options.onStage(`prompt of ${prompt}`)
     await generateTokens(model, prompt, 1)
+    await warmUp(device)
     const times: number[] = []
     for (let i = 0; i < 5; i++) times.push((await generateTokens(model, prompt, 1)).first)
     firstTokenMilliseconds[prompt] = median(times)
   }
   options.onStage('decode')
+  await warmUp(device)
   const runs: number[] = []
   for (let i = 0; i < 3; i++) runs.push((await generateTokens(model, 32, options.newTokens)).each)
   const decodeMilliseconds = median(runs)
@@ -171,6 +174,7 @@ async function profileStep(
 ): Promise<{ kernelMilliseconds: number; dispatches: number }> {
   const cache = model.createCache(64)
   inScope(device, () => void model.forward([1, 2, 3], cache, 1))
+  await warmUp(device)
   const timings = await profile(device, () => void model.forward([4], cache, 1))
   cache.dispose()
   const nanoseconds = timings.reduce((sum, timing) => sum + timing.nanoseconds, 0)

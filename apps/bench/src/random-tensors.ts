@@ -53,7 +53,7 @@ export function partsOf(tensor: Tensor): DenseTensor[] {
   return [tensor as DenseTensor]
 }
 
-const BLOCK = 1 << 22 // words that are made once and used over and over
+const BLOCK = 1 << 18 // words that are made once and used over and over
 
 function randomDense(like: DenseTensor, name: string, device: Device, seed: number): DenseTensor {
   if (device instanceof WebGPUDevice) return fill(device, like, name, seed)

@@ -1,5 +1,6 @@
 /** @file Results as tables in Markdown. */
 
+import type { AccuracyResult } from './accuracy.ts'
 import type { LinearResult } from './linears.ts'
 import type { ModelResult } from './models.ts'
 
@@ -59,6 +60,15 @@ export function modelTable(results: readonly ModelResult[]): string {
       percent(row.overheadShare),
       String(row.dispatches),
       ...Object.values(row.firstTokenMilliseconds).map((ms) => ms.toFixed(1)),
+    ]),
+  )
+}
+
+export function accuracyTable(results: readonly AccuracyResult[]): string {
+  return table(
+    ['format', 'dtype', 'M', 'K', 'inputs up to', 'kernel', 'NMSE'],
+    results.map(({ format, dtype, m, k, magnitude, variant, nmse }) => [
+      ...[format, dtype, String(m), String(k), String(magnitude), variant, nmse.toExponential(1)],
     ]),
   )
 }

@@ -65,16 +65,17 @@ async function openGPU(): Promise<GPU> {
 
 /** A new format adds a line. */
 async function kernelSets(): Promise<KernelSet[]> {
+  const { int8Kernels, subgroupMatrices } = await import('@ao/int8/webgpu')
   const modules = await Promise.all([
     import('@ao/quant-primitives/webgpu'),
     import('@ao/llama/webgpu'),
-    import('@ao/int8/webgpu'),
     import('@ao/int4/webgpu'),
     import('@ao/int4-plain-int32/webgpu'),
     import('@ao/int4-tile-packed-to-4d/webgpu'),
     import('@ao/int4-preshuffled/webgpu'),
   ])
-  return modules.map(({ webgpuKernels }) => webgpuKernels)
+  const int8 = int8Kernels({ methods: subgroupMatrices() })
+  return [int8, ...modules.map(({ webgpuKernels }) => webgpuKernels)]
 }
 
 /** What `run` makes of tensors on `device`, on the CPU again; of the device's memory nothing stays in use. */

@@ -6,6 +6,11 @@ export {
   webgpuKernels,
   type Int8KernelOptions,
 } from './webgpu/kernels.ts'
-export { MATRIX_TUNING, subgroupMatrices, type MatrixTuning } from './webgpu/matrices.ts'
+export {
+  MATRIX_TUNING,
+  subgroupMatrices,
+  type MatrixTile,
+  type MatrixTuning,
+} from './webgpu/matrices.ts'
 export { INT8_TUNING, type Int8Tuning, type TileTuning } from './webgpu/tuning.ts'
 export type { Method } from './webgpu/products.ts'

@@ -16,8 +16,7 @@ import {
   type Int8FromHpOptions,
   type Int8Weight,
 } from '../src/index.ts'
-import { int8Kernels, MATRIX_TUNING, subgroupMatrices, webgpuKernels } from '../src/webgpu.ts'
-import eachAlone from './matrix-operations.wgsl'
+import { int8Kernels, subgroupMatrices, webgpuKernels } from '../src/webgpu.ts'
 
 const gpu = await testGPU()
 // Programs of few numbers a thread, which compile in a fraction of the time: results do not depend on sizes.
@@ -301,14 +300,16 @@ const ALONE = {
 }
 
 describe.skipIf(!device)('matrices of subgroups', () => {
-  it('multiply whole tiles, here of threads that are subgroups', async () => {
-    const tile = { partM: 1, partN: 2, subgroupsM: 2, subgroupsN: 1, half: 'f32' } as const
-    const own = [denseKernels, int8Kernels({ methods: subgroupMatrices(tile, eachAlone) })]
+  it('multiply tiles, here of threads that are subgroups', async () => {
+    const tile = { partM: 1, partN: 2, subgroupsM: 2, subgroupsN: 1, step: 32 }
+    const sizes = { fewestTokens: 2, wantedWorkgroups: 1, tiles: [tile] }
+    const methods = subgroupMatrices({ ...sizes, isAlone: true })
+    const own = [denseKernels, int8Kernels({ methods })]
     const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own, capabilities: ALONE })
-    const weight = quantized([64, 64], ASYMMETRIC_ROW)
-    const codes = [numbers([40, 64]), weight, numbers([64]), PER_ROW, 'float32'] as const
+    const weight = quantized([70, 64], ASYMMETRIC_ROW)
+    const codes = [numbers([41, 64]), weight, numbers([70]), PER_ROW, 'float32'] as const
     await expectReference(on, dynamicLinear, [...codes])
-    const halves = [numbers([40, 64], 'float16'), weight, numbers([64], 'float16')] as const
+    const halves = [numbers([41, 64], 'float16'), weight, numbers([70], 'float16')] as const
     await expectReference(on, weightOnlyLinear, [...halves])
     const there = await Promise.all([halves[0], ...weight].map((part) => (part as Tensor).to(on)))
     const [x, ...parts] = there as [Tensor, Tensor, Tensor, Tensor]
@@ -327,9 +328,7 @@ const nothing = await validationGPU()
 // Nothing runs there, but all that GPUs of today offer compiles.
 describe.skipIf(!nothing)('programs for all features', () => {
   it.each(['float32', ...SHORT] as const)('compile for %s', async (dtype) => {
-    const less = { ...MATRIX_TUNING, partN: 2 } // for 16 KiB of shared memory
-    const methods = [...subgroupMatrices(), ...subgroupMatrices(less)]
-    const all = [denseKernels, int8Kernels({ methods })]
+    const all = [denseKernels, int8Kernels({ methods: subgroupMatrices() })]
     const options = { gpu: nothing as GPU, kernels: all, capabilities: MATRICES }
     const on = await WebGPUDevice.create(options)
     const weight: Int8Weight = quantized([128, 256], ROW)

@@ -22,7 +22,7 @@ import { fail } from '../errors.ts'
 import type { Int8ActivationQparams } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import source from './activations.wgsl'
-import { padded, tokenCount, type Method, type Tokens } from './products.ts'
+import { tokenCount, type Tokens } from './products.ts'
 import { rangeOf, rowParts } from './weight.ts'
 
 const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
@@ -49,13 +49,11 @@ export function quantizeTokens(
   input: Tensor,
   activation: QuantizeTensorToInt8Kwargs,
   known: Int8ActivationQparams | undefined,
-  method: Method,
 ): QuantizedTokens {
   const count = tokenCount(input)
   const k = input.shape.at(-1) as number
   const x = gpu.dense(input)
-  const rows = padded(gpu, { first: 0, count }, method)
-  const codes = gpu.empty([rows.count, Math.ceil(k / 16) * 4], 'int32')
+  const codes = gpu.empty([count, Math.ceil(k / 16) * 4], 'int32')
   const qparams = gpu.empty([count, 4], 'float32')
   const isPerTensor = activation.granularity.type === 'PerTensor'
   const [scale, zeroPoint] = known ?? (isPerTensor ? chosenForAll(x, activation) : [])

@@ -77,7 +77,7 @@ function multiplyCodes(
   known?: Int8ActivationQparams,
 ): Tensor {
   const shape = linearShape(x, weight[0])
-  const { tokens, scaleDtype } = quantizeTokens(gpu, x, activation, known, method)
+  const { tokens, scaleDtype } = quantizeTokens(gpu, x, activation, known)
   return multiply(gpu, method, {
     ...{ tokens, weight, bias, outDtype, shape },
     roundings: {

@@ -1,121 +1,149 @@
 /** @file Products by matrices of subgroups, an experiment of Chromium's and Dawn's. */
 
-import { wgsl, type Capabilities, type SubgroupMatrixShape } from '@ao/kernels-webgpu'
-import { arithmeticWgsl } from '@ao/quant-primitives/webgpu'
-import operationsSource from './matrix-operations.wgsl'
+import { wgsl, type Capabilities, type Defines, type SubgroupMatrixShape } from '@ao/kernels-webgpu'
+import { arithmeticWgsl, largestOf, type TileSize } from '@ao/quant-primitives/webgpu'
 import matrixSource from './matrix.wgsl'
 import productSource from './product.wgsl'
 import type { Method, Problem } from './products.ts'
 
-/** How subgroups share a tile. */
-export interface MatrixTuning {
+/** What a workgroup multiplies, in matrices of subgroups. */
+export interface MatrixTile {
   /** Matrices of a subgroup along tokens, and along rows of the weight. */
   readonly partM: number
   readonly partN: number
   /** Subgroups of a workgroup, likewise. */
   readonly subgroupsM: number
   readonly subgroupsN: number
-  /** What numbers are in shared memory; f32 tests the same arithmetic where shaders lack f16. */
-  readonly half: 'f16' | 'f32'
+  /** Numbers or codes along K that lie in shared memory. */
+  readonly step: number
 }
 
-/** The sizes that are used unless others are given. */
+/** How products are cut into matrices. */
+export interface MatrixTuning {
+  /** Fewer are left to other methods. */
+  readonly fewestTokens: number
+  /** A smaller tile is taken where a larger one would make fewer. */
+  readonly wantedWorkgroups: number
+  /** Largest first. */
+  readonly tiles: readonly MatrixTile[]
+  /** Whether each thread does what subgroups do, and in 32 bits, to test what is around it. */
+  readonly isAlone: boolean
+}
+
+/** The sizes that are used unless others are given: from an H100. */
 export const MATRIX_TUNING: MatrixTuning = {
-  ...{ partM: 2, partN: 4, subgroupsM: 2, subgroupsN: 2 },
-  half: 'f16',
+  fewestTokens: 9,
+  wantedWorkgroups: 96,
+  tiles: [
+    { partM: 4, partN: 2, subgroupsM: 2, subgroupsN: 4, step: 64 },
+    { partM: 2, partN: 2, subgroupsM: 2, subgroupsN: 2, step: 64 },
+    { partM: 2, partN: 2, subgroupsM: 2, subgroupsN: 2, step: 32 },
+    { partM: 1, partN: 2, subgroupsM: 2, subgroupsN: 2, step: 64 },
+    { partM: 1, partN: 1, subgroupsM: 1, subgroupsN: 4, step: 64 },
+    { partM: 1, partN: 1, subgroupsM: 1, subgroupsN: 4, step: 32 },
+  ],
+  isAlone: false,
 }
-
-const FEWEST_TOKENS = 33
-
-/** Numbers along K in shared memory, and from one row to the next: STEP and STRIDE of `matrix.wgsl`. */
-const STEP = 32
-const STRIDE = 40
 
 /**
  * Methods for `int8Kernels` that multiply by matrices of subgroups, where the GPU has them: symmetric codes,
  * and numbers of float16.
- *
- * @param operations - WGSL of what is done with a matrix, to test what is around it
  */
 /* @__NO_SIDE_EFFECTS__ */
-export function subgroupMatrices(
-  tuning: MatrixTuning = MATRIX_TUNING,
-  operations: string = operationsSource,
-): Method[] {
-  const front = arithmeticWgsl + productSource + matrixSource
-  const program = wgsl('int8Matrix', front + operations)
+export function subgroupMatrices(tuning: MatrixTuning = MATRIX_TUNING): Method[] {
+  const program = wgsl('int8Matrix', arithmeticWgsl + productSource + matrixSource)
   const method = (
     what: string,
-    element: string,
-    sum: string,
+    kind: MatrixKind,
     suits: (problem: Problem) => boolean,
-  ): Method => {
-    const tileOf = (capabilities: Capabilities): Tile | undefined =>
-      tileFor(capabilities, tuning, element, sum)
-    return {
-      name: `matrices of ${what}`,
-      when: `${what}, ${FEWEST_TOKENS} tokens or more, whole tiles of the weight, a scale a row, subgroup matrices`,
-      tokensAtOnce: (capabilities) => tileOf(capabilities)?.tokens ?? 1,
-      fits: (capabilities, problem) => {
-        const tile = tileOf(capabilities)
-        return tile !== undefined && suits(problem) && isWhole(problem, tile)
-      },
-      plan: (capabilities, _m, _weight, defines) => {
-        const { shape, tokens, rows } = tileOf(capabilities) as Tile
-        return {
-          program: program({
-            ...defines,
-            ...(element === 'i8' ? { SIXTEENS: true, X: 'i32', W: 'i32' } : { H: tuning.half }),
-            ...{ K: 'params.k', GROUP: 'params.group' },
-            ...{ M: shape.M, N: shape.N, DEPTH: shape.K },
-            ...{ PART_M: tuning.partM, PART_N: tuning.partN },
-            ...{ SUBGROUPS_M: tuning.subgroupsM, SUBGROUPS_N: tuning.subgroupsN },
-            SUBGROUP: capabilities.maxSubgroupSize,
-          }),
-          workgroups: (m, n) => [Math.ceil(m / tokens), n / rows],
-        }
-      },
-    }
-  }
+  ): Method => ({
+    name: `matrices of ${what}`,
+    when: `${what}, ${tuning.fewestTokens} tokens or more, K in whole steps, a scale a row, subgroup matrices`,
+    fits: (capabilities, problem) =>
+      problem.m >= tuning.fewestTokens &&
+      problem.group === problem.k &&
+      suits(problem) &&
+      tileFor(capabilities, tuning, kind, problem) !== undefined,
+    plan: (capabilities, m, { n, k }, defines) => {
+      const found = tileFor(capabilities, tuning, kind, { m, n, k }) as ChosenTile
+      const { shape, tile, tokens, rows } = found
+      const threads = tile.subgroupsM * tile.subgroupsN * capabilities.maxSubgroupSize
+      return {
+        program: program({
+          ...defines,
+          ...{ SIXTEENS: true, W: 'vec4u', H: tuning.isAlone ? 'f32' : 'f16' },
+          ...{ K: `${k}u`, GROUP: `${k}u`, ALONE: tuning.isAlone },
+          ...{ M: shape.M, N: shape.N, DEPTH: shape.K, DEPTHS: tile.step / shape.K },
+          ...{ PART_M: tile.partM, PART_N: tile.partN, STEP: tile.step },
+          ...{ SUBGROUPS_M: tile.subgroupsM, SUBGROUPS_N: tile.subgroupsN },
+          SUBGROUP: capabilities.maxSubgroupSize,
+          ...roundsOf('X', (tokens * tile.step) / kind.tokensPerTask, threads),
+          ...roundsOf('W', (rows * tile.step) / 16, threads),
+          Y_ROUNDS: Math.ceil((shape.M * shape.N) / capabilities.maxSubgroupSize),
+        }),
+        workgroups: (count, n) => [Math.ceil(count / tokens), Math.ceil(n / rows)],
+      }
+    },
+  })
   return [
-    method(
-      'symmetric codes',
-      'i8',
-      'i32',
-      ({ activation }) => activation?.mappingType === 'SYMMETRIC',
-    ),
-    method('float16', 'f16', 'f32', ({ dtype, activation }) => dtype === 'float16' && !activation),
+    method('symmetric codes', CODES, (it) => it.activation?.mappingType === 'SYMMETRIC'),
+    method('float16', NUMBERS, ({ dtype, activation }) => dtype === 'float16' && !activation),
   ]
 }
 
-/** What a workgroup multiplies. */
-interface Tile {
+/** What lies in the matrices. */
+interface MatrixKind {
+  readonly element: string
+  readonly sum: string
+  /** Bytes of one in shared memory, and of what rows are apart from each other besides. */
+  readonly bytes: number
+  readonly padding: number
+  /** As in matrix.wgsl. */
+  readonly tokensPerTask: number
+}
+
+const CODES: MatrixKind = { element: 'i8', sum: 'i32', bytes: 1, padding: 16, tokensPerTask: 16 }
+const NUMBERS: MatrixKind = { element: 'f16', sum: 'f32', bytes: 2, padding: 8, tokensPerTask: 8 }
+
+/** How often threads take up a task each until all are done. */
+function roundsOf(name: string, tasks: number, threads: number): Defines {
+  return { [`${name}_ROUNDS`]: Math.ceil(tasks / threads), [`${name}_REST`]: tasks % threads !== 0 }
+}
+
+interface ChosenTile {
+  readonly tile: MatrixTile
   readonly shape: SubgroupMatrixShape
+  /** Of a workgroup. */
   readonly tokens: number
   readonly rows: number
 }
 
-/** The tile of matrices of `element`; none where the GPU lacks them, or subgroups are of several sizes. */
+/** The tile for `m` tokens; none where the GPU lacks the matrices, or subgroups are of several sizes. */
 function tileFor(
   capabilities: Capabilities,
-  { partM, partN, subgroupsM, subgroupsN, half }: MatrixTuning,
-  element: string,
-  sum: string,
-): Tile | undefined {
+  { tiles, wantedWorkgroups, isAlone }: MatrixTuning,
+  { element, sum, bytes, padding }: MatrixKind,
+  { m, n, k }: Pick<Problem, 'm' | 'n' | 'k'>,
+): ChosenTile | undefined {
   const { minSubgroupSize, maxSubgroupSize, maxInvocations, maxWorkgroupStorage } = capabilities
-  const shape = capabilities.subgroupMatrices.find(
-    (it) => it.componentType === element && it.resultComponentType === sum && STEP % it.K === 0,
+  if (minSubgroupSize !== maxSubgroupSize) return undefined
+  const ofKind = capabilities.subgroupMatrices.filter(
+    (it) => it.componentType === element && it.resultComponentType === sum,
   )
-  const subgroups = subgroupsM * subgroupsN
-  if (!shape || minSubgroupSize !== maxSubgroupSize) return undefined
-  const tokens = shape.M * partM * subgroupsM
-  const rows = shape.N * partN * subgroupsN
-  const numbers = element === 'i8' ? 0 : (tokens + rows) * STRIDE * (half === 'f16' ? 2 : 4)
-  const bytes = numbers + subgroups * shape.M * shape.N * 4
-  const hasRoom = subgroups * maxSubgroupSize <= maxInvocations && bytes <= maxWorkgroupStorage
-  return hasRoom ? { shape, tokens, rows } : undefined
-}
-
-function isWhole({ m, n, k, group }: Problem, { rows }: Tile): boolean {
-  return m >= FEWEST_TOKENS && n % rows === 0 && k % STEP === 0 && group === k
+  const possible: ChosenTile[] = []
+  for (const tile of tiles) {
+    const { partM, partN, subgroupsM, subgroupsN, step } = tile
+    const shape = ofKind.find((it) => step % it.K === 0)
+    if (!shape || k % step !== 0) continue
+    const subgroups = subgroupsM * subgroupsN
+    const tokens = shape.M * partM * subgroupsM
+    const rows = shape.N * partN * subgroupsN
+    const own = (tokens + rows) * (step + padding) * (isAlone ? 2 * bytes : bytes)
+    const shared = own + subgroups * shape.M * shape.N * 4
+    if (subgroups * maxSubgroupSize <= maxInvocations && shared <= maxWorkgroupStorage) {
+      possible.push({ tile, shape, tokens, rows })
+    }
+  }
+  const sizeOf = ({ tokens, rows }: ChosenTile): TileSize => ({ m: tokens, n: rows })
+  return largestOf(possible, m, n, wantedWorkgroups, sizeOf)
 }

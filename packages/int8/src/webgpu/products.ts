@@ -18,7 +18,7 @@ import gemvSource from './gemv.wgsl'
 import productSource from './product.wgsl'
 import tileSource from './tile.wgsl'
 import type { Int8Tuning, TileTuning } from './tuning.ts'
-import { boundWeight, rangeOf, rowParts, type BoundWeight, type Rows } from './weight.ts'
+import { boundWeight, rangeOf, rowParts, type BoundWeight } from './weight.ts'
 
 const gemvProgram = /* @__PURE__ */ wgsl('int8Gemv', arithmeticWgsl + productSource + gemvSource)
 const tileProgram = /* @__PURE__ */ wgsl('int8Tile', arithmeticWgsl + productSource + tileSource)
@@ -62,8 +62,6 @@ export interface Problem {
 export interface Method {
   readonly name: string
   readonly when: string
-  /** Rows of codes are a multiple of this, the last ones with any content; 1 unless given. */
-  tokensAtOnce?(capabilities: Capabilities): number
   fits(capabilities: Capabilities, problem: Problem): boolean
   /** The program, and its workgroups for tokens and rows of the weight. */
   plan(capabilities: Capabilities, m: number, weight: BoundWeight, defines: Defines): Plan
@@ -94,7 +92,7 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
     const outBytes = n * itemSize(out.dtype)
     for (const some of rowParts(gpu, tokens.count, Math.max(tokenBytes, outBytes))) {
       for (const rows of rowParts(gpu, n, k)) {
-        const x = rangeOf(tokens.x, tokens.qparams ? padded(gpu, some, method) : some, tokenBytes)
+        const x = rangeOf(tokens.x, some, tokenBytes)
         const y = rangeOf(out, some, outBytes)
         const bind = [x, rangeOf(codes, rows, k), scales, zeros, bias ?? scales, y]
         gpu.dispatch(plan.program, {
@@ -114,12 +112,6 @@ function typesOf({ x, qparams }: Tokens, k: number): Defines {
   const SIXTEENS = CODES && k % 16 === 0
   const X = CODES ? 'vec4u' : k % 4 === 0 ? `vec4<${T}>` : T
   return { CODES, SIXTEENS, X, W: SIXTEENS ? 'vec4u' : 'u32' }
-}
-
-/** As many tokens as the method reads at once. */
-export function padded(gpu: GPU, { first, count }: Rows, { tokensAtOnce }: Method): Rows {
-  const multiple = tokensAtOnce?.(gpu.capabilities) ?? 1
-  return { first, count: Math.ceil(count / multiple) * multiple }
 }
 
 const wgslFloat = ({ dtype }: Tensor): string => (dtype === 'float16' ? 'f16' : 'f32')

@@ -68,7 +68,6 @@ export const INT4_HALF_CASES: readonly Int4Case[] = [
 ]
 
 const SMALL_TILE = {
-  maxRows: Infinity,
   m: 16,
   n: 16,
   subgroupM: 8,

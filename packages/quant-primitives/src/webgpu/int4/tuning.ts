@@ -13,8 +13,6 @@ export interface Int4LaneTuning {
 
 /** What a workgroup computes of a product, in matrices of subgroups. */
 export interface Int4MatrixTile {
-  /** For products with up to so many rows of the input. */
-  readonly maxRows: number
   /** Rows and columns of the output for a workgroup, and for each of its subgroups. */
   readonly m: number
   readonly n: number
@@ -42,8 +40,15 @@ export interface Int4Tuning {
   }
   /** Up to `maxRows` rows of the input, of which a thread takes `columns` at a time. */
   readonly batch: Int4LaneTuning & { readonly columns: number; readonly maxRows: number }
-  /** Matrices of subgroups, from `minRows` rows of the input on, by the first of the tiles that fits. */
-  readonly matrix: { readonly minRows: number; readonly tiles: readonly Int4MatrixTile[] }
+  /**
+   * Matrices of subgroups, from `minRows` rows of the input on, by the largest tile that makes as many
+   * workgroups as wanted. Largest tiles come first.
+   */
+  readonly matrix: {
+    readonly minRows: number
+    readonly wantedWorkgroups: number
+    readonly tiles: readonly Int4MatrixTile[]
+  }
   /** Many rows of the input: `tile` rows of the output for each thread, 4 or 8. */
   readonly gemm: { readonly tile: 4 | 8 }
 }
@@ -74,12 +79,13 @@ export const INT4_TUNING: Int4Tuning = {
   },
   matrix: {
     minRows: 5,
+    wantedWorkgroups: 96,
     tiles: [
-      { maxRows: 16, m: 16, n: 64, subgroupM: 16, subgroupN: 16, pieces: 2, buffers: 1 },
-      { maxRows: 32, m: 32, n: 64, subgroupM: 16, subgroupN: 32, pieces: 2, buffers: 1 },
-      { maxRows: 64, m: 64, n: 64, subgroupM: 32, subgroupN: 32, pieces: 2, buffers: 1 },
-      { maxRows: 256, m: 128, n: 128, subgroupM: 64, subgroupN: 32, pieces: 2, buffers: 1 },
-      { maxRows: Infinity, m: 128, n: 256, subgroupM: 64, subgroupN: 64, pieces: 1, buffers: 1 },
+      { m: 128, n: 256, subgroupM: 64, subgroupN: 64, pieces: 1, buffers: 1 },
+      { m: 128, n: 128, subgroupM: 64, subgroupN: 32, pieces: 2, buffers: 1 },
+      { m: 64, n: 64, subgroupM: 32, subgroupN: 32, pieces: 2, buffers: 1 },
+      { m: 32, n: 64, subgroupM: 16, subgroupN: 32, pieces: 2, buffers: 1 },
+      { m: 16, n: 64, subgroupM: 16, subgroupN: 16, pieces: 2, buffers: 1 },
     ],
   },
   gemm: { tile: 4 },

@@ -10,6 +10,7 @@ import {
   type Workgroups,
 } from '@ao/kernels-webgpu'
 import type { Int4Programs, Int4Stored } from './layout.ts'
+import { largestOf } from '../largest-tile.ts'
 import { lanesFor, type Int4LaneTuning, type Int4MatrixTile, type Int4Tuning } from './tuning.ts'
 
 /** A product to compute: `x @ weight^T + bias`. */
@@ -228,32 +229,38 @@ function subgroupsOf({ capabilities }: GPU, half: Int4Tuning['half']): typeof NO
   return { subgroup, shapes }
 }
 
-/** The first tile that is meant for the product and that the GPU can take. */
+/** The tile for a product, of those that the GPU can take. */
 function chooseTile(
   gpu: GPU,
-  { x, weight }: Int4Product,
-  { half, matrix: { tiles } }: Int4Tuning,
+  product: Int4Product,
+  { half, matrix: { tiles, wantedWorkgroups } }: Int4Tuning,
+): ChosenTile | undefined {
+  const possible = tiles.flatMap((tile) => fittedTile(gpu, product, tile, half) ?? [])
+  const { weight, x } = product
+  return largestOf(possible, rowsOf(x), weight.n, wantedWorkgroups, ({ tile }) => tile)
+}
+
+function fittedTile(
+  gpu: GPU,
+  { weight }: Int4Product,
+  tile: Int4MatrixTile,
+  half: Int4Tuning['half'],
 ): ChosenTile | undefined {
   const { maxInvocations, maxWorkgroupStorage } = gpu.capabilities
   const { subgroup, shapes } = subgroupsOf(gpu, half)
+  const { m, n, subgroupM, subgroupN, buffers } = tile
+  const shape = shapes.find(
+    ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
+  )
+  const subgroups = (m / subgroupM) * (n / subgroupN)
+  const threads = subgroups * subgroup
+  if (!shape || threads > maxInvocations) return undefined
   const itemBytes = half === 'f16' ? 2 : 4
-  const meant = tiles.findIndex(({ maxRows }) => rowsOf(x) <= maxRows)
-  // Where the GPU cannot take the tile that is meant, it may take those of fewer rows.
-  for (const tile of [...tiles.slice(meant), ...tiles.slice(0, meant).toReversed()]) {
-    const { m, n, subgroupM, subgroupN, buffers } = tile
-    const shape = shapes.find(
-      ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
-    )
-    if (!shape) continue
-    const subgroups = (m / subgroupM) * (n / subgroupN)
-    const threads = subgroups * subgroup
-    if (threads > maxInvocations) continue
-    for (let { pieces } = tile; pieces >= 1; pieces /= 2) {
-      const bytes =
-        itemBytes * buffers * (m + n) * (32 * pieces + 8) + 4 * subgroups * shape.M * shape.N
-      const isWhole = Math.ceil(weight.k / 32) % pieces === 0
-      if (isWhole && bytes <= maxWorkgroupStorage) return { tile, shape, subgroup, threads, pieces }
-    }
+  for (let { pieces } = tile; pieces >= 1; pieces /= 2) {
+    const bytes =
+      itemBytes * buffers * (m + n) * (32 * pieces + 8) + 4 * subgroups * shape.M * shape.N
+    const isWhole = Math.ceil(weight.k / 32) % pieces === 0
+    if (isWhole && bytes <= maxWorkgroupStorage) return { tile, shape, subgroup, threads, pieces }
   }
   return undefined
 }
