@@ -66,6 +66,22 @@ export async function copyBandwidth(device: WebGPUDevice, bytes: number): Promis
   return (2 * bytes) / (median(times) * 1e-9)
 }
 
+const nothingProgram = /* @__PURE__ */ wgsl(
+  'nothing',
+  `
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(32)
+fn main(@builtin(local_invocation_index) i: u32) { out[i] += 1u; }`,
+)
+
+/** Nanoseconds of a dispatch that does next to nothing and waits for the one before: what each costs at least. */
+export function dispatchNanoseconds(device: WebGPUDevice, isQuick: boolean): Promise<number> {
+  const out = device.empty([64], 'float32')
+  const call = (): void =>
+    device.dispatch(nothingProgram(), { bind: [out], params: [], workgroups: [1] })
+  return timeCalls(device, call, isQuick ? { calls: 4, rounds: 1 } : { calls: 200, rounds: 9 })
+}
+
 /** Runs `call` often enough to be timed; nanoseconds of one call, the median of several rounds. */
 export async function timeCalls(
   device: WebGPUDevice & Device,

@@ -11,7 +11,7 @@ import type { KernelSet } from '@ao/kernels-webgpu'
 import { webgpuKernels as llama } from '@ao/llama/webgpu'
 import { webgpuKernels as nn } from '@ao/nn/webgpu'
 import { accuracyCases, measureAccuracy, type AccuracyResult } from './accuracy.ts'
-import { copyBandwidth, openGPU } from './environment.ts'
+import { copyBandwidth, dispatchNanoseconds, openGPU } from './environment.ts'
 import { linearCases, measureLinear, type LinearResult } from './linears.ts'
 import { measureModel, modelCases, type ModelResult } from './models.ts'
 import { accuracyTable, linearTable, modelTable } from './tables.ts'
@@ -89,13 +89,16 @@ async function run(options: Options): Promise<void> {
       })
     }
   }
+  const gapNanoseconds = await dispatchNanoseconds(device, options.quick)
+  console.log(`a dispatch that does nothing: ${(gapNanoseconds / 1000).toFixed(2)} us`)
   if (isWanted('models')) {
     for (const row of modelCases(options.quick)) {
       if (!matches(`${row.format} ${row.model}`)) continue
       await attempt(`${row.model} ${row.format}`, async () => {
         const newTokens = options.quick ? 4 : 192
+        const settings = { dtype, bandwidth, gapNanoseconds } as const
         const onStage = (text: string): void => console.error(`${row.model} ${row.format}: ${text}`)
-        models.push(await measureModel(device, row, { dtype, bandwidth, newTokens, onStage }))
+        models.push(await measureModel(device, row, { ...settings, newTokens, onStage }))
         console.log(modelTable(models.slice(-1)).split('\n').at(-1))
       })
     }
@@ -113,7 +116,7 @@ async function run(options: Options): Promise<void> {
   if (models.length > 0) console.log(`\n${modelTable(models)}`)
   if (accuracy.length > 0) console.log(`\n${accuracyTable(accuracy)}`)
   if (options.json) {
-    const report = { gpu, dtype, bandwidth, capabilities, linears, models, accuracy }
+    const report = { gpu, dtype, bandwidth, gapNanoseconds, capabilities, linears, models, accuracy }
     writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`)
   }
 }

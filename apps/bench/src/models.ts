@@ -7,7 +7,7 @@ import {
   type QuantizationConfig,
   type Tensor,
 } from '@ao/base-tensor'
-import { profile, type WebGPUDevice } from '@ao/kernels-webgpu'
+import { elapsed, profile, type WebGPUDevice } from '@ao/kernels-webgpu'
 import { LlamaForCausalLM, parseLlamaConfig, type LlamaConfig } from '@ao/llama'
 import { quantize_ } from '@ao/quantize'
 import { warmUp } from './environment.ts'
@@ -27,7 +27,9 @@ export interface ModelResult extends ModelCase {
   readonly floorMilliseconds: number
   readonly decodeMilliseconds: number
   readonly tokensPerSecond: number
-  /** Of a decode step: what is not kernels. */
+  /** Of a decode step: what the GPU takes, with the gaps between dispatches. */
+  readonly gpuMilliseconds: number
+  /** Of a decode step: what is not kernels, but JavaScript, the driver, and gaps between dispatches. */
   readonly overheadShare: number
   readonly dispatches: number
   readonly firstTokenMilliseconds: Readonly<Record<number, number>>
@@ -36,6 +38,8 @@ export interface ModelResult extends ModelCase {
 export interface ModelOptions {
   readonly dtype: FloatDType
   readonly bandwidth: number
+  /** Of a dispatch that does nothing. */
+  readonly gapNanoseconds: number
   readonly newTokens: number
   readonly onStage: (text: string) => void
 }
@@ -110,7 +114,8 @@ export async function measureModel(
   const runs: number[] = []
   for (let i = 0; i < 3; i++) runs.push((await generateTokens(model, 32, options.newTokens)).each)
   const decodeMilliseconds = median(runs)
-  const { kernelMilliseconds, dispatches } = await profileStep(device, model)
+  const { gpuMilliseconds, dispatches } = await timeStep(device, model)
+  const kernelMilliseconds = gpuMilliseconds - (dispatches * options.gapNanoseconds) / 1e6
   for (const [, tensor] of model.namedParameters()) {
     for (const { storage } of partsOf(tensor)) device.free(storage)
   }
@@ -119,6 +124,7 @@ export async function measureModel(
     ...{ model: name, format, weightBytes, decodeMilliseconds, dispatches, firstTokenMilliseconds },
     floorMilliseconds: (weightBytes / options.bandwidth) * 1000,
     tokensPerSecond: 1000 / decodeMilliseconds,
+    gpuMilliseconds,
     overheadShare: Math.max(1 - kernelMilliseconds / decodeMilliseconds, 0),
   }
 }
@@ -168,15 +174,18 @@ async function generateTokens(
   return { first, each: (performance.now() - start - first) / Math.max(count - 1, 1) }
 }
 
-async function profileStep(
+/** A decode step's time on the GPU, and its dispatches. */
+async function timeStep(
   device: WebGPUDevice,
   model: LlamaForCausalLM,
-): Promise<{ kernelMilliseconds: number; dispatches: number }> {
+): Promise<{ gpuMilliseconds: number; dispatches: number }> {
   const cache = model.createCache(64)
   inScope(device, () => void model.forward([1, 2, 3], cache, 1))
+  const step = (): void => void model.forward([4], cache, 1)
+  const { length: dispatches } = await profile(device, step)
   await warmUp(device)
-  const timings = await profile(device, () => void model.forward([4], cache, 1))
+  const times: number[] = []
+  for (let i = 0; i < 5; i++) times.push(await elapsed(device, step))
   cache.dispose()
-  const nanoseconds = timings.reduce((sum, timing) => sum + timing.nanoseconds, 0)
-  return { kernelMilliseconds: nanoseconds / 1e6, dispatches: timings.length }
+  return { gpuMilliseconds: median(times) / 1e6, dispatches }
 }

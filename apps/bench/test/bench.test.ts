@@ -52,9 +52,10 @@ it('writes tables in Markdown', () => {
   const model: ModelResult = {
     ...{ model: 'tiny', format: 'int8', weightBytes: 5e6, floorMilliseconds: 0.1, dispatches: 30 },
     ...{ decodeMilliseconds: 2, tokensPerSecond: 500, overheadShare: 0.25 },
+    gpuMilliseconds: 1.8,
     firstTokenMilliseconds: { 32: 4 },
   }
   expect(modelTable([model]).split('\n')[2]).toBe(
-    '| tiny | int8 | 5 | 500.0 | 2.00 | 0.10 | 25 % | 30 | 4.0 |',
+    '| tiny | int8 | 5 | 500.0 | 2.00 | 0.10 | 1.80 | 25 % | 30 | 4.0 |',
   )
 })

@@ -126,6 +126,21 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     expect(total()).toBe(total(memory))
   }, 300_000)
 
+  it('goes on where the cache and the rotations grow, in memory that stays', async () => {
+    const [model, host] = [await load({ device }, least), await load({}, least)]
+    const options = { maxNewTokens: 700, stopIds: [] }
+    const expected = await collect(host.generate(START, options))
+    const ids: number[] = []
+    const inUse: number[] = []
+    for await (const id of model.generate(START, options)) {
+      ids.push(id)
+      inUse.push(device.memory.used)
+    }
+    expect(ids).toEqual(expected)
+    // The cache had room for 256 at first, and has for 1,024 from 512 on.
+    expect(new Set(inUse.slice(520)).size).toBe(1)
+  })
+
   it('generates with one submission for each token, and leaves nothing behind', async () => {
     const model = await load({ device })
     await collect(model.generate(START, { maxNewTokens: 30, stopIds: [] }))
