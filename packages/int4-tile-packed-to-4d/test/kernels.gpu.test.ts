@@ -7,6 +7,7 @@ import {
   compileInt4Variants,
   describeInt4Case,
   INT4_CASES,
+  INT4_HALF_CASES,
   testNumbers,
 } from '@ao/quant-primitives/webgpu/int4/testing'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
@@ -53,13 +54,16 @@ const subject = {
 }
 
 describe.skipIf(!gpu)('linear', () => {
-  it.each(INT4_CASES.map((each) => [describeInt4Case(each), each] as const))(
+  it.each([...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const))(
     '%s',
     async (_name, each) => checkInt4Case(subject, each),
   )
 
   it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
-    const compiled = compileInt4Variants(validator as GPU, subject, INT4_CASES)
+    const compiled = compileInt4Variants(validator as GPU, subject, [
+      ...INT4_CASES,
+      ...INT4_HALF_CASES,
+    ])
     await expect(compiled).resolves.toBeUndefined()
   })
 

@@ -11,9 +11,17 @@ fn eight(i: u32) -> Eight { return Eight(float32_four(x_[2u * i]), float32_four(
 fn four(i: u32) -> vec4f { return float32_four(x_[i]); }
 #else
 #if H == f16
+#if X_DTYPE == bfloat16
+// They come from float16; only the largest of them, rounded up, is beyond it.
+fn half_four(bits: vec2u) -> vec4<f16> {
+  return vec4<f16>(clamp(bfloat16_four(bits), vec4f(-65504.0), vec4f(65504.0)));
+}
+#else
+fn half_four(bits: vec2u) -> vec4<f16> { return bitcast<vec4<f16>>(bits); }
+#endif
 fn eight(i: u32) -> Eight {
   let bits = x_[i];
-  return Eight(bitcast<vec4<f16>>(bits.xy), bitcast<vec4<f16>>(bits.zw));
+  return Eight(half_four(bits.xy), half_four(bits.zw));
 }
 #else
 fn eight(i: u32) -> Eight {

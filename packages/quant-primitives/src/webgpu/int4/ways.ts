@@ -265,7 +265,9 @@ function fittedTile(
   return undefined
 }
 
-const isHalf = ({ x, inputDtype }: Int4Product): boolean => x.dtype === 'float16' && !inputDtype
+// Numbers of float16 are numbers of float16 still when they are rounded to bfloat16, which has fewer bits.
+const isHalf = ({ x, inputDtype }: Int4Product): boolean =>
+  x.dtype === 'float16' && inputDtype !== 'float8_e4m3fn'
 
 const listed = (...words: readonly (string | false)[]): string => words.filter(Boolean).join(', ')
 
