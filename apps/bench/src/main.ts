@@ -41,7 +41,9 @@ function kernels({ int4, int8: tuning = {} }: Options['tuning']): KernelSet[] {
 
 const program = new Command('bench')
   .description('Times kernels and models on WebGPU, and ONNX Runtime beside them.')
-  .addOption(new Option('--only <what>', 'one of the three').choices(['linears', 'models', 'accuracy']))
+  .addOption(
+    new Option('--only <what>', 'one of the three').choices(['linears', 'models', 'accuracy']),
+  )
   .option('--quick', 'small shapes and few rounds, to see that it runs', false)
   .option('--filter <text>', 'rows whose format and shape contain it: `preshuffled M=1 `')
   .addOption(
@@ -116,7 +118,16 @@ async function run(options: Options): Promise<void> {
   if (models.length > 0) console.log(`\n${modelTable(models)}`)
   if (accuracy.length > 0) console.log(`\n${accuracyTable(accuracy)}`)
   if (options.json) {
-    const report = { gpu, dtype, bandwidth, gapNanoseconds, capabilities, linears, models, accuracy }
+    const report = {
+      gpu,
+      dtype,
+      bandwidth,
+      gapNanoseconds,
+      capabilities,
+      linears,
+      models,
+      accuracy,
+    }
     writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`)
   }
 }

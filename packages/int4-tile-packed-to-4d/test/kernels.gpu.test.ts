@@ -54,10 +54,9 @@ const subject = {
 }
 
 describe.skipIf(!gpu)('linear', () => {
-  it.each([...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const))(
-    '%s',
-    async (_name, each) => checkInt4Case(subject, each),
-  )
+  it.each(
+    [...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const),
+  )('%s', async (_name, each) => checkInt4Case(subject, each))
 
   it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
     const compiled = compileInt4Variants(validator as GPU, subject, [

@@ -81,7 +81,8 @@ export class BufferPool {
     allocation.freedIn = batch
     const { size } = allocation
     this.#used -= size
-    if (this.#isClosed || this.#pooled + size > this.#maxPooled) return this.#onDestroy(allocation.buffer)
+    if (this.#isClosed || this.#pooled + size > this.#maxPooled)
+      return this.#onDestroy(allocation.buffer)
     this.#pooled += size
     const list = this.#free.get(size)
     if (list) list.push(allocation)

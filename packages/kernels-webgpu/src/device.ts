@@ -23,20 +23,14 @@ import {
   type MemoryUse,
 } from './buffers.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
-import type { BufferRange } from './bind-groups.ts'
 import { CommandQueue, type PassTimer } from './commands.ts'
 import { deviceLost, KernelError } from './errors.ts'
-import {
-  type DispatchArgs,
-  type GPU,
-  type Kernel,
-  type TensorRange,
-  type Variant,
-} from './kernel.ts'
+import { type DispatchArgs, type GPU, type Kernel, type Variant } from './kernel.ts'
 import { missingKernel, noVariant } from './missing-kernel.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { Program } from './program.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
+import { live, padded, rangeOf, wholeOf } from './ranges.ts'
 import { storagesIn } from './scope.ts'
 import { StagingBuffers } from './staging.ts'
 
@@ -376,42 +370,4 @@ export class WebGPUDevice implements Device, GPU {
     await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 50))])
     return this.#failure ?? error
   }
-}
-
-function rangeOf(item: DenseTensor | TensorRange): BufferRange {
-  if ('tensor' in item) {
-    const { storage, offset } = item.tensor
-    const start = offset * itemSize(storage.dtype) + item.offset
-    return { allocation: live(storage).allocation, offset: start, size: bindingSize(item.size) }
-  }
-  const offset = item.offset * itemSize(item.dtype)
-  return { allocation: live(item.storage).allocation, offset, size: bindingSize(item.nbytes) }
-}
-
-function wholeOf({ allocation }: GPUStorage): BufferRange {
-  return { allocation, offset: 0, size: allocation.size }
-}
-
-function live(storage: Storage): GPUStorage {
-  const own = storage as GPUStorage
-  if (!own.allocation.isFree) return own
-  throw new DeviceError({
-    package: PACKAGE,
-    expected: 'a tensor whose memory is in use',
-    got: 'one that was freed',
-    cure: 'Return tensors from a scope to keep them, and do not use what was freed.',
-  })
-}
-
-// Programs may read 16 bytes at a time, to the end of what they see; buffers are longer than that.
-const bindingSize = (bytes: number): number => Math.max(Math.ceil(bytes / 16) * 16, 16)
-
-// Copies and writes go by four bytes.
-const paddedSize = (bytes: number): number => Math.max(Math.ceil(bytes / 4) * 4, 4)
-
-function padded(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  if (bytes.length % 4 === 0) return bytes
-  const out = new Uint8Array(paddedSize(bytes.length))
-  out.set(bytes)
-  return out
 }

@@ -1,12 +1,6 @@
 /** @file Step after step of decoding: one token in, its logits out. */
 
-import {
-  zeros,
-  type DenseTensor,
-  type Device,
-  type Recording,
-  type Tensor,
-} from '@ao/base-tensor'
+import { zeros, type DenseTensor, type Device, type Recording, type Tensor } from '@ao/base-tensor'
 import { freeTensor } from './free-tensor.ts'
 import type { KVCache } from './kv-cache.ts'
 

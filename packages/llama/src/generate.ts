@@ -3,12 +3,7 @@
 import { DenseTensor, nextTask, ValueError, type Device, type Tensor } from '@ao/base-tensor'
 import { checkIds } from './check-ids.ts'
 import type { LlamaConfig } from './config.ts'
-import {
-  canRecord,
-  DecodeSteps,
-  type DecodingModel,
-  type RecordingDevice,
-} from './decode-steps.ts'
+import { canRecord, DecodeSteps, type DecodingModel, type RecordingDevice } from './decode-steps.ts'
 import { freeTensor } from './free-tensor.ts'
 import type { KVCache } from './kv-cache.ts'
 import { argmaxTokens } from './ops/choose.ts'

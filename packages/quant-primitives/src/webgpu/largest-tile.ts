@@ -24,7 +24,8 @@ export function largestOf<T>(
     const size = sizeOf(candidate)
     const rows = Math.ceil(m / size.m)
     return (
-      rows * Math.ceil(n / size.n) >= wantedWorkgroups && rows * size.m <= Math.max(MOST_WASTE * m, 16)
+      rows * Math.ceil(n / size.n) >= wantedWorkgroups &&
+      rows * size.m <= Math.max(MOST_WASTE * m, 16)
     )
   }
   return candidates.find(isGood) ?? candidates.at(-1)
