@@ -8,6 +8,7 @@ import { int4PreshuffledKernels } from '@ao/int4-preshuffled/webgpu'
 import { int4TilePackedTo4dKernels } from '@ao/int4-tile-packed-to-4d/webgpu'
 import { int8Kernels, subgroupMatrices } from '@ao/int8/webgpu'
 import type { KernelSet } from '@ao/kernels-webgpu'
+import { denseMatrices } from '@ao/kernels-webgpu/matrices'
 import { webgpuKernels as llama } from '@ao/llama/webgpu'
 import { webgpuKernels as nn } from '@ao/nn/webgpu'
 import { accuracyCases, measureAccuracy, type AccuracyResult } from './accuracy.ts'
@@ -34,6 +35,7 @@ function kernels({ int4, int8: tuning = {} }: Options['tuning']): KernelSet[] {
     int4PreshuffledKernels(int4),
     int4TilePackedTo4dKernels(int4),
     int8Kernels({ tuning, methods: subgroupMatrices() }),
+    denseMatrices(),
     llama,
     nn,
   ]

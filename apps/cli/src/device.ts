@@ -74,8 +74,9 @@ async function kernelSets(): Promise<KernelSet[]> {
     import('@ao/int4-tile-packed-to-4d/webgpu'),
     import('@ao/int4-preshuffled/webgpu'),
   ])
+  const { denseMatrices } = await import('@ao/kernels-webgpu/matrices')
   const int8 = int8Kernels({ methods: subgroupMatrices() })
-  return [int8, ...modules.map(({ webgpuKernels }) => webgpuKernels)]
+  return [int8, denseMatrices(), ...modules.map(({ webgpuKernels }) => webgpuKernels)]
 }
 
 /** What `run` makes of tensors on `device`, on the CPU again; of the device's memory nothing stays in use. */

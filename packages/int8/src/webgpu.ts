@@ -6,11 +6,6 @@ export {
   webgpuKernels,
   type Int8KernelOptions,
 } from './webgpu/kernels.ts'
-export {
-  MATRIX_TUNING,
-  subgroupMatrices,
-  type MatrixTile,
-  type MatrixTuning,
-} from './webgpu/matrices.ts'
+export { subgroupMatrices } from './webgpu/matrices.ts'
 export { INT8_TUNING, type Int8Tuning, type TileTuning } from './webgpu/tuning.ts'
 export type { Method } from './webgpu/products.ts'

@@ -289,23 +289,12 @@ describe.skipIf(!device)('on less capable GPUs', () => {
 const I8 = { componentType: 'i8', resultComponentType: 'i32', M: 16, N: 16, K: 32 }
 const F16 = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }
 const MATRICES = { subgroupMatrices: [I8, F16], minSubgroupSize: 32, maxSubgroupSize: 32 }
-// A thread that is a subgroup, with matrices of its own.
-const ALONE = {
-  subgroupMatrices: [
-    { ...I8, M: 2, N: 2, K: 8 },
-    { ...F16, M: 2, N: 2, K: 8 },
-  ],
-  minSubgroupSize: 1,
-  maxSubgroupSize: 1,
-}
-
 describe.skipIf(!device)('matrices of subgroups', () => {
-  it('multiply tiles, here of threads that are subgroups', async () => {
-    const tile = { partM: 1, partN: 2, subgroupsM: 2, subgroupsN: 1, step: 32 }
-    const sizes = { fewestTokens: 2, wantedWorkgroups: 1, tiles: [tile] }
-    const methods = subgroupMatrices({ ...sizes, isAlone: true })
+  it('multiply tiles, here by threads that each do what a subgroup does', async () => {
+    const tiles = [{ m: 8, n: 16, subgroupM: 4, subgroupN: 8, step: 64 }]
+    const methods = subgroupMatrices({ minRows: 2, wantedWorkgroups: 1, tiles, isAlone: true })
     const own = [denseKernels, int8Kernels({ methods })]
-    const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own, capabilities: ALONE })
+    const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own })
     const weight = quantized([70, 64], ASYMMETRIC_ROW)
     const codes = [numbers([41, 64]), weight, numbers([70]), PER_ROW, 'float32'] as const
     await expectReference(on, dynamicLinear, [...codes])

@@ -5,7 +5,6 @@
  */
 
 export { affineKernels, webgpuKernels } from './webgpu/kernels.ts'
-export { largestOf, type TileSize } from './webgpu/largest-tile.ts'
 export { arithmeticWgsl, qparamsWgsl } from './webgpu/snippets.ts'
 export { roundingDefines, ruleDefines, ruleParams } from './webgpu/rounding.ts'
 export { elementDefines } from './webgpu/runs.ts'

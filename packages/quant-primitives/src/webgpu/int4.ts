@@ -14,7 +14,6 @@ export { int4LinearVariants } from './int4/linear.ts'
 export {
   INT4_TUNING,
   type Int4LaneTuning,
-  type Int4MatrixTile,
   type Int4Tuning,
   type Int4TuningOptions,
 } from './int4/tuning.ts'

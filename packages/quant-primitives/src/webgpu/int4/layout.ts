@@ -12,6 +12,7 @@
 
 import type { Tensor } from '@ao/base-tensor'
 import { numbersWgsl, wgsl, type Defines, type ProgramMaker } from '@ao/kernels-webgpu'
+import { matrixProgram } from '@ao/kernels-webgpu/matrices'
 import any from './any.wgsl'
 import batch from './batch.wgsl'
 import codes from './codes.wgsl'
@@ -40,7 +41,7 @@ import weight from './weight.wgsl'
 export type Int4Order = 'sequential' | 'neighbours' | 'spread'
 
 /** Steps of k from word to word, from nibble to nibble of a half, and from half to half of a word. */
-const STEPS = {
+export const STEPS = {
   sequential: [8, 1, 4],
   neighbours: [8, 2, 1],
   spread: [2, 8, 1],
@@ -115,7 +116,10 @@ export function int4Programs(layout: Int4Layout): Int4Programs {
     layout,
     gemv: program('gemv', ...stored, sixteen, pairs, input, bias, output, lanes, gemv),
     batch: program('batch', ...stored, sixteen, input, bias, output, lanes, batch),
-    matrix: program('matrix', ...stored, sixteen, pairs, input, bias, output, matrix),
+    matrix: matrixProgram(
+      `${name} matrix`,
+      [...stored, sixteen, pairs, input, bias, output, matrix].join('\n'),
+    ),
     gemm: program('gemm', ...stored, sixteen, input, bias, output, gemm),
     any: program('any', ...stored, readerWgsl('x'), bias, output, any),
     dequantize: program('dequantize', ...stored, dequantize),

@@ -67,14 +67,7 @@ export const INT4_HALF_CASES: readonly Int4Case[] = [
   { ...small, variant: 'gemm, subgroup matrices', m: 19, n: 42, dtype: 'float16', magnitude: 1e4 },
 ]
 
-const SMALL_TILE = {
-  m: 16,
-  n: 16,
-  subgroupM: 8,
-  subgroupN: 8,
-  pieces: 2,
-  buffers: 2,
-} as const
+const SMALL_TILE = { m: 16, n: 16, subgroupM: 8, subgroupN: 8, step: 64, buffers: 2 } as const
 
 /** For titles of tests. */
 export function describeInt4Case(each: Int4Case): string {

@@ -1,5 +1,7 @@
 /** @file Sizes that the speed of int4 kernels hangs on. */
 
+import { MATRIX_TUNING, type MatrixTuning } from '@ao/kernels-webgpu/matrices'
+
 /** How threads share a weight's rows and columns. */
 export interface Int4LaneTuning {
   /** Of a workgroup, unless `lanes` are more. */
@@ -9,19 +11,6 @@ export interface Int4LaneTuning {
   readonly maxLanes: number
   /** Lanes double, from the fewest on, until a product has this many threads. */
   readonly wantedThreads: number
-}
-
-/** What a workgroup computes of a product, in matrices of subgroups. */
-export interface Int4MatrixTile {
-  /** Rows and columns of the output for a workgroup, and for each of its subgroups. */
-  readonly m: number
-  readonly n: number
-  readonly subgroupM: number
-  readonly subgroupN: number
-  /** Pieces of 32 along K for a step: 1, 2 or 4. */
-  readonly pieces: number
-  /** Steps that lie in shared memory: with 2, one is written while the other is read. */
-  readonly buffers: 1 | 2
 }
 
 /** Sizes of every int4 kernel. */
@@ -40,15 +29,8 @@ export interface Int4Tuning {
   }
   /** Up to `maxRows` rows of the input, of which a thread takes `columns` at a time. */
   readonly batch: Int4LaneTuning & { readonly columns: number; readonly maxRows: number }
-  /**
-   * Matrices of subgroups, from `minRows` rows of the input on, by the largest tile that makes as many
-   * workgroups as wanted. Largest tiles come first.
-   */
-  readonly matrix: {
-    readonly minRows: number
-    readonly wantedWorkgroups: number
-    readonly tiles: readonly Int4MatrixTile[]
-  }
+  /** Matrices of subgroups, where the GPU has them. */
+  readonly matrix: MatrixTuning
   /** Many rows of the input: `tile` rows of the output for each thread, 4 or 8. */
   readonly gemm: { readonly tile: 4 | 8 }
 }
@@ -77,17 +59,7 @@ export const INT4_TUNING: Int4Tuning = {
     columns: 8,
     maxRows: 32,
   },
-  matrix: {
-    minRows: 5,
-    wantedWorkgroups: 96,
-    tiles: [
-      { m: 128, n: 256, subgroupM: 64, subgroupN: 64, pieces: 1, buffers: 1 },
-      { m: 128, n: 128, subgroupM: 64, subgroupN: 32, pieces: 2, buffers: 1 },
-      { m: 64, n: 64, subgroupM: 32, subgroupN: 32, pieces: 2, buffers: 1 },
-      { m: 32, n: 64, subgroupM: 16, subgroupN: 32, pieces: 2, buffers: 1 },
-      { m: 16, n: 64, subgroupM: 16, subgroupN: 16, pieces: 2, buffers: 1 },
-    ],
-  },
+  matrix: { ...MATRIX_TUNING, minRows: 5 },
   gemm: { tile: 4 },
 }
 

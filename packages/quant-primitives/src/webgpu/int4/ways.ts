@@ -6,12 +6,16 @@ import {
   type Defines,
   type GPU,
   type ProgramMaker,
-  type SubgroupMatrixShape,
   type Workgroups,
 } from '@ao/kernels-webgpu'
-import type { Int4Programs, Int4Stored } from './layout.ts'
-import { largestOf } from '../largest-tile.ts'
-import { lanesFor, type Int4LaneTuning, type Int4MatrixTile, type Int4Tuning } from './tuning.ts'
+import {
+  chooseTile,
+  matrixDefines,
+  matrixWorkgroups,
+  type ChosenTile,
+} from '@ao/kernels-webgpu/matrices'
+import { STEPS, type Int4Programs, type Int4Stored } from './layout.ts'
+import { lanesFor, type Int4LaneTuning, type Int4Tuning } from './tuning.ts'
 
 /** A product to compute: `x @ weight^T + bias`. */
 export interface Int4Product {
@@ -144,125 +148,37 @@ function batch(programs: Int4Programs, tuning: Int4Tuning, subgroups: boolean): 
   }
 }
 
-function matrix(programs: Int4Programs, tuning: Int4Tuning): Way {
-  const {
-    half,
-    matrix: { minRows },
-  } = tuning
+function matrix(programs: Int4Programs, { half, matrix }: Int4Tuning): Way {
+  const tuning = { ...matrix, isAlone: half === 'f32' }
+  const tileOf = (gpu: GPU, { x, weight: { n, k } }: Int4Product): ChosenTile | undefined =>
+    chooseTile(gpu.capabilities, tuning, 'f16', { m: rowsOf(x), n, k })
+  const [slotStep, pairStep, side] = STEPS[programs.layout.order]
+  const items = { leftNumbers: 8, rightRows: 4, rightNumbers: 8, fours: true, slots: 4 }
   return {
     name: 'gemm, subgroup matrices',
-    when: `from ${minRows} rows of float16 on, ${GROUPS}, GPUs with subgroup matrices of f16 summed in f32`,
+    when: `from ${matrix.minRows} rows of float16 on, ${GROUPS}, GPUs with subgroup matrices of f16 summed in f32`,
     fits: (gpu, product) =>
       hasPieces(product) &&
       isHalf(product) &&
-      rowsOf(product.x) >= minRows &&
-      chooseTile(gpu, product, tuning) !== undefined,
+      (half === 'f32' || gpu.capabilities.f16) &&
+      rowsOf(product.x) >= matrix.minRows &&
+      tileOf(gpu, product) !== undefined,
     plan: (gpu, product) => {
-      const { tile, shape, subgroup, threads, pieces } = chooseTile(
-        gpu,
-        product,
-        tuning,
-      ) as ChosenTile
+      const tile = tileOf(gpu, product) as ChosenTile
+      const defines = matrixDefines(tile, { ...items, slotStep, pairStep, side }, product.weight.k)
       return {
         program: programs.matrix,
-        defines: {
-          H: half,
-          THREADS: threads,
-          SUBGROUP: subgroup,
-          M_TILE: tile.m,
-          N_TILE: tile.n,
-          M_PART: tile.subgroupM,
-          N_PART: tile.subgroupN,
-          M_STEPS: tile.subgroupM / shape.M,
-          N_STEPS: tile.subgroupN / shape.N,
-          M_SHAPE: shape.M,
-          N_SHAPE: shape.N,
-          K_SHAPE: shape.K,
-          PARTS: pieces,
-          K_STEPS: (32 * pieces) / shape.K,
-          BUFFERS: tile.buffers,
-          ...roundsOf('W', tile.n * pieces, threads),
-          ...roundsOf('X', 4 * tile.m * pieces, threads),
-          Y_ROUNDS: Math.ceil((shape.M * shape.N) / 4 / subgroup),
-          HALF_QPARAMS: hasHalfQparams(product),
-        },
-        workgroups: (rows, m) => [Math.ceil(m / tile.m), Math.ceil(rows / tile.n)],
+        defines: { ...defines, H: half, HALF_QPARAMS: hasHalfQparams(product) },
+        workgroups: (rows, m) => matrixWorkgroups(tile, m, rows),
       }
     },
   }
-}
-
-/** How often threads take up a task each until all are done. */
-function roundsOf(name: string, tasks: number, threads: number): Defines {
-  return { [`${name}_ROUNDS`]: Math.ceil(tasks / threads), [`${name}_REST`]: tasks % threads !== 0 }
 }
 
 /** Whether scales and zero points are numbers of float16 themselves. */
 function hasHalfQparams({ weight }: Int4Product): boolean {
   const { codes: _codes, ...numbers } = weight.parts
   return Object.values(numbers).every((part) => !part || part.dtype === 'float16')
-}
-
-interface ChosenTile {
-  readonly tile: Int4MatrixTile
-  readonly shape: SubgroupMatrixShape
-  /** Threads of a subgroup. */
-  readonly subgroup: number
-  readonly threads: number
-  readonly pieces: number
-}
-
-/** Threads in place of a subgroup, which all do the same. */
-const NO_SUBGROUPS = {
-  subgroup: 16,
-  shapes: [{ componentType: 'f32', resultComponentType: 'f32', M: 4, N: 4, K: 8 }],
-}
-
-/** Subgroups whose size is known, and their matrices, largest first. */
-function subgroupsOf({ capabilities }: GPU, half: Int4Tuning['half']): typeof NO_SUBGROUPS {
-  if (half === 'f32') return NO_SUBGROUPS
-  const { f16, minSubgroupSize, maxSubgroupSize: subgroup, subgroupMatrices } = capabilities
-  if (!f16 || minSubgroupSize !== subgroup) return { subgroup, shapes: [] }
-  const shapes = subgroupMatrices
-    .filter((each) => each.componentType === 'f16' && each.resultComponentType === 'f32')
-    .toSorted((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)
-  return { subgroup, shapes }
-}
-
-/** The tile for a product, of those that the GPU can take. */
-function chooseTile(
-  gpu: GPU,
-  product: Int4Product,
-  { half, matrix: { tiles, wantedWorkgroups } }: Int4Tuning,
-): ChosenTile | undefined {
-  const possible = tiles.flatMap((tile) => fittedTile(gpu, product, tile, half) ?? [])
-  const { weight, x } = product
-  return largestOf(possible, rowsOf(x), weight.n, wantedWorkgroups, ({ tile }) => tile)
-}
-
-function fittedTile(
-  gpu: GPU,
-  { weight }: Int4Product,
-  tile: Int4MatrixTile,
-  half: Int4Tuning['half'],
-): ChosenTile | undefined {
-  const { maxInvocations, maxWorkgroupStorage } = gpu.capabilities
-  const { subgroup, shapes } = subgroupsOf(gpu, half)
-  const { m, n, subgroupM, subgroupN, buffers } = tile
-  const shape = shapes.find(
-    ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
-  )
-  const subgroups = (m / subgroupM) * (n / subgroupN)
-  const threads = subgroups * subgroup
-  if (!shape || threads > maxInvocations) return undefined
-  const itemBytes = half === 'f16' ? 2 : 4
-  for (let { pieces } = tile; pieces >= 1; pieces /= 2) {
-    const bytes =
-      itemBytes * buffers * (m + n) * (32 * pieces + 8) + 4 * subgroups * shape.M * shape.N
-    const isWhole = Math.ceil(weight.k / 32) % pieces === 0
-    if (isWhole && bytes <= maxWorkgroupStorage) return { tile, shape, subgroup, threads, pieces }
-  }
-  return undefined
 }
 
 // Numbers of float16 are numbers of float16 still when they are rounded to bfloat16, which has fewer bits.

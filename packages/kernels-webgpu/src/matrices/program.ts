@@ -1,0 +1,75 @@
+/** @file Programs of products by matrices of subgroups. */
+
+import type { Workgroups } from '../commands.ts'
+import { wgsl, type ProgramMaker } from '../program.ts'
+import type { Defines } from '../template.ts'
+import matrixSource from './matrix.wgsl'
+import { CELLS, type ChosenTile } from './tiles.ts'
+
+/** How a product's items, as `load_left` and `load_right` give them, are laid into shared memory. */
+export interface MatrixItems {
+  /** Numbers of an item of the left side. */
+  readonly leftNumbers: number
+  /** Rows of an item of the right side, and numbers along K of each. */
+  readonly rightRows: number
+  readonly rightNumbers: number
+  /** Items that share a stretch of K, and how far apart they begin: one after the other unless given. */
+  readonly slots?: number
+  readonly slotStep?: number
+  /** Where numbers lie that come by twos: of a pair, and of its second; one after the other unless given. */
+  readonly pairStep?: number
+  readonly side?: number
+  /** Whether `take` takes four neighbours. */
+  readonly fours?: boolean
+}
+
+/**
+ * The programs of a product whose WGSL, `front`, says how both sides are loaded and what becomes of results:
+ * see `matrix.wgsl`. Its defines are those of {@link matrixDefines} and the product's own.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function matrixProgram(name: string, front: string): ProgramMaker {
+  return wgsl(name, `${front}\n${matrixSource}`)
+}
+
+/** What `matrix.wgsl` is made with, for products of `k` along K. */
+export function matrixDefines(
+  { tile, element, shape, subgroup, threads, step, isAlone }: ChosenTile,
+  items: MatrixItems,
+  k: number,
+): Defines {
+  const { leftNumbers, rightRows, rightNumbers, slots = 1, slotStep = 0, fours = false } = items
+  const { pairStep = 1, side = 0 } = items
+  const { numbers, padding } = CELLS[element]
+  const perResult = fours ? 4 : 1
+  return {
+    ALONE: isAlone,
+    ...{ M_SIZE: shape.M, N_SIZE: shape.N, K_SIZE: shape.K, K_SIZES: step / shape.K },
+    ...{ PART_M: tile.subgroupM / shape.M, PART_N: tile.subgroupN / shape.N },
+    ...{ SUBGROUPS_M: tile.m / tile.subgroupM, SUBGROUPS_N: tile.n / tile.subgroupN },
+    ...{ SUBGROUP: subgroup, STEP: step, STEPS: Math.ceil(k / 32) / (step / 32) },
+    ...{ BUFFERS: tile.buffers ?? 1, PER_CELL: numbers, PADDING: padding },
+    ...{ LEFT_PER: `${leftNumbers}u`, LEFT_CELLS: leftNumbers / numbers },
+    ...{
+      RIGHT_PER: `${rightNumbers}u`,
+      RIGHT_CELLS: rightNumbers / numbers,
+      RIGHT_ROWS: rightRows,
+    },
+    ...{ SLOTS: `${slots}u`, SLOT_STEP: `${slotStep}u` },
+    ...{ PAIR: side === 0 ? '1u' : '2u', PAIR_STEP: `${pairStep}u`, SIDE: `${side}u` },
+    ...{ FOURS: fours, PER_RESULT: `${perResult}u` },
+    ...roundsOf('LEFT', (tile.m * step) / leftNumbers, threads),
+    ...roundsOf('RIGHT', (tile.n * step) / rightRows / rightNumbers, threads),
+    RESULT_ROUNDS: Math.ceil((shape.M * shape.N) / perResult / subgroup),
+  }
+}
+
+/** Workgroups for an output of `m` rows and `n` columns. */
+export function matrixWorkgroups({ tile }: ChosenTile, m: number, n: number): Workgroups {
+  return [Math.ceil(m / tile.m), Math.ceil(n / tile.n)]
+}
+
+/** How often threads take up a task each until all are done. */
+function roundsOf(name: string, tasks: number, threads: number): Defines {
+  return { [`${name}_ROUNDS`]: Math.ceil(tasks / threads), [`${name}_REST`]: tasks % threads !== 0 }
+}
