@@ -54,6 +54,7 @@ export function subgroupMatrices(tuning: MatrixTuning = MATRIX_TUNING): Method[]
       problem.k % 32 === 0 &&
       problem.group === problem.k &&
       suits(problem) &&
+      (element === 'i8' || capabilities.f16 || tuning.isAlone === true) &&
       chooseTile(capabilities, tuning, element, problem) !== undefined,
     plan: (capabilities, m, { n, k }, defines) => {
       const tile = chooseTile(capabilities, tuning, element, { m, n, k }) as ChosenTile

@@ -24,6 +24,7 @@ export function denseMatrices(tuning: MatrixTuning = MATRIX_TUNING): KernelSet {
     return chooseTile(gpu.capabilities, tuning, 'f16', { m: rowsOf(input), n, k })
   }
   const fits = (gpu: GPU, input: Tensor, weight: Tensor, bias?: Tensor): boolean =>
+    (gpu.capabilities.f16 || tuning.isAlone === true) &&
     [input, weight].every(({ dtype }) => dtype === 'float16') &&
     (bias === undefined || isFloatDType(bias.dtype)) &&
     (weight.shape[1] as number) % 32 === 0 &&
