@@ -19,20 +19,19 @@ fn count_n() -> u32 { return params.rows; }
 fn load_left(m: u32, k: u32) -> Item { return Item(x[(m * ${K}u + k) / 8u]); }
 fn load_right(n: u32, k: u32, slot: u32) -> Item { return Item(weight[(n * ${K}u + k) / 8u]); }
 
-fn cells_of(item: Item) -> array<Cell, 8> {
+fn cells_of(item: Item) -> array<vec2<Cell>, 4> {
+  return array<vec2<Cell>, 4>(
+#for i in 0..4
 #if H == f16
-#for i in 0..4
-  let two$i = bitcast<vec2<f16>>(item.bits[$i]);
-#end
+    bitcast<vec2<f16>>(item.bits[$i]),
 #else
-#for i in 0..4
-  let two$i = unpack2x16float(item.bits[$i]);
-#end
+    unpack2x16float(item.bits[$i]),
 #endif
-  return array<Cell, 8>(two0.x, two0.y, two1.x, two1.y, two2.x, two2.y, two3.x, two3.y);
+#end
+  );
 }
-fn left_cells(item: Item) -> array<Cell, 8> { return cells_of(item); }
-fn right_cells(item: Item) -> array<Cell, 8> { return cells_of(item); }
+fn left_cells(item: Item) -> array<vec2<Cell>, 4> { return cells_of(item); }
+fn right_cells(item: Item) -> array<vec2<Cell>, 4> { return cells_of(item); }
 
 // The output has an even number of columns.
 fn take(m: u32, n: u32, four: vec4f) {

@@ -16,8 +16,8 @@ export interface MatrixItems {
   /** Items that share a stretch of K, and how far apart they begin: one after the other unless given. */
   readonly slots?: number
   readonly slotStep?: number
-  /** Where numbers lie that come by twos: of a pair, and of its second; one after the other unless given. */
-  readonly pairStep?: number
+  /** From two cells to the next two, and from one to the other: one after the other unless given. */
+  readonly twosStep?: number
   readonly side?: number
   /** Whether `take` takes four neighbours. */
   readonly fours?: boolean
@@ -39,7 +39,7 @@ export function matrixDefines(
   k: number,
 ): Defines {
   const { leftNumbers, rightRows, rightNumbers, slots = 1, slotStep = 0, fours = false } = items
-  const { pairStep = 1, side = 0 } = items
+  const { twosStep = 2, side = 1 } = items
   const { numbers, padding } = CELLS[element]
   const perResult = fours ? 4 : 1
   return {
@@ -49,14 +49,11 @@ export function matrixDefines(
     ...{ SUBGROUPS_M: tile.m / tile.subgroupM, SUBGROUPS_N: tile.n / tile.subgroupN },
     ...{ SUBGROUP: subgroup, STEP: step, STEPS: Math.ceil(k / 32) / (step / 32) },
     ...{ BUFFERS: tile.buffers ?? 1, PER_CELL: numbers, PADDING: padding },
-    ...{ LEFT_PER: `${leftNumbers}u`, LEFT_CELLS: leftNumbers / numbers },
-    ...{
-      RIGHT_PER: `${rightNumbers}u`,
-      RIGHT_CELLS: rightNumbers / numbers,
-      RIGHT_ROWS: rightRows,
-    },
+    ...{ LEFT_PER: `${leftNumbers}u`, LEFT_TWOS: leftNumbers / numbers / 2 },
+    ...{ RIGHT_PER: `${rightNumbers}u`, RIGHT_TWOS: rightNumbers / numbers / 2 },
+    RIGHT_ROWS: rightRows,
     ...{ SLOTS: `${slots}u`, SLOT_STEP: `${slotStep}u` },
-    ...{ PAIR: side === 0 ? '1u' : '2u', PAIR_STEP: `${pairStep}u`, SIDE: `${side}u` },
+    ...{ TWOS_STEP: `${twosStep}u`, SIDE: `${side}u` },
     ...{ FOURS: fours, PER_RESULT: `${perResult}u` },
     ...roundsOf('LEFT', (tile.m * step) / leftNumbers, threads),
     ...roundsOf('RIGHT', (tile.n * step) / rightRows / rightNumbers, threads),

@@ -8,8 +8,8 @@ fn count_m() -> u32 { return params.m; }
 fn count_n() -> u32 { return params.rows; }
 
 fn load_left(m: u32, k: u32) -> Eight { return eight((m * PIECES * 32u + k) / 8u); }
-fn left_cells(x: Eight) -> array<H, 8> {
-  return array<H, 8>(x.low.x, x.low.y, x.low.z, x.low.w, x.high.x, x.high.y, x.high.z, x.high.w);
+fn left_cells(x: Eight) -> array<vec2<H>, 4> {
+  return array<vec2<H>, 4>(x.low.xy, x.low.zw, x.high.xy, x.high.zw);
 }
 
 // Word i of the piece at k.
@@ -21,7 +21,7 @@ fn load_right(n: u32, k: u32, i: u32) -> RightItem {
 }
 
 // Nibbles 0 and 4, 1 and 5, 2 and 6, 3 and 7 of each row.
-fn right_cells(item: RightItem) -> array<H, 32> {
+fn right_cells(item: RightItem) -> array<vec2<H>, 16> {
 #for r in 0..4
   let bits$r = item.bits[$r];
 #if HALF_QPARAMS
@@ -40,10 +40,10 @@ fn right_cells(item: RightItem) -> array<H, 32> {
 #end
 #endif
 #end
-  return array<H, 32>(
+  return array<vec2<H>, 16>(
 #for r in 0..4
 #for j in 0..4
-    two${r}_$j.x, two${r}_$j.y,
+    two${r}_$j,
 #end
 #end
   );
