@@ -6,7 +6,11 @@
 @group(0) @binding(4) var<storage, read_write> normed: array<${X}_4>;
 
 struct Params { rows: u32, size: u32, eps: f32 }
+#if ONE_ROW
+const params = Params(1u, ${SIZE}u, $EPS); // a step of decoding, which begins earlier when it reads none
+#else
 @group(1) @binding(0) var<uniform> params: Params;
+#endif
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,

@@ -53,6 +53,7 @@ export const addRmsNormKernel: Kernel = /* @__PURE__ */ kernel(addRmsNorm, [
           X: x.dtype,
           THREADS: ADD_RMS_NORM_TUNING.threads,
           SUBGROUPS: gpu.capabilities.subgroups,
+          ...(rows === 1 && { ONE_ROW: true, SIZE: size, EPS: eps }),
         }
         gpu.dispatch(addRmsNormProgram(defines), {
           bind: [gpu.dense(x), gpu.dense(y), gpu.dense(weight), sum, normed],
@@ -78,7 +79,9 @@ export const siluMulKernel: Kernel = /* @__PURE__ */ kernel(siluMul, [
       if (gate.shape.join() !== up.shape.join()) onMeta(siluMul, gate, up)
       return gpu.scope(() => {
         const y = gpu.empty(gate.shape, gate.dtype)
-        gpu.dispatch(siluMulProgram({ X: gate.dtype }), {
+        const isRow = gate.shape.at(-1) === gate.numel
+        const row = isRow && { ONE_ROW: true, SIZE: gate.numel }
+        gpu.dispatch(siluMulProgram({ X: gate.dtype, ...row }), {
           bind: [gpu.dense(gate), gpu.dense(up), y],
           params: [gate.numel],
           workgroups: grid(Math.ceil(gate.numel / 256)),

@@ -4,7 +4,11 @@
 @group(0) @binding(2) var<storage, read_write> y: array<${X}_4>;
 
 struct Params { n: u32 }
+#if ONE_ROW
+const params = Params(${SIZE}u);
+#else
 @group(1) @binding(0) var<uniform> params: Params;
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
