@@ -6,6 +6,7 @@ export {
   matrixProgram,
   matrixWorkgroups,
   type MatrixItems,
+  type MatrixSource,
 } from './matrices/program.ts'
 export {
   chooseTile,

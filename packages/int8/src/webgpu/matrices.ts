@@ -12,6 +12,8 @@ import {
   type MatrixTuning,
 } from '@ao/kernels-webgpu/matrices'
 import { arithmeticWgsl } from '@ao/quant-primitives/webgpu'
+import storeLeft from './matrix-left.wgsl'
+import storeRight from './matrix-right.wgsl'
 import matrixSource from './matrix.wgsl'
 import productSource from './product.wgsl'
 import type { Method, Problem } from './products.ts'
@@ -45,7 +47,8 @@ const KINDS: readonly Kind[] = [
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function subgroupMatrices(tuning: MatrixTuning = MATRIX_TUNING): Method[] {
-  const program = matrixProgram('int8Matrix', arithmeticWgsl + productSource + matrixSource)
+  const front = arithmeticWgsl + productSource + matrixSource
+  const program = matrixProgram('int8Matrix', { front, storeLeft, storeRight })
   return KINDS.map(({ what, element, items, suits }) => ({
     name: `matrices of ${what}`,
     when: `${what}, ${tuning.minRows} tokens or more, K a multiple of 32, a scale a row, subgroup matrices`,
