@@ -118,12 +118,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #end
 #for t in 0..RIGHT_ROUNDS
   let right_task$t = (thread + ${t}u * THREADS) % RIGHT_TASKS;
-  let right_row$t = right_task$t / (STEP / $RIGHT_PER) * $RIGHT_ROWS;
+  let right_rows$t = right_task$t / (STEP / $RIGHT_PER); // which of the items along N
   let right_slot$t = right_task$t % $SLOTS;
   let right_k$t = right_task$t % (STEP / $RIGHT_PER) / $SLOTS * ($SLOTS * $RIGHT_PER);
-  let right_part$t = right_row$t / N_PART;
-  let right_at$t = right_row$t % N_PART * STRIDE + (right_k$t + right_slot$t * $SLOT_STEP) / PER_CELL;
-  let right_n$t = min(first_n + right_row$t, count_n() - 1u);
+  let right_part$t = right_rows$t / (N_PART / $RIGHT_ROWS);
+  let right_at$t = right_rows$t % (N_PART / $RIGHT_ROWS) * ($RIGHT_ROWS * STRIDE) + (right_k$t + right_slot$t * $SLOT_STEP) / PER_CELL;
+  let right_n$t = min(first_n + right_rows$t * $RIGHT_ROWS, count_n() - 1u);
   var right$t = load_right(right_n$t, right_k$t, right_slot$t);
 #end
   for (var step = 0u; step < STEPS; step++) {
