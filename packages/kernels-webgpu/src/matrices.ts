@@ -6,7 +6,6 @@ export {
   matrixProgram,
   matrixWorkgroups,
   type MatrixItems,
-  type MatrixSource,
 } from './matrices/program.ts'
 export {
   chooseTile,

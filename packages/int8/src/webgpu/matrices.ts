@@ -12,8 +12,6 @@ import {
   type MatrixTuning,
 } from '@ao/kernels-webgpu/matrices'
 import { arithmeticWgsl } from '@ao/quant-primitives/webgpu'
-import storeLeft from './matrix-left.wgsl'
-import storeRight from './matrix-right.wgsl'
 import matrixSource from './matrix.wgsl'
 import productSource from './product.wgsl'
 import type { Method, Problem } from './products.ts'
@@ -47,8 +45,7 @@ const KINDS: readonly Kind[] = [
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function subgroupMatrices(tuning: MatrixTuning = MATRIX_TUNING): Method[] {
-  const front = arithmeticWgsl + productSource + matrixSource
-  const program = matrixProgram('int8Matrix', { front, storeLeft, storeRight })
+  const program = matrixProgram('int8Matrix', arithmeticWgsl + productSource + matrixSource)
   return KINDS.map(({ what, element, items, suits }) => ({
     name: `matrices of ${what}`,
     when: `${what}, ${tuning.minRows} tokens or more, K a multiple of 32, a scale a row, subgroup matrices`,

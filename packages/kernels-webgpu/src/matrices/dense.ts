@@ -8,15 +8,10 @@ import { rowParts } from '../row-parts.ts'
 import numbers from '../wgsl/numbers.wgsl'
 import stored from '../wgsl/stored.wgsl'
 import denseSource from './dense.wgsl'
-import storeHalves from './store-halves.wgsl'
 import { matrixDefines, matrixProgram, matrixWorkgroups } from './program.ts'
 import { chooseTile, MATRIX_TUNING, type ChosenTile, type MatrixTuning } from './tiles.ts'
 
-const program = /* @__PURE__ */ matrixProgram('linear matrix', {
-  front: numbers + stored + denseSource,
-  storeLeft: /* @__PURE__ */ storeHalves.replaceAll('SIDE', 'left'),
-  storeRight: /* @__PURE__ */ storeHalves.replaceAll('SIDE', 'right'),
-})
+const program = /* @__PURE__ */ matrixProgram('linear matrix', numbers + stored + denseSource)
 
 /**
  * `linear` of float16 by matrices of subgroups where the GPU has them, and as `denseKernels` compute it

@@ -19,6 +19,20 @@ fn count_n() -> u32 { return params.rows; }
 fn load_left(m: u32, k: u32) -> Item { return Item(x[(m * ${K}u + k) / 8u]); }
 fn load_right(n: u32, k: u32, slot: u32) -> Item { return Item(weight[(n * ${K}u + k) / 8u]); }
 
+fn cells_of(item: Item) -> array<vec2<Cell>, 4> {
+  return array<vec2<Cell>, 4>(
+#for i in 0..4
+#if H == f16
+    bitcast<vec2<f16>>(item.bits[$i]),
+#else
+    unpack2x16float(item.bits[$i]),
+#endif
+#end
+  );
+}
+fn left_cells(item: Item) -> array<vec2<Cell>, 4> { return cells_of(item); }
+fn right_cells(item: Item) -> array<vec2<Cell>, 4> { return cells_of(item); }
+
 // The output has an even number of columns.
 fn take(m: u32, n: u32, four: vec4f) {
   var value = four;

@@ -9,11 +9,10 @@
 //   alias Cell, alias Element    what lies in shared memory, and what sums are
 //   fn count_m, count_n          rows and columns of the output
 //   fn load_left(m, k)           LeftItem: LEFT_PER numbers of row m, from k on
+//   fn left_cells(item)          array<vec2<Cell>, LEFT_TWOS>
 //   fn load_right(n, k, slot)    RightItem: numbers of RIGHT_ROWS rows from n on
+//   fn right_cells(item)         array<vec2<Cell>, RIGHT_ROWS * RIGHT_TWOS>: by twos, as compilers can write both at once
 //   fn take(m, n, value)         takes one element of the output, or four neighbours with FOURS
-//
-// STORE_LEFT and STORE_RIGHT stand for lines that write the cells of item left$t from left_at$t on, and so on: as
-// functions that return arrays of cells, they made a kernel a quarter slower.
 const M_SIZE = ${M_SIZE}u; // of a matrix
 const N_SIZE = ${N_SIZE}u;
 const K_SIZE = ${K_SIZE}u;
@@ -134,7 +133,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #else
     {
 #endif
-STORE_RIGHT
+      let cells = right_cells(right$t);
+#for r in 0..RIGHT_ROWS
+#for c in 0..RIGHT_TWOS
+      right_tile[buffer][right_part$t][right_at$t + ${r}u * STRIDE + ${c}u * $TWOS_STEP] = cells[${r}u * $RIGHT_TWOS + ${c}u].x;
+      right_tile[buffer][right_part$t][right_at$t + ${r}u * STRIDE + ${c}u * $TWOS_STEP + $SIDE] = cells[${r}u * $RIGHT_TWOS + ${c}u].y;
+#end
+#end
     }
 #end
 #for t in 0..LEFT_ROUNDS
@@ -143,7 +148,11 @@ STORE_RIGHT
 #else
     {
 #endif
-STORE_LEFT
+      let cells = left_cells(left$t);
+#for c in 0..LEFT_TWOS
+      left_tile[buffer][left_part$t][left_at$t + 2u * ${c}u] = cells[$c].x;
+      left_tile[buffer][left_part$t][left_at$t + 2u * ${c}u + 1u] = cells[$c].y;
+#end
     }
 #end
     workgroupBarrier();

@@ -16,29 +16,20 @@ export interface MatrixItems {
   /** Items that share a stretch of K, and how far apart they begin: one after the other unless given. */
   readonly slots?: number
   readonly slotStep?: number
+  /** From two cells to the next two, and from one to the other: one after the other unless given. */
+  readonly twosStep?: number
+  readonly side?: number
   /** Whether `take` takes four neighbours. */
   readonly fours?: boolean
 }
 
-/** WGSL of one product by matrices; see `matrix.wgsl`. */
-export interface MatrixSource {
-  /** What stands before the kernel: how both sides are loaded, and what becomes of results. */
-  readonly front: string
-  /** Lines that write the cells of an item into `left_tile` and `right_tile`. */
-  readonly storeLeft: string
-  readonly storeRight: string
-}
-
-/** The programs of a product. Their defines are those of {@link matrixDefines} and the product's own. */
+/**
+ * The programs of a product whose WGSL, `front`, says how both sides are loaded and what becomes of results:
+ * see `matrix.wgsl`. Its defines are those of {@link matrixDefines} and the product's own.
+ */
 /* @__NO_SIDE_EFFECTS__ */
-export function matrixProgram(name: string, source: MatrixSource): ProgramMaker {
-  const { front, storeLeft, storeRight } = source
-  const parts = { STORE_LEFT: storeLeft, STORE_RIGHT: storeRight }
-  const kernel = matrixSource.replace(
-    /^STORE_(?:LEFT|RIGHT)$/gm,
-    (line) => parts[line as keyof typeof parts],
-  )
-  return wgsl(name, `${front}\n${kernel}`)
+export function matrixProgram(name: string, front: string): ProgramMaker {
+  return wgsl(name, `${front}\n${matrixSource}`)
 }
 
 /** What `matrix.wgsl` is made with, for products of `k` along K. */
@@ -48,6 +39,7 @@ export function matrixDefines(
   k: number,
 ): Defines {
   const { leftNumbers, rightRows, rightNumbers, slots = 1, slotStep = 0, fours = false } = items
+  const { twosStep = 2, side = 1 } = items
   const { numbers, padding } = CELLS[element]
   const perResult = fours ? 4 : 1
   return {
@@ -57,8 +49,11 @@ export function matrixDefines(
     ...{ SUBGROUPS_M: tile.m / tile.subgroupM, SUBGROUPS_N: tile.n / tile.subgroupN },
     ...{ SUBGROUP: subgroup, STEP: step, STEPS: Math.ceil(k / 32) / (step / 32) },
     ...{ BUFFERS: tile.buffers ?? 1, PER_CELL: numbers, PADDING: padding },
-    ...{ LEFT_PER: `${leftNumbers}u`, RIGHT_PER: `${rightNumbers}u`, RIGHT_ROWS: `${rightRows}u` },
+    ...{ LEFT_PER: `${leftNumbers}u`, LEFT_TWOS: leftNumbers / numbers / 2 },
+    ...{ RIGHT_PER: `${rightNumbers}u`, RIGHT_TWOS: rightNumbers / numbers / 2 },
+    RIGHT_ROWS: rightRows,
     ...{ SLOTS: `${slots}u`, SLOT_STEP: `${slotStep}u` },
+    ...{ TWOS_STEP: `${twosStep}u`, SIDE: `${side}u` },
     ...{ FOURS: fours, PER_RESULT: `${perResult}u` },
     ...roundsOf('LEFT', (tile.m * step) / leftNumbers, threads),
     ...roundsOf('RIGHT', (tile.n * step) / rightRows / rightNumbers, threads),

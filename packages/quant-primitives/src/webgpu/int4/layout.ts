@@ -21,8 +21,6 @@ import gemm from './gemm.wgsl'
 import gemv from './gemv.wgsl'
 import input from './input.wgsl'
 import lanes from './lanes.wgsl'
-import matrixLeft from './matrix-left.wgsl'
-import matrixRight from './matrix-right.wgsl'
 import matrix from './matrix.wgsl'
 import numbers from './numbers.wgsl'
 import output from './output.wgsl'
@@ -118,11 +116,10 @@ export function int4Programs(layout: Int4Layout): Int4Programs {
     layout,
     gemv: program('gemv', ...stored, sixteen, pairs, input, bias, output, lanes, gemv),
     batch: program('batch', ...stored, sixteen, input, bias, output, lanes, batch),
-    matrix: matrixProgram(`${name} matrix`, {
-      front: [...stored, sixteen, pairs, input, bias, output, matrix].join('\n'),
-      storeLeft: matrixLeft,
-      storeRight: matrixRight,
-    }),
+    matrix: matrixProgram(
+      `${name} matrix`,
+      [...stored, sixteen, pairs, input, bias, output, matrix].join('\n'),
+    ),
     gemm: program('gemm', ...stored, sixteen, input, bias, output, gemm),
     any: program('any', ...stored, readerWgsl('x'), bias, output, any),
     dequantize: program('dequantize', ...stored, dequantize),

@@ -152,8 +152,8 @@ function matrix(programs: Int4Programs, { half, matrix }: Int4Tuning): Way {
   const tuning = { ...matrix, isAlone: half === 'f32' }
   const tileOf = (gpu: GPU, { x, weight: { n, k } }: Int4Product): ChosenTile | undefined =>
     chooseTile(gpu.capabilities, tuning, 'f16', { m: rowsOf(x), n, k })
-  const [slotStep] = STEPS[programs.layout.order]
-  const items = { leftNumbers: 8, rightRows: 4, rightNumbers: 8, slots: 4, slotStep, fours: true }
+  const [slotStep, twosStep, side] = STEPS[programs.layout.order]
+  const items = { leftNumbers: 8, rightRows: 4, rightNumbers: 8, fours: true, slots: 4 }
   return {
     name: 'gemm, subgroup matrices',
     when: `from ${matrix.minRows} rows of float16 on, ${GROUPS}, GPUs with subgroup matrices of f16 summed in f32`,
@@ -165,7 +165,7 @@ function matrix(programs: Int4Programs, { half, matrix }: Int4Tuning): Way {
       tileOf(gpu, product) !== undefined,
     plan: (gpu, product) => {
       const tile = tileOf(gpu, product) as ChosenTile
-      const defines = matrixDefines(tile, items, product.weight.k)
+      const defines = matrixDefines(tile, { ...items, slotStep, twosStep, side }, product.weight.k)
       return {
         program: programs.matrix,
         defines: { ...defines, H: half, HALF_QPARAMS: hasHalfQparams(product) },
