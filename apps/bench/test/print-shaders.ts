@@ -35,5 +35,5 @@ const quantized = (format: string): Tensor => {
 }
 const weights = [numbers(32), ...['preshuffled', 'int8', 'int8 dynamic'].map(quantized)]
 for (const weight of weights) linear(numbers(32), weight)
-await device.flush()
+await device.finish()
 process.exit(0) // Dawn keeps the process alive
