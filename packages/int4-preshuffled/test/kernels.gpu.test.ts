@@ -1,4 +1,4 @@
-import { bmm, type Tensor } from '@ao/base-tensor'
+import { asDense, bmm, type Tensor } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
@@ -112,6 +112,25 @@ describe.skipIf(!gpu)('weights', () => {
       await expectReference(device, dequantizeInt4Preshuffled, [weight, 9, 'float32'])
       await expectReference(device, unpackInt4Preshuffled, [weight[0], 9])
       await expectReference(device, packInt4Preshuffled, [unpackInt4Preshuffled(weight[0], 9)])
+    },
+  )
+
+  it.each(['bfloat16', 'float8_e4m3fn'] as const)(
+    'give their codes to other formats, for %s',
+    async (activation) => {
+      const weight = quantized(testNumbers([2, 9, 64], 'bfloat16'), 32, activation)
+      const here = weight.toCodes()
+      const there = (await weight.to(device)).toCodes()
+      const pairs = [
+        [there.codes, here.codes],
+        [there.scale, here.scale],
+        [there.zeroPoint?.values, here.zeroPoint?.values],
+      ] as const
+      for (const [got, expected] of pairs) {
+        expect(got && (await asDense(got).data())).toEqual(
+          expected && (await asDense(expected).data()),
+        )
+      }
     },
   )
 

@@ -35,6 +35,16 @@ describe.skipIf(!device)('dense kernels', () => {
     },
   )
 
+  it.each(['float32', 'float16', 'bfloat16'] as const)(
+    'casts every float8_e4m3fn to %s',
+    async (to) => {
+      const codes = Uint8Array.from({ length: 256 }, (_, i) => i)
+      const source = new DenseTensor(cpu.upload('float8_e4m3fn', codes), [256])
+      const there = cast(await source.to(on), to)
+      expect(await readFloat32(there)).toEqual(await readFloat32(cast(source, to)))
+    },
+  )
+
   it.each(dtypes)('copies windows of %s', async (dtype) => {
     const source = numbers([5, 7, 6], dtype)
     await expectReference(on, copy, [source])

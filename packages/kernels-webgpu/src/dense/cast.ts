@@ -7,6 +7,7 @@ import numbers from '../wgsl/numbers.wgsl'
 import source from './cast.wgsl'
 
 const DTYPES: readonly StoredDType[] = ['float32', 'float16', 'bfloat16', 'int8', 'uint8', 'int32']
+const SOURCES: readonly StoredDType[] = [...DTYPES, 'float8_e4m3fn']
 const castProgram = /* @__PURE__ */ wgsl('cast', numbers + source)
 
 export const castKernel: Kernel = /* @__PURE__ */ kernel(cast, [
@@ -18,8 +19,8 @@ export const castKernel: Kernel = /* @__PURE__ */ kernel(cast, [
   },
   {
     name: 'four elements a thread',
-    when: `both dtypes are among ${DTYPES.join(', ')}`,
-    fits: (_gpu, tensor, dtype) => DTYPES.includes(tensor.dtype) && DTYPES.includes(dtype),
+    when: `both dtypes are among ${DTYPES.join(', ')}; from float8_e4m3fn, too`,
+    fits: (_gpu, tensor, dtype) => SOURCES.includes(tensor.dtype) && DTYPES.includes(dtype),
     run: (gpu: GPU, tensor: Tensor, dtype: StoredDType): Tensor => {
       const from = gpu.dense(tensor)
       const to = gpu.empty(tensor.shape, dtype)

@@ -25,6 +25,12 @@ fn load(i: u32) -> f32 {
 #if FROM == uint8
   return f32(extractBits(from_[i / 4u], 8u * (i % 4u), 8u));
 #endif
+#if FROM == float8_e4m3fn
+  // float16 with fewer bits of mantissa, and an exponent that is 8 less.
+  let bits = extractBits(from_[i / 4u], 8u * (i % 4u), 8u);
+  let half = ((bits & 0x80u) << 8u) | ((bits & 0x7fu) << 7u);
+  return f16_value(select(half, 0x7e00u, (bits & 0x7fu) == 0x7fu)) * 256.0;
+#endif
 }
 
 // The bits of one element.
