@@ -12,8 +12,8 @@ function kernelOf(module: string): string {
   return module.split(/OpFunction\b/).find((body) => body.includes('OpControlBarrier')) ?? ''
 }
 
-// Compilers clamp places that they cannot prove to be inside of an array, and products by matrices are then a
-// third slower: see docs/decisions.
+// Compilers clamp places that they cannot prove to be inside of an array, and products by matrices are then
+// up to twice as slow: see docs/decisions.
 it.skipIf(!gpu)('places of matrices in shared memory need no checks', () => {
   const args = ['--conditions=@ao/source', '--import', 'tsx', '--import', WGSL, SCRIPT]
   const text = execFileSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 2 ** 28 })

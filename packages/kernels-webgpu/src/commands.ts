@@ -122,15 +122,16 @@ export class CommandQueue {
     if (batch.params.length >= MAX_DISPATCHES) void this.flush()
   }
 
-  /** Commands that `run` adds to this batch, to {@link replay} later. Nothing may be flushed meanwhile. */
-  record(run: () => void): Recorded {
+  /** Runs `run`, and takes down the commands that it adds to this batch. Nothing may be flushed meanwhile. */
+  record<T>(run: () => T): { readonly result: T; readonly recorded: Recorded } {
     const batch = this.#batch
     const { length } = batch.params
     const from = batch.commands.length
-    run()
+    const result = run()
     if (this.#batch !== batch) throw flushedTooEarly()
     const commands = batch.commands.slice(from)
-    return { commands, params: batch.params.copyFrom(length), paramsOffset: length * PARAMS_SIZE }
+    const params = batch.params.copyFrom(length)
+    return { result, recorded: { commands, params, paramsOffset: length * PARAMS_SIZE } }
   }
 
   /** Adds recorded commands once more, with counters as they stand now. */

@@ -236,12 +236,9 @@ export class WebGPUDevice implements Device, GPU {
     this.#recording = pool
     this.#recordings.add(pool)
     try {
-      let result: { readonly of: T } | undefined
-      const recorded = this.#queue.record(() => {
-        result = { of: this.scope(run) }
-      })
+      const { result, recorded } = this.#queue.record(() => this.scope(run))
       return {
-        result: (result as unknown as { readonly of: T }).of,
+        result,
         replay: () => {
           this.#check()
           this.#queue.replay(recorded)

@@ -6,7 +6,7 @@ import { PARAMS_SIZE } from './pipelines.ts'
 const PARAMS_WORDS = PARAMS_SIZE / 4
 
 /** A word that is to be counted anew whenever its block is added to another. */
-export interface CountedWord {
+interface CountedWord {
   readonly at: number
   readonly value: Counted
 }

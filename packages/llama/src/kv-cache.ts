@@ -42,20 +42,14 @@ interface LayerStorage {
 export class KVCache {
   readonly #maxPositions: number
   #layers: readonly LayerStorage[]
-  #length = 0
-  readonly #counter: { readonly value: number }
+  /** Tokens that it holds. */
+  readonly #counter = { value: 0 }
 
   constructor(config: LlamaConfig, options: KVCacheOptions = {}) {
     const { dtype = 'float32', device = cpu, capacity = 256 } = options
     const tokens = Math.min(Math.max(capacity, 1), config.maxPositions)
     const shape = [tokens, config.numKeyValueHeads, config.headDim]
     this.#maxPositions = config.maxPositions
-    const length = (): number => this.#length
-    this.#counter = {
-      get value() {
-        return length()
-      },
-    }
     this.#layers = Array.from({ length: config.numLayers }, () => ({
       keys: zeros(shape, dtype, device),
       values: zeros(shape, dtype, device),
@@ -64,7 +58,7 @@ export class KVCache {
 
   /** Tokens that it holds. */
   get length(): number {
-    return this.#length
+    return this.#counter.value
   }
 
   /** Its length, and so many more: counted anew when a recorded step is replayed. */
@@ -84,7 +78,7 @@ export class KVCache {
    * @throws {@link ValueError} beyond the model's `max_position_embeddings`
    */
   reserve(tokens: number): boolean {
-    const needed = this.#length + tokens
+    const needed = this.#counter.value + tokens
     if (needed > this.#maxPositions) {
       throw new ValueError({
         package: '@ao/llama',
@@ -116,12 +110,12 @@ export class KVCache {
 
   /** Counts `tokens` as read, once all layers have written them. */
   advance(tokens: number): void {
-    this.#length += tokens
+    this.#counter.value += tokens
   }
 
   /** Forgets all tokens but the first `length`, so that another text can go on from there. */
   truncate(length: number): void {
-    this.#length = Math.min(this.#length, length)
+    this.#counter.value = Math.min(this.#counter.value, length)
   }
 
   /** Gives the storage back now. The cache must not be used any more. */
@@ -135,7 +129,7 @@ export class KVCache {
   #grow(capacity: number): void {
     const bigger = (old: DenseTensor): DenseTensor => {
       const tensor = zeros(old.shape.with(0, capacity), old.dtype, old.device)
-      tensor.narrow(0, 0, this.#length).copy_(old.narrow(0, 0, this.#length))
+      tensor.narrow(0, 0, this.#counter.value).copy_(old.narrow(0, 0, this.#counter.value))
       old.device.free(old.storage)
       return tensor
     }

@@ -3,7 +3,8 @@
 // multiplied.
 //
 // Shared memory is cut into the parts of subgroups, and all that uses it is in one function: so compilers see
-// that no place is outside of an array. Where they do not, they check each access, which halves the speed.
+// that no place is outside of an array. Where they do not, they check each access, which costs up to half of
+// the speed.
 //
 // Before this stands, of the product:
 //   alias Cell, alias Element    what lies in shared memory, and what sums are
@@ -117,12 +118,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #end
 #for t in 0..RIGHT_ROUNDS
   let right_task$t = (thread + ${t}u * THREADS) % RIGHT_TASKS;
-  let right_rows$t = right_task$t / (STEP / $RIGHT_PER); // which of the items along N
+  let right_item$t = right_task$t / (STEP / $RIGHT_PER); // along N
   let right_slot$t = right_task$t % $SLOTS;
   let right_k$t = right_task$t % (STEP / $RIGHT_PER) / $SLOTS * ($SLOTS * $RIGHT_PER);
-  let right_part$t = right_rows$t / (N_PART / $RIGHT_ROWS);
-  let right_at$t = right_rows$t % (N_PART / $RIGHT_ROWS) * ($RIGHT_ROWS * STRIDE) + (right_k$t + right_slot$t * $SLOT_STEP) / PER_CELL;
-  let right_n$t = min(first_n + right_rows$t * $RIGHT_ROWS, count_n() - 1u);
+  let right_part$t = right_item$t / (N_PART / $RIGHT_ROWS);
+  let right_at$t = right_item$t % (N_PART / $RIGHT_ROWS) * ($RIGHT_ROWS * STRIDE) + (right_k$t + right_slot$t * $SLOT_STEP) / PER_CELL;
+  let right_n$t = min(first_n + right_item$t * $RIGHT_ROWS, count_n() - 1u);
   var right$t = load_right(right_n$t, right_k$t, right_slot$t);
 #end
   for (var step = 0u; step < STEPS; step++) {

@@ -60,9 +60,6 @@ export interface ChosenTile {
   readonly isAlone: boolean
 }
 
-// In place of a subgroup: threads which all do the same.
-const ALONE = { subgroup: 16, shape: { M: 4, N: 4, K: 8 } }
-
 /** Of a product: `left` (m, k) times the transpose of `right` (n, k). */
 export interface ProductSize {
   readonly m: number
@@ -80,7 +77,8 @@ export function chooseTile(
   element: MatrixElement,
   { m, n, k }: ProductSize,
 ): ChosenTile | undefined {
-  const possible = tiles.flatMap((tile) => fitted(capabilities, tile, element, k, isAlone) ?? [])
+  const subgroups = isAlone ? aloneWith(element) : subgroupsOf(capabilities, element)
+  const possible = tiles.flatMap((tile) => fitted(capabilities, subgroups, tile, element, k) ?? [])
   const rowsMade = ({ tile }: ChosenTile): number => Math.ceil(m / tile.m) * tile.m
   const least = Math.min(...possible.map(rowsMade))
   const isGood = (chosen: ChosenTile): boolean => {
@@ -93,29 +91,23 @@ export function chooseTile(
 // Rows beyond the last are computed and thrown away: half as many again as the smallest tile makes, at most.
 const MOST_WASTE = 1.5
 
+/** Threads of a subgroup, and the matrices that it multiplies, best first. */
+interface Subgroups {
+  readonly subgroup: number
+  readonly isAlone: boolean
+  readonly shapes: readonly SubgroupMatrixShape[]
+}
+
 function fitted(
-  capabilities: Capabilities,
+  { maxInvocations, maxWorkgroupStorage }: Capabilities,
+  { subgroup, isAlone, shapes }: Subgroups,
   tile: MatrixTile,
   element: MatrixElement,
   k: number,
-  isAlone: boolean,
 ): ChosenTile | undefined {
-  const { maxInvocations, maxWorkgroupStorage } = capabilities
   const { m, n, subgroupM, subgroupN, buffers = 1 } = tile
-  const sum = SUMS[element]
-  const { subgroup, shapes } = isAlone
-    ? {
-        subgroup: ALONE.subgroup,
-        shapes: [{ ...ALONE.shape, componentType: element, resultComponentType: sum }],
-      }
-    : subgroupsOf(capabilities)
   const shape = shapes.find(
-    ({ componentType, resultComponentType, M, N, K }) =>
-      componentType === element &&
-      resultComponentType === sum &&
-      subgroupM % M === 0 &&
-      subgroupN % N === 0 &&
-      32 % K === 0,
+    ({ M, N, K }) => subgroupM % M === 0 && subgroupN % N === 0 && 32 % K === 0,
   )
   const subgroups = (m / subgroupM) * (n / subgroupN)
   const threads = subgroups * subgroup
@@ -133,12 +125,20 @@ function fitted(
 }
 
 /** Subgroups whose size is known, and their matrices, largest first. */
-function subgroupsOf({
-  minSubgroupSize,
-  maxSubgroupSize: subgroup,
-  subgroupMatrices,
-}: Capabilities): { readonly subgroup: number; readonly shapes: readonly SubgroupMatrixShape[] } {
-  if (minSubgroupSize !== subgroup) return { subgroup, shapes: [] }
+function subgroupsOf(
+  { minSubgroupSize, maxSubgroupSize: subgroup, subgroupMatrices }: Capabilities,
+  element: MatrixElement,
+): Subgroups {
+  if (minSubgroupSize !== subgroup) return { subgroup, isAlone: false, shapes: [] }
   const size = ({ M, N, K }: SubgroupMatrixShape): number => M * N * K
-  return { subgroup, shapes: subgroupMatrices.toSorted((a, b) => size(b) - size(a)) }
+  const shapes = subgroupMatrices
+    .filter((it) => it.componentType === element && it.resultComponentType === SUMS[element])
+    .sort((a, b) => size(b) - size(a))
+  return { subgroup, isAlone: false, shapes }
+}
+
+/** In place of subgroups: threads which all do the same. */
+function aloneWith(element: MatrixElement): Subgroups {
+  const shape = { M: 4, N: 4, K: 8, componentType: element, resultComponentType: SUMS[element] }
+  return { subgroup: 16, isAlone: true, shapes: [shape] }
 }

@@ -1,4 +1,4 @@
-// One row of the input. LANES threads walk along K, a piece of BANDS bands of four rows of the weight at a time.
+// One row of the input. LANES threads walk along K, a piece of four rows of the weight at a time.
 
 #if HALF
 fn add_products(word: u32, x: Eight, sum: vec2<H>) -> vec2<H> {
@@ -37,80 +37,53 @@ fn sum_of(x0: Eight, x1: Eight, x2: Eight, x3: Eight) -> f32 {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) thread: u32) {
-  let walk = (group.y * groups.x + group.x) * (THREADS / LANES) + thread / LANES;
-  let last = (params.rows - 1u) / 4u * 4u;
-#for b in 0..BANDS
-  let row$b = 4u * (${BANDS}u * walk + ${b}u);
-  let from$b = min(row$b, last);
-  var sums$b = vec4f();
-#end
+  let quad = (group.y * groups.x + group.x) * (THREADS / LANES) + thread / LANES;
+  let row = min(4u * quad, (params.rows - 1u) / 4u * 4u);
+  var sums = vec4f();
   // A load comes before all that need not wait for it.
   var piece = thread % LANES;
-#for u in 0..UNROLL
-#for b in 0..BANDS
 #for r in 0..4
-  var w${u}_${b}_$r = words(from$b + ${r}u, piece + ${u}u * LANES);
+  var w$r = words(row + ${r}u, piece);
 #end
-  var q${u}_$b = qparams(params.first + from$b, (piece + ${u}u * LANES) / GROUP_PIECES);
-#end
-#end
+  var q = qparams(params.first + row, piece / GROUP_PIECES);
   while (piece < PIECES) {
-#for u in 0..UNROLL
-    {
 #for i in 0..4
-      var x$i = x_of_word$i(4u * (piece + ${u}u * LANES));
+    var x$i = x_of_word$i(4u * piece);
 #end
 #if HALF
-      // Sums of sixteen products stay below the largest float16.
-      let is_large = any(max(max(largest(x0), largest(x1)), max(largest(x2), largest(x3))) > vec4<H>(500.0));
-      if (is_large) {
+    // Sums of sixteen products stay below the largest float16.
+    let is_large = any(max(max(largest(x0), largest(x1)), max(largest(x2), largest(x3))) > vec4<H>(500.0));
+    if (is_large) {
 #for i in 0..4
-        x$i = scaled(x$i, H(0.0078125));
-#end
-      }
-      let unscale = select(1.0, 128.0, is_large);
-#else
-      const unscale = 1.0;
-#endif
-#if USES_SUM
-      let sum = sum_of(x0, x1, x2, x3);
-#endif
-#for b in 0..BANDS
-      {
-#for r in 0..4
-        let dot$r = dot_piece(w${u}_${b}_$r, x0, x1, x2, x3);
-#end
-#if USES_SUM
-        let part = q${u}_$b.scale * (vec4f(dot0, dot1, dot2, dot3) - OFFSET * sum) + q${u}_$b.zero * sum;
-#else
-        let part = q${u}_$b.scale * vec4f(dot0, dot1, dot2, dot3);
-#endif
-        sums$b += part * unscale;
-      }
+      x$i = scaled(x$i, H(0.0078125));
 #end
     }
-#end
-#if HAS_NEXT
-    piece += ${UNROLL}u * LANES;
-    if (piece >= PIECES) { break; }
-#for u in 0..UNROLL
-#for b in 0..BANDS
+    let unscale = select(1.0, 128.0, is_large);
+#else
+    const unscale = 1.0;
+#endif
 #for r in 0..4
-    w${u}_${b}_$r = words(from$b + ${r}u, piece + ${u}u * LANES);
+    let dot$r = dot_piece(w$r, x0, x1, x2, x3);
 #end
-    q${u}_$b = qparams(params.first + from$b, (piece + ${u}u * LANES) / GROUP_PIECES);
+#if USES_SUM
+    let sum = sum_of(x0, x1, x2, x3);
+    sums += (q.scale * (vec4f(dot0, dot1, dot2, dot3) - OFFSET * sum) + q.zero * sum) * unscale;
+#else
+    sums += q.scale * vec4f(dot0, dot1, dot2, dot3) * unscale;
+#endif
+#if HAS_NEXT
+    piece += LANES;
+    if (piece >= PIECES) { break; }
+#for r in 0..4
+    w$r = words(row + ${r}u, piece);
 #end
-#end
+    q = qparams(params.first + row, piece / GROUP_PIECES);
 #else
     break;
 #endif
   }
-#for b in 0..BANDS
-  let sum$b = sum_of_lanes(thread, sums$b);
-#end
-  if (thread % LANES == 0u) {
-#for b in 0..BANDS
-    if (row$b < params.rows) { write(0u, params.first + row$b, params.first + params.rows, sum$b); }
-#end
+  sums = sum_of_lanes(thread, sums);
+  if (thread % LANES == 0u && 4u * quad < params.rows) {
+    write(0u, params.first + row, params.first + params.rows, sums);
   }
 }

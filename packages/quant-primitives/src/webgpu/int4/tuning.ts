@@ -21,12 +21,7 @@ export interface Int4Tuning {
    */
   readonly half: 'f16' | 'f32'
   /** One row of the input. */
-  readonly gemv: Int4LaneTuning & {
-    /** Bands of four rows of the weight that a thread takes at a time. */
-    readonly bands: number
-    /** Pieces along K that a thread loads at a time, where that divides its share. */
-    readonly unroll: number
-  }
+  readonly gemv: Int4LaneTuning
   /** Up to `maxRows` rows of the input, of which a thread takes `columns` at a time. */
   readonly batch: Int4LaneTuning & { readonly columns: number; readonly maxRows: number }
   /** Matrices of subgroups, where the GPU has them. */
@@ -50,7 +45,7 @@ export type Int4TuningOptions = {
  */
 export const INT4_TUNING: Int4Tuning = {
   half: 'f16',
-  gemv: { threads: 64, minLanes: 32, maxLanes: 128, wantedThreads: 100_000, bands: 1, unroll: 1 },
+  gemv: { threads: 64, minLanes: 32, maxLanes: 128, wantedThreads: 100_000 },
   batch: {
     threads: 128,
     minLanes: 8,

@@ -104,14 +104,9 @@ function gemv(programs: Int4Programs, tuning: Int4Tuning, half: boolean, subgrou
       (!half || (isHalf(product) && (gpu.capabilities.f16 || type === 'f32'))) &&
       (!subgroups || gpu.capabilities.subgroups),
     plan: (gpu, product) => {
-      const { bands, unroll } = tuning.gemv
-      const walks = lanePlan(tuning.gemv, product, 1, subgroups ? gpu : undefined, bands)
-      const pieces = Math.ceil(product.weight.k / 32)
-      const own = (pieces / walks.lanes) % unroll === 0 ? unroll : 1
+      const walks = lanePlan(tuning.gemv, product, 1, subgroups ? gpu : undefined)
       const defines = {
-        BANDS: bands,
-        UNROLL: own,
-        HAS_NEXT: pieces > own * walks.lanes,
+        HAS_NEXT: Math.ceil(product.weight.k / 32) > walks.lanes,
         USES_SUM: !half || !product.weight.isSymmetric,
       }
       return {
@@ -192,16 +187,14 @@ const listed = (...words: readonly (string | false)[]): string => words.filter(B
  *
  * @param columns - how often each row of the weight is walked along
  * @param gpu - where subgroups are to be used
- * @param bands - of four rows of the weight, that are walked along together
  */
 function lanePlan(
   tuning: Int4LaneTuning,
   { weight }: Int4Product,
   columns: number,
   gpu: GPU | undefined,
-  bands = 1,
 ): { lanes: number; defines: Defines; workgroups: (rows: number) => Workgroups } {
-  const walks = Math.ceil(weight.n / 4 / bands)
+  const walks = Math.ceil(weight.n / 4)
   const lanes = lanesFor(tuning, walks * columns, Math.ceil(weight.k / 32))
   const threads = Math.max(tuning.threads, lanes)
   const subgroup = gpu ? Math.min(lanes, gpu.capabilities.minSubgroupSize) : 1
@@ -214,6 +207,6 @@ function lanePlan(
       SUBGROUP_STEPS: Math.log2(subgroup),
       IN_SUBGROUP: subgroup === lanes,
     },
-    workgroups: (rows) => grid(Math.ceil(Math.ceil(rows / 4 / bands) / (threads / lanes))),
+    workgroups: (rows) => grid(Math.ceil(Math.ceil(rows / 4) / (threads / lanes))),
   }
 }
