@@ -6,13 +6,14 @@
 /** A package that a layer names is known; every other package is a format. */
 const CONTRACTS = ['base-tensor', 'granularity']
 const ARITHMETIC = ['quant-primitives']
+const SHARED = ['quantized-linear']
 const KERNELS = ['kernels-webgpu', 'kernels-wasm']
 const ON_CONTRACTS = ['nn', 'safetensors']
 const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant', 'interop']
 const MODELS = ['llama']
 const ALONE = ['test-kit']
 const NOT_FORMATS = [
-  ...[CONTRACTS, ARITHMETIC, KERNELS, ON_CONTRACTS],
+  ...[CONTRACTS, ARITHMETIC, SHARED, KERNELS, ON_CONTRACTS],
   ...[WORKFLOWS, MODELS, ALONE],
 ].flat()
 
@@ -39,17 +40,18 @@ module.exports = {
     ...layer(['granularity', 'safetensors', ...KERNELS], ['base-tensor']),
     ...layer(['nn'], ['base-tensor', ...KERNELS]),
     ...layer(ARITHMETIC, [...CONTRACTS, ...KERNELS]),
-    ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, 'nn']),
+    ...layer(SHARED, [...CONTRACTS, ...ARITHMETIC, ...KERNELS]),
+    ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, ...SHARED, 'nn']),
     ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS]),
     {
       name: 'formats-import-downwards',
       comment:
-        'A format imports contracts, arithmetic and kernels: no sibling, no workflow, no app.',
+        'A format imports contracts, arithmetic, what formats share, and kernels: no sibling, no workflow, no app.',
       severity: 'error',
       from: { path: `${FORMAT}src/` },
       to: {
         path: '^(packages|apps)/',
-        pathNot: ['^packages/$1/', filesOf([...CONTRACTS, ...ARITHMETIC, ...KERNELS])],
+        pathNot: ['^packages/$1/', filesOf([...CONTRACTS, ...ARITHMETIC, ...SHARED, ...KERNELS])],
       },
     },
     {

@@ -6,6 +6,7 @@
  */
 const WGSL = ['@compute', '@workgroup_size', 'var<storage']
 const ARITHMETIC = ['base-tensor', 'granularity', 'quant-primitives']
+const SHARED = [...ARITHMETIC, 'quantized-linear']
 
 const INT8_LINEAR = `
 import { Int8Tensor, linear, PerRow, readFloat32, tensor } from '@ao/int8'
@@ -109,9 +110,16 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     name: 'int4 and linear',
     label: 'an int4 weight, and `linear`',
     code: `export { Int4Tensor } from '@ao/int4'\nexport { linear } from '@ao/base-tensor'`,
-    packages: [...ARITHMETIC, 'int4'],
+    packages: [...SHARED, 'int4'],
     mustNotAppear: [...WGSL, 'safetensors', 'Gguf'],
     maxBytes: 12900,
+  },
+  {
+    name: 'views of grouped weights',
+    code: `export { sliceGroups } from '@ao/quantized-linear'`,
+    packages: SHARED,
+    mustNotAppear: WGSL,
+    maxBytes: 3000,
   },
   {
     name: 'reading safetensors',
@@ -132,21 +140,21 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
   {
     name: 'int4-plain-int32',
     code: `export { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'`,
-    packages: [...ARITHMETIC, 'int4-plain-int32'],
+    packages: [...SHARED, 'int4-plain-int32'],
     mustNotAppear: [...WGSL, 'safetensors', 'Gguf', 'Int4Tensor'],
     maxBytes: 15400,
   },
   {
     name: 'int4-tile-packed-to-4d',
     code: `export { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'`,
-    packages: [...ARITHMETIC, 'int4-tile-packed-to-4d'],
+    packages: [...SHARED, 'int4-tile-packed-to-4d'],
     mustNotAppear: [...WGSL, 'safetensors', 'Gguf', 'Int4Tensor'],
     maxBytes: 16100,
   },
   {
     name: 'int4-preshuffled',
     code: `export { Int4PreshuffledTensor } from '@ao/int4-preshuffled'`,
-    packages: [...ARITHMETIC, 'int4-preshuffled'],
+    packages: [...SHARED, 'int4-preshuffled'],
     mustNotAppear: [...WGSL, 'Gguf', 'Int4PlainInt32Tensor'],
     maxBytes: 13200,
   },

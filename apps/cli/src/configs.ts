@@ -2,7 +2,7 @@
 
 import { AoError, FormatError, type Json, type QuantizationConfig } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
-import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
+import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
 import { configFromJson } from '@ao/quantize'
 import { Option, type Command } from 'commander'
 import { usageError } from './errors.ts'

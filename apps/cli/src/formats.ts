@@ -16,7 +16,7 @@ import {
   Int8Tensor,
   Int8WeightOnlyConfig,
 } from '@ao/int8'
-import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
+import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 
 /** Packing formats that `--format` may name; the first is the default. */

@@ -26,7 +26,7 @@ import {
   checkGroups,
   dtypeOfScale,
   type Int4GroupedFields,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 
 export const PACKAGE = '@ao/int4-plain-int32'
 

@@ -1,7 +1,7 @@
 /** @file linear and bmm of an int4 weight: with what the op multiplies. */
 
 import type { Tensor } from '@ao/base-tensor'
-import { groupedBmm, groupedLinearInput } from '@ao/quant-primitives'
+import { groupedBmm, groupedLinearInput } from '@ao/quantized-linear'
 import { PACKAGE, type Int4PlainInt32Fields } from './layout.ts'
 import { int4PlainInt32Linear } from './linear-ops.ts'
 

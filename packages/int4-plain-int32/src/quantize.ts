@@ -12,12 +12,8 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import {
-  chooseQparamsAffine,
-  groupBlockSize,
-  packNibbles,
-  quantizeAffine,
-} from '@ao/quant-primitives'
+import { chooseQparamsAffine, packNibbles, quantizeAffine } from '@ao/quant-primitives'
+import { groupBlockSize } from '@ao/quantized-linear'
 import { checkBlockSize, PACKAGE, variantOf, type Int4PlainInt32Variant } from './layout.ts'
 import { packedShape } from './pack.ts'
 

@@ -41,7 +41,7 @@ import {
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 import {
   checkLayout,
   PACKAGE,

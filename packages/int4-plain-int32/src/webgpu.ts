@@ -15,7 +15,7 @@ import {
   type Int4Stored,
   type Int4TuningOptions,
   unpackCodes,
-} from '@ao/quant-primitives/webgpu/int4'
+} from '@ao/quantized-linear/webgpu'
 import { CODES_PER_WORD, variantOf, type Int4PlainInt32Variant } from './layout.ts'
 import { dequantizeInt4PlainInt32, int4PlainInt32Linear } from './linear-ops.ts'
 import {

@@ -15,7 +15,8 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { Int4Tensor } from '@ao/int4'
-import { chooseQparamsAffine, quantizeAffine, type Int4Codes } from '@ao/quant-primitives'
+import { chooseQparamsAffine, quantizeAffine } from '@ao/quant-primitives'
+import { type Int4Codes } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
 import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'

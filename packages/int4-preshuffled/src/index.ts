@@ -14,4 +14,4 @@ export {
 
 // What goes with it: this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
-export type { Int4ActivationDType } from '@ao/quant-primitives'
+export type { Int4ActivationDType } from '@ao/quantized-linear'

@@ -36,7 +36,7 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { groupBlockSize, type Int4Codes } from '@ao/quant-primitives'
+import { groupBlockSize, type Int4Codes } from '@ao/quantized-linear'
 
 export const PACKAGE = '@ao/int4-preshuffled'
 

@@ -21,13 +21,12 @@ import {
   type StoredForm,
   type SubclassFields,
 } from '@ao/base-tensor'
+import { packInt4, unpackInt4 } from '@ao/quant-primitives'
 import {
   isInt4ActivationDType,
-  packInt4,
-  unpackInt4,
   type Int4ActivationDType,
   type Int4Codes,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 import { checkBlockSize, checkPart, PACKAGE } from './layout.ts'
 
 /** The plain form of a format that gives and takes codes. */

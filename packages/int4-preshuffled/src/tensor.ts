@@ -21,16 +21,15 @@ import {
   type StoredForm,
   type Tensor,
 } from '@ao/base-tensor'
+import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import {
   checkTinygemm,
   groupBlockSize,
-  quantizeInt4Groupwise,
-  quantizeInt4GroupwiseSymmetric,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 import { float8Scales, fromBands, joinScales, toBands } from './group-order.ts'
 import {
   checkBlockSize,

@@ -13,7 +13,7 @@ import {
   type Int4Stored,
   type Int4TuningOptions,
   unpackCodes,
-} from '@ao/quant-primitives/webgpu/int4'
+} from '@ao/quantized-linear/webgpu'
 import { BAND_ROWS, bandsOf, LANE_CODES, WORD_CODES } from './layout.ts'
 import {
   dequantizeInt4Preshuffled,

@@ -9,7 +9,7 @@ import {
   INT4_CASES,
   INT4_HALF_CASES,
   testNumbers,
-} from '@ao/quant-primitives/webgpu/int4/testing'
+} from '@ao/quantized-linear/webgpu/int4/testing'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import { float8Scales } from '../src/group-order.ts'

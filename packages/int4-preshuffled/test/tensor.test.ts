@@ -10,12 +10,8 @@ import {
   type DenseTensor,
 } from '@ao/base-tensor'
 import { Int4Tensor } from '@ao/int4'
-import {
-  quantizeInt4Groupwise,
-  quantizeInt4GroupwiseSymmetric,
-  type Int4Codes,
-  type Int4PackingFormat,
-} from '@ao/quant-primitives'
+import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
+import { type Int4Codes, type Int4PackingFormat } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
 import { elements, randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'

@@ -20,8 +20,8 @@ import {
   chooseQparamsAffineTinygemm,
   chooseQparamsAndQuantizeAffineHqq,
   quantizeAffineTinygemm,
-  type Int4ChooseQparamsAlgorithm,
 } from '@ao/quant-primitives'
+import { type Int4ChooseQparamsAlgorithm } from '@ao/quantized-linear'
 import { optimizeInFloat16 } from './hqq-float16.ts'
 import { checkBlockSize, checkRank, K_MULTIPLE, PACKAGE, roundUp, TILE_ROWS } from './layout.ts'
 

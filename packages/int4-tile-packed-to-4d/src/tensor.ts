@@ -22,13 +22,13 @@ import {
   type OpImplementation,
   type Tensor,
 } from '@ao/base-tensor'
+import { packTinygemmScalesAndZeros } from '@ao/quant-primitives'
 import {
   groupBlockSize,
-  packTinygemmScalesAndZeros,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 import { checkLayout, PACKAGE, TILE_ROWS, type Int4TilePackedTo4dFields } from './layout.ts'
 import { bmmOfTiled, linearOfTiled } from './linear.ts'
 import { dequantizeInt4Tiles } from './linear-ops.ts'

@@ -15,7 +15,7 @@ import {
   type Int4Stored,
   type Int4TuningOptions,
   unpackCodes,
-} from '@ao/quant-primitives/webgpu/int4'
+} from '@ao/quantized-linear/webgpu'
 import { TILE_COLUMNS } from './layout.ts'
 import { dequantizeInt4Tiles, int4TiledLinear, type Int4TiledWeight } from './linear-ops.ts'
 import { valueOfMiddleCode } from './quantize.ts'

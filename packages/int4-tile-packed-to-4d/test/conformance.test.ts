@@ -1,5 +1,5 @@
 import * as base from '@ao/base-tensor'
-import type { Int4FromHpOptions } from '@ao/quant-primitives'
+import type { Int4FromHpOptions } from '@ao/quantized-linear'
 import { testFormat } from '@ao/test-kit'
 import { Int4TilePackedTo4dTensor } from '../src/index.ts'
 

@@ -1,5 +1,5 @@
 import { linear, tensor, type Tensor } from '@ao/base-tensor'
-import type { Int4ChooseQparamsAlgorithm } from '@ao/quant-primitives'
+import type { Int4ChooseQparamsAlgorithm } from '@ao/quantized-linear'
 import { loadSpecGolden } from '@ao/test-data'
 import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'

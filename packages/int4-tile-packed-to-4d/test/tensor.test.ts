@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
-import type { Int4Codes } from '@ao/quant-primitives'
+import type { Int4Codes } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
 import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'

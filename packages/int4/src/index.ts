@@ -4,4 +4,5 @@ export { Int4Tensor, type Int4TensorFromHpOptions } from './tensor.ts'
 
 // What goes with it: this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
-export { packInt4, unpackInt4, type Int4ActivationDType } from '@ao/quant-primitives'
+export { packInt4, unpackInt4 } from '@ao/quant-primitives'
+export { type Int4ActivationDType } from '@ao/quantized-linear'

@@ -21,7 +21,7 @@ import {
   dtypeOfScale,
   type Int4ActivationDType,
   type Int4GroupedFields,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 
 export const PACKAGE = '@ao/int4'
 

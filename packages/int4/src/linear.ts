@@ -1,7 +1,7 @@
 /** @file linear and bmm of an int4 weight: which op multiplies, and with what. */
 
 import type { Tensor } from '@ao/base-tensor'
-import { groupedBmm, groupedLinearInput } from '@ao/quant-primitives'
+import { groupedBmm, groupedLinearInput } from '@ao/quantized-linear'
 import { PACKAGE, type Int4Fields } from './layout.ts'
 import { int4Float8Linear, int4Linear, type Int4Weight } from './linear-ops.ts'
 

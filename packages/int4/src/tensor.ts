@@ -28,27 +28,29 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import {
+  packInt4,
+  quantizeInt4Groupwise,
+  quantizeInt4GroupwiseSymmetric,
+  unpackInt4,
+} from '@ao/quant-primitives'
+import {
   catGroups,
   checkTinygemm,
   dtypeOfScale,
   groupBlockSize,
   isInt4ActivationDType,
   packedDim,
-  packInt4,
-  quantizeInt4Groupwise,
-  quantizeInt4GroupwiseSymmetric,
   selectGroups,
   sliceGroups,
   squeezeGroups,
   transposeGroups,
-  unpackInt4,
   unsqueezeGroups,
   viewGroups,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
-} from '@ao/quant-primitives'
+} from '@ao/quantized-linear'
 import { checkLayout, PACKAGE, type Int4Fields } from './layout.ts'
 import { bmmOfInt4, linearOfInt4 } from './linear.ts'
 import { dequantizeInt4 } from './linear-ops.ts'

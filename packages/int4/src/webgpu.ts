@@ -11,7 +11,7 @@ import {
   type Int4Programs,
   type Int4Stored,
   type Int4TuningOptions,
-} from '@ao/quant-primitives/webgpu/int4'
+} from '@ao/quantized-linear/webgpu'
 import { dequantizeInt4, int4Float8Linear, int4Linear, type Int4Weight } from './linear-ops.ts'
 import layout from './webgpu/layout.wgsl'
 

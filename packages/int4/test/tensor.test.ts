@@ -13,7 +13,8 @@ import {
   type DenseTensor,
   type Tensor,
 } from '@ao/base-tensor'
-import { quantizeInt4Groupwise, type Int4Codes } from '@ao/quant-primitives'
+import { quantizeInt4Groupwise } from '@ao/quant-primitives'
+import { type Int4Codes } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
 import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'

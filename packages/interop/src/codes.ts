@@ -13,7 +13,7 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Int4Codes } from '@ao/quant-primitives'
+import type { Int4Codes } from '@ao/quantized-linear'
 import { describe, PACKAGE } from './errors.ts'
 import type { CodeRange } from './fit.ts'
 import type { Groups } from './groups.ts'

@@ -19,7 +19,8 @@ import {
   ValueError,
   type Tensor,
 } from '@ao/base-tensor'
-import { packNibbles, unpackNibbles, type Int4Codes } from '@ao/quant-primitives'
+import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
+import { type Int4Codes } from '@ao/quantized-linear'
 import { bytesOf } from './bytes.ts'
 import {
   INT4_CENTER,

@@ -13,7 +13,7 @@ import {
   type FloatDType,
 } from '@ao/base-tensor'
 import type { Int8Codes } from '@ao/interop'
-import type { Int4Codes } from '@ao/quant-primitives'
+import type { Int4Codes } from '@ao/quantized-linear'
 import { normalNumbers } from '@ao/test-kit'
 import fc from 'fast-check'
 

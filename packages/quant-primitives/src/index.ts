@@ -63,26 +63,6 @@ export {
   unpackTinygemmScalesAndZeros,
 } from './helpers/tinygemm-scales.ts'
 export { dequantizeAffineTinygemm, quantizeAffineTinygemm } from './tinygemm.ts'
-export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
-export {
-  catGroups,
-  selectGroups,
-  sliceGroups,
-  squeezeGroups,
-  transposeGroups,
-  unsqueezeGroups,
-  viewGroups,
-} from './int4/grouped-views.ts'
-export {
-  checkGroupedShapes,
-  checkGroups,
-  dtypeOfScale,
-  groupBlockSize,
-  groupedBmm,
-  groupedLinearInput,
-  packedDim,
-  type Int4GroupedFields,
-} from './int4/grouped-weight.ts'
 export {
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
@@ -90,14 +70,6 @@ export {
 } from './int4/groupwise.ts'
 export { packNibbles, unpackNibbles } from './int4/nibbles.ts'
 export { packInt4, unpackInt4 } from './int4/pack.ts'
-export {
-  checkTinygemm,
-  isInt4ActivationDType,
-  type Int4ActivationDType,
-  type Int4ChooseQparamsAlgorithm,
-  type Int4FromHpOptions,
-  type Int4PackingFormat,
-} from './int4/packing-format.ts'
 export { fakeQuantizeFp8Row } from './float8-row.ts'
 export {
   chooseScaleFloat8,

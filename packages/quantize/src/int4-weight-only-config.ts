@@ -21,7 +21,7 @@ import {
   type Tensor,
   type TensorSubclassType,
 } from '@ao/base-tensor'
-import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quant-primitives'
+import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
 
 const PACKAGE = '@ao/quantize'
 const GROUP_SIZES: readonly number[] = [32, 64, 128, 256]

@@ -7,7 +7,7 @@ import {
   type Json,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Int4ChooseQparamsAlgorithm, Int4FromHpOptions } from '@ao/quant-primitives'
+import type { Int4ChooseQparamsAlgorithm, Int4FromHpOptions } from '@ao/quantized-linear'
 import { goldenPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { configFromJson, configToJson, Int4WeightOnlyConfig } from '../src/index.ts'

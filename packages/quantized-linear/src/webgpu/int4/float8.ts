@@ -1,6 +1,6 @@
 import { grid, wgsl, type GPU, type ProgramMaker } from '@ao/kernels-webgpu'
 import type { DenseTensor, Tensor } from '@ao/base-tensor'
-import { arithmeticWgsl } from '../snippets.ts'
+import { arithmeticWgsl } from '@ao/quant-primitives/webgpu'
 import { Bindings } from './bindings.ts'
 import source from './float8.wgsl'
 
