@@ -18,6 +18,7 @@ export {
   quantizeStateDict,
   weightTransform,
   type QuantizeStateDictOptions,
+  type WeightChoice,
   type WeightFilter,
   type WeightTransformOptions,
 } from './quantize-state-dict.ts'
@@ -30,4 +31,8 @@ export type {
   QuantizeReport,
   SkippedWeight,
 } from './report.ts'
+export { MODEL_FAMILIES } from './roles/families.ts'
+export type { FamilyRoles, ModelFamily } from './roles/model-family.ts'
+export type { RoleDecision, ShapedTensor, TensorRole, TensorRoles } from './roles/role.ts'
+export { tensorRoles } from './roles/tensor-roles.ts'
 export { computeError } from '@ao/quant-primitives'

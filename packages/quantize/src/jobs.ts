@@ -10,7 +10,7 @@ import {
 } from '@ao/base-tensor'
 import { checkFinite, quantizeWeight } from './quantize-weight.ts'
 import type { OnProgress, QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
-import { ConfigSelector, formatOf } from './select-config.ts'
+import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
 
 /** What all ways of applying a config take. */
 export interface ApplyOptions {
@@ -25,7 +25,7 @@ export interface ApplyOptions {
  */
 export interface Candidate {
   readonly name: string
-  readonly refusal: string | undefined
+  readonly refusal: Refusal | undefined
   read(): Tensor
   replace(quantized: Tensor): void
 }

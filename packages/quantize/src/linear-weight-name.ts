@@ -1,33 +1,15 @@
-/**
- * @file Which tensors of a checkpoint are weights of linear layers, told by name and shape: a file has no
- * modules to ask.
- */
+/** @file Whether a tensor of a checkpoint is a weight to quantize, where nothing is known of its model. */
 
-import { isFloatDType, type Tensor } from '@ao/base-tensor'
+import type { Tensor } from '@ao/base-tensor'
+import { tensorRoles } from './roles/tensor-roles.ts'
 
-const EMBEDDING =
-  /^(embed|embed_(tokens|positions|in)|emb|(.*_)?embeddings?|wte|wpe|shared|token_embd)$/i
-const NORM = /norm|^ln(_|\d|$)/i
-const OUTPUT_HEAD = /(^|\.)lm_head$|^(output|embed_out)$/
+const rolesByName = /* @__PURE__ */ tensorRoles()
 
 /**
- * Whether a tensor of a checkpoint is a linear layer's weight: two dimensions, floating, named
- * `*.weight`, and neither an embedding, a norm nor the output head (which Hugging Face's torchao
- * integration leaves as it is, too).
+ * Whether a tensor of a checkpoint is a linear layer's weight by its name and shape: two dimensions,
+ * floating, named `*.weight`, and no embedding, router, norm or output head (which Hugging Face's torchao
+ * integration leaves as it is, too), and not stored (in, out). {@link tensorRoles} knows more.
  */
 export function isLinearWeightName(name: string, tensor: Tensor): boolean {
-  return whyNotLinearWeight(name, tensor) === undefined
-}
-
-/** Why {@link isLinearWeightName} is false, as a clause for a report; undefined where it is true. */
-export function whyNotLinearWeight(name: string, tensor: Tensor): string | undefined {
-  if (!/(^|\.)weight$/.test(name)) return 'it is not named *.weight'
-  if (!isFloatDType(tensor.dtype)) return `its dtype is ${tensor.dtype}`
-  const module = name.slice(0, -'.weight'.length)
-  const layer = module.slice(module.lastIndexOf('.') + 1)
-  if (OUTPUT_HEAD.test(module)) return 'it is the output head'
-  if (EMBEDDING.test(layer)) return 'it is an embedding'
-  if (NORM.test(layer)) return 'it is a norm'
-  if (tensor.ndim !== 2) return `its shape is [${tensor.shape.join(', ')}], not (out, in)`
-  return undefined
+  return rolesByName(name, tensor).reason === undefined
 }

@@ -8,19 +8,25 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { describeQuantized, quantizeCandidates, type ApplyOptions } from './jobs.ts'
-import { whyNotLinearWeight } from './linear-weight-name.ts'
 import { checkFiniteHost, quantizeWeight } from './quantize-weight.ts'
 import type { QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
-import { ConfigSelector, formatOf } from './select-config.ts'
+import { isTransposed, type TensorRoles } from './roles/role.ts'
+import { tensorRoles } from './roles/tensor-roles.ts'
+import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
 
 /** Whether to quantize the tensor of this name. */
 export type WeightFilter = (name: string, tensor: Tensor) => boolean
 
-/** Options of {@link quantizeStateDict}. */
-export interface QuantizeStateDictOptions extends ApplyOptions {
-  /** {@link isLinearWeightName} unless given. */
+/** What says which tensors are weights to quantize. */
+export interface WeightChoice {
+  /** Which tensors to quantize; those that are linear layers, or experts, by `roles` unless given. */
   readonly filter?: WeightFilter | null | undefined
+  /** What the tensors are: {@link tensorRoles} of nothing unless given, which tells by name and shape. */
+  readonly roles?: TensorRoles | undefined
 }
+
+/** Options of {@link quantizeStateDict}. */
+export interface QuantizeStateDictOptions extends ApplyOptions, WeightChoice {}
 
 /**
  * {@link quantize_} for named tensors, without a model. The name less its last part is the module's.
@@ -35,9 +41,10 @@ export async function quantizeStateDict(
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
   const stateDict = new Map(entries)
+  const refusal = refusals(options)
   const candidates = [...entries].map(([name, weight]) => ({
     name,
-    refusal: nameRefusal(name, weight, options.filter),
+    refusal: refusal(name, weight),
     read: () => weight,
     replace: (quantized: Tensor) => void stateDict.set(name, quantized),
   }))
@@ -45,9 +52,7 @@ export async function quantizeStateDict(
 }
 
 /** Options of {@link weightTransform}. */
-export interface WeightTransformOptions {
-  /** {@link isLinearWeightName} unless given. */
-  readonly filter?: WeightFilter | null | undefined
+export interface WeightTransformOptions extends WeightChoice {
   /** Quantizes weights with NaN or infinite elements instead of refusing them. */
   readonly allowNonFinite?: boolean
   readonly onQuantize?: ((weight: QuantizedWeight) => void) | undefined
@@ -68,6 +73,7 @@ export function weightTransform(
   options: WeightTransformOptions = {},
 ): (name: string, tensor: Tensor) => Tensor {
   const selector = new ConfigSelector(config, options.filter)
+  const refusal = refusals(options)
   /** The format that was decided on for each name; undefined for those that stay as they are. */
   const decided = new Map<string, string | undefined>()
 
@@ -86,20 +92,25 @@ export function weightTransform(
   }
 
   function transform(name: string, tensor: Tensor): Tensor | Skipped {
-    const selected = selector.select(name, tensor, nameRefusal(name, tensor, options.filter))
+    const selected = selector.select(name, tensor, refusal(name, tensor))
     if ('skipped' in selected) return selected
     if (!options.allowNonFinite) checkFiniteHost(tensor, name)
     return quantizeWeight(tensor, name, selected.config)
   }
 }
 
-function nameRefusal(
-  name: string,
-  tensor: Tensor,
-  filter: WeightFilter | null | undefined,
-): string | undefined {
-  if (!filter) return whyNotLinearWeight(name, tensor)
-  return filter(name, tensor) ? undefined : 'the filter left it out'
+function refusals({
+  filter,
+  roles = tensorRoles(),
+}: WeightChoice): (name: string, tensor: Tensor) => Refusal | undefined {
+  if (filter) {
+    return (name, tensor) =>
+      filter(name, tensor) ? undefined : { reason: 'the filter left it out', isFinal: false }
+  }
+  return (name, tensor) => {
+    const { role, reason } = roles(name, tensor)
+    return reason === undefined ? undefined : { reason, isFinal: isTransposed(role) }
+  }
 }
 
 function changed(name: string, before: string, result: Tensor | Skipped): ValueError {

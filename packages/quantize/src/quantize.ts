@@ -4,6 +4,7 @@ import type { Device, QuantizationConfig, Tensor } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
 import { quantizeCandidates, type ApplyOptions, type Candidate } from './jobs.ts'
 import type { QuantizeReport } from './report.ts'
+import type { Refusal } from './select-config.ts'
 import { StorageUses } from './storage-uses.ts'
 
 /** Whether to quantize the weight of `module`, whose full name is `fqn` (`''` for the model itself). */
@@ -44,7 +45,7 @@ export async function quantize_(
       uses.add(parameter)
       candidates.push({
         name: fqn === '' ? ownName : `${fqn}.${ownName}`,
-        refusal: ownName === 'weight' ? refusal : 'it is not a weight',
+        refusal: ownName === 'weight' ? refusal : refuse('it is not a weight'),
         read: () => ownParameter(module, ownName),
         replace: (quantized) => {
           const weight = ownParameter(module, ownName)
@@ -87,9 +88,14 @@ function moduleRefusal(
   module: Module,
   fqn: string,
   filter: ModuleFilter | null | undefined,
-): string | undefined {
+): Refusal | undefined {
   if (!('weight' in module)) return undefined
   // A quantized weight is no reason to call a layer not linear: it gets its own reason later.
-  if (!filter) return isLinearShaped(module) ? undefined : 'its module is not a linear layer'
-  return filter(module, fqn) ? undefined : 'the filter left it out'
+  if (!filter)
+    return isLinearShaped(module) ? undefined : refuse('its module is not a linear layer')
+  return filter(module, fqn) ? undefined : refuse('the filter left it out')
+}
+
+function refuse(reason: string): Refusal {
+  return { reason, isFinal: false }
 }

@@ -14,6 +14,13 @@ import { isFqnToConfig, type FqnToConfig } from './fqn-to-config.ts'
 
 const PACKAGE = '@ao/quantize'
 
+/** Why a parameter is left alone where no key of a config names it. */
+export interface Refusal {
+  readonly reason: string
+  /** Whether a key that names it changes nothing: its layout is not the one that formats quantize. */
+  readonly isFinal: boolean
+}
+
 /** Asks one config about parameter after parameter, and remembers which of its keys decided. */
 export class ConfigSelector {
   readonly #config: QuantizationConfig
@@ -33,20 +40,20 @@ export class ConfigSelector {
 
   /**
    * @param name - the parameter's full name
-   * @param refusal - why a config that names nothing would leave it alone, such as a filter's no;
-   * undefined where it would not
+   * @param refusal - why a config that names nothing leaves it alone, such as a filter's no; undefined
+   * where it does not
    */
   select(
     name: string,
     weight: Tensor,
-    refusal: string | undefined,
+    refusal: Refusal | undefined,
   ): { readonly config: QuantizationConfig } | Skipped {
     const config = this.#config
     const selected = isFqnToConfig(config)
       ? this.#byName(config, name, weight, refusal)
       : refusal === undefined
         ? { config }
-        : skip(refusal)
+        : skip(refusal.reason)
     if ('skipped' in selected) return selected
     if (isTensorSubclass(weight)) return skip(`it is quantized already, as ${formatOf(weight)}`)
     return isFloatDType(weight.dtype) ? selected : skip(`its dtype is ${weight.dtype}`)
@@ -56,12 +63,13 @@ export class ConfigSelector {
     config: FqnToConfig,
     name: string,
     weight: Tensor,
-    refusal: string | undefined,
+    refusal: Refusal | undefined,
   ): { readonly config: QuantizationConfig } | Skipped {
     const match = config.match(name, refusal === undefined)
-    if (!match) return skip(refusal ?? 'no key of FqnToConfig matches')
+    if (!match) return skip(refusal?.reason ?? 'no key of FqnToConfig matches')
     this.#unusedKeys.delete(match.key)
     if (!match.config) return skip(`FqnToConfig has null for '${match.key}'`)
+    if (refusal?.isFinal === true) return skip(refusal.reason)
     // `re:model\..*` reaches norms too, whose weights no op takes quantized.
     if (weight.ndim < 2 && !match.spellsParameter) {
       return skip(
