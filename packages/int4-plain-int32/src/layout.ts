@@ -22,10 +22,13 @@
 
 import { checkDType, type DenseTensor, type Tensor } from '@ao/base-tensor'
 import {
+  blockwiseViews,
   checkGroupedShapes,
   checkGroups,
   dtypeOfScale,
-  type Int4GroupedFields,
+  type BlockwiseFields,
+  type BlockwiseLayout,
+  type BlockwiseViews,
 } from '@ao/quantized-linear'
 
 export const PACKAGE = '@ao/int4-plain-int32'
@@ -37,12 +40,27 @@ export const CODES_PER_WORD = 8
 export type Int4PlainInt32Variant = 'xpu' | 'npu'
 
 /** The inner tensors and attributes of an {@link Int4PlainInt32Tensor}. */
-export interface Int4PlainInt32Fields extends Int4GroupedFields {
+export interface Int4PlainInt32Fields extends BlockwiseFields {
   /** int32: eight codes a word, in the shape of the weight with the packed size divided by 8. */
   readonly qdata: DenseTensor
+  /** In the weight's dtype: one element a group, transposed. */
+  readonly scale: DenseTensor
   /** The code that stands for 0, as `scale`; its dtype tells the variant. */
   readonly zeroPoint: DenseTensor
+  /** Shape of the weight that this stands for. */
+  readonly shape: readonly number[]
 }
+
+const LAYOUT: BlockwiseLayout<Int4PlainInt32Fields> = {
+  packageName: PACKAGE,
+  codesPerElement: CODES_PER_WORD,
+  swapsScales: true,
+  attributesOf: ({ scale, zeroPoint }) => ({ dtype: scale.dtype, variant: variantOf(zeroPoint) }),
+}
+
+/** Views of these fields. */
+export const plainInt32Views: BlockwiseViews<Int4PlainInt32Fields> =
+  /* @__PURE__ */ blockwiseViews(LAYOUT)
 
 /** Which codes a weight has, by its zero points. */
 export function variantOf(zeroPoint: Tensor): Int4PlainInt32Variant {
@@ -59,5 +77,5 @@ export function checkLayout(fields: Int4PlainInt32Fields): void {
   checkDType('qdata', fields.qdata, 'int32', PACKAGE)
   const dtypes = ['int8', dtypeOfScale(fields.scale, PACKAGE)] as const
   checkDType('zeroPoint', fields.zeroPoint, dtypes, PACKAGE)
-  checkGroupedShapes(fields, PACKAGE)
+  checkGroupedShapes(fields, LAYOUT)
 }

@@ -2,23 +2,11 @@
 
 import {
   asDense,
-  bmm,
   cast,
-  cat,
-  expectFormat,
-  implement,
-  implementOnFields,
   integerCodec,
-  linear,
   listCodec,
-  select,
-  slice,
-  squeeze,
   TensorSubclass,
-  transpose,
-  unsqueeze,
   ValueError,
-  view,
   zeros,
   type DenseTensor,
   type FloatDType,
@@ -27,17 +15,12 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import {
-  catGroups,
   checkTinygemm,
   dtypeOfScale,
   groupBlockSize,
+  linearInput,
   packedDim,
-  selectGroups,
-  sliceGroups,
-  squeezeGroups,
-  transposeGroups,
-  unsqueezeGroups,
-  viewGroups,
+  weightOpTable,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
@@ -45,12 +28,12 @@ import {
 import {
   checkLayout,
   PACKAGE,
+  plainInt32Views,
   variantOf,
   type Int4PlainInt32Fields,
   type Int4PlainInt32Variant,
 } from './layout.ts'
-import { bmmOfPlainInt32, linearOfPlainInt32 } from './linear.ts'
-import { dequantizeInt4PlainInt32 } from './linear-ops.ts'
+import { dequantizeInt4PlainInt32, int4PlainInt32Linear } from './linear-ops.ts'
 import { moveZeroPoint, packInt4PlainInt32, unpackInt4PlainInt32 } from './pack.ts'
 import { quantizeInt4PlainInt32 } from './quantize.ts'
 
@@ -75,21 +58,12 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
   static readonly packingFormat: string = 'PLAIN_INT32'
   static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
 
-  static override readonly ops: readonly OpImplementation[] = [
-    implement(linear, (x, weight, bias) => linearOfPlainInt32(x, asPlainInt32(weight), bias)),
-    implement(bmm, (x, weight) => bmmOfPlainInt32(x, asPlainInt32(weight))),
-    implementOnFields(slice, sliceGroups(PACKAGE)),
-    implementOnFields(select, selectGroups(PACKAGE)),
-    implementOnFields(transpose, transposeGroups),
-    implementOnFields(view, viewGroups(PACKAGE)),
-    implementOnFields(unsqueeze, unsqueezeGroups),
-    implementOnFields(squeeze, squeezeGroups),
-    implement(
-      cat,
-      (tensors, dim = 0) =>
-        new Int4PlainInt32Tensor(catGroups(tensors.map(asPlainInt32), dim, attributesOf, PACKAGE)),
-    ),
-  ]
+  static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ weightOpTable({
+    packageName: PACKAGE,
+    type: () => Int4PlainInt32Tensor,
+    views: plainInt32Views,
+    linear: linearOfPlainInt32,
+  })
 
   declare readonly dtype: FloatDType
   declare readonly qdata: DenseTensor
@@ -172,17 +146,13 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
     }
     const packed = packedDim(this.blockSize)
     const last = this.ndim - 1
-    const { qdata, scale, zeroPoint } = transposeGroups(this, packed, last)
+    const { qdata, scale, zeroPoint } = plainInt32Views.transpose(this, packed, last)
     const weight = asDense(dequantizeInt4PlainInt32([qdata, scale, zeroPoint], dtype))
     return weight.transpose(packed, last)
   }
 }
 
-/** What weights that `cat` joins have in common, besides groups and dtype. */
-function attributesOf({ zeroPoint }: Int4PlainInt32Fields): object {
-  return { variant: variantOf(zeroPoint) }
-}
-
-function asPlainInt32(tensor: Tensor): Int4PlainInt32Tensor {
-  return expectFormat(tensor, Int4PlainInt32Tensor, PACKAGE)
+function linearOfPlainInt32(x: Tensor, weight: Int4PlainInt32Tensor, bias?: Tensor): Tensor {
+  const input = linearInput(x, weight, bias, PACKAGE)
+  return int4PlainInt32Linear(input, [weight.qdata, weight.scale, weight.zeroPoint], bias)
 }

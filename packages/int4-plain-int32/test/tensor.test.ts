@@ -265,7 +265,7 @@ describe('experts', () => {
     )
     const scaled = withPreScale(other, randn([64]))
     expect(() => cat([scaled, other])).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-plain-int32] Expected weights without actPreScale for cat, got one that has it. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-plain-int32] Expected weights without activation scales for cat, got one that has them. Call dequantize() to work on the plain tensor.]`,
     )
   })
 
@@ -312,16 +312,16 @@ describe('views', () => {
   it('refuse what would cut a group', () => {
     const weight = Int4PlainInt32Tensor.fromHp(randn([4, 64]), group32)
     expect(() => weight.slice(1, 16, 48)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected a slice of dimension 1 (size 64) in whole groups of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`,
+      `[ShapeError: [@ao/int4-plain-int32] Expected a slice of dimension 1 (size 64) in whole blocks of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`,
     )
     expect(() => weight.slice(0, 0, 4, 2)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-plain-int32] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-plain-int32] Expected a slice of step 1, got step 2. Pick rows with index(weight, rows).]`,
     )
     expect(() => weight.select(1, 0)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-plain-int32] Expected a dimension without groups to select from, got dimension 1. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-plain-int32] Expected a dimension whose codes are not packed to select from, got dimension 1. Call dequantize() to work on the plain tensor.]`,
     )
     expect(() => weight.view([16, 16])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected a shape that keeps groups of [1, 32] in [4, 64] whole, got [16, 16]. Call dequantize() to work on the plain tensor.]`,
+      `[ShapeError: [@ao/int4-plain-int32] Expected a shape that keeps blocks of [1, 32] in [4, 64] whole, got [16, 16]. Call dequantize() to work on the plain tensor.]`,
     )
   })
 })

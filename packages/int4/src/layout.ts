@@ -17,27 +17,44 @@
 
 import { checkDType, type DenseTensor } from '@ao/base-tensor'
 import {
+  blockwiseViews,
   checkGroupedShapes,
   dtypeOfScale,
+  type BlockwiseFields,
+  type BlockwiseLayout,
+  type BlockwiseViews,
   type Int4ActivationDType,
-  type Int4GroupedFields,
 } from '@ao/quantized-linear'
 
 export const PACKAGE = '@ao/int4'
 
 /** The inner tensors and attributes of an {@link Int4Tensor}. */
-export interface Int4Fields extends Int4GroupedFields {
+export interface Int4Fields extends BlockwiseFields {
   /** int8: two codes a byte, in the shape of the weight with the packed size halved. */
   readonly qdata: DenseTensor
+  /** In the weight's dtype: one element a group, transposed. */
+  readonly scale: DenseTensor
   /** The value of code 0, as `scale`; zeros for weights that are quantized around zero. */
   readonly zeroPoint: DenseTensor
+  /** Shape of the weight that this stands for. */
+  readonly shape: readonly number[]
   /** bfloat16 unless given. */
   readonly activationDtype?: Int4ActivationDType | undefined
 }
+
+const LAYOUT: BlockwiseLayout<Int4Fields> = {
+  packageName: PACKAGE,
+  codesPerElement: 2,
+  swapsScales: true,
+  attributesOf: ({ scale, activationDtype }) => ({ dtype: scale.dtype, activationDtype }),
+}
+
+/** Views of these fields. */
+export const int4Views: BlockwiseViews<Int4Fields> = /* @__PURE__ */ blockwiseViews(LAYOUT)
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
 export function checkLayout(fields: Int4Fields): void {
   checkDType('qdata', fields.qdata, 'int8', PACKAGE)
   checkDType('zeroPoint', fields.zeroPoint, dtypeOfScale(fields.scale, PACKAGE), PACKAGE)
-  checkGroupedShapes(fields, PACKAGE)
+  checkGroupedShapes(fields, LAYOUT)
 }

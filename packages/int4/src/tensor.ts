@@ -2,24 +2,12 @@
 
 import {
   asDense,
-  bmm,
-  cat,
-  expectFormat,
-  implement,
-  implementOnFields,
   integerCodec,
-  linear,
   listCodec,
   narrowDTypeCodec,
   optionalCodec,
-  select,
-  slice,
-  squeeze,
   TensorSubclass,
-  transpose,
-  unsqueeze,
   ValueError,
-  view,
   zeros,
   type DenseTensor,
   type FloatDType,
@@ -34,26 +22,20 @@ import {
   unpackInt4,
 } from '@ao/quant-primitives'
 import {
-  catGroups,
   checkTinygemm,
   dtypeOfScale,
   groupBlockSize,
   isInt4ActivationDType,
+  linearInput,
   packedDim,
-  selectGroups,
-  sliceGroups,
-  squeezeGroups,
-  transposeGroups,
-  unsqueezeGroups,
-  viewGroups,
+  weightOpTable,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quantized-linear'
-import { checkLayout, PACKAGE, type Int4Fields } from './layout.ts'
-import { bmmOfInt4, linearOfInt4 } from './linear.ts'
-import { dequantizeInt4 } from './linear-ops.ts'
+import { checkLayout, int4Views, PACKAGE, type Int4Fields } from './layout.ts'
+import { dequantizeInt4, int4Float8Linear, int4Linear } from './linear-ops.ts'
 
 /** How {@link Int4Tensor.fromHp} quantizes. */
 export interface Int4TensorFromHpOptions extends Int4FromHpOptions {
@@ -80,21 +62,12 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
   static readonly packingFormat: string = 'PLAIN'
   static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
 
-  static override readonly ops: readonly OpImplementation[] = [
-    implement(linear, (x, weight, bias) => linearOfInt4(x, asInt4(weight), bias)),
-    implement(bmm, (x, weight) => bmmOfInt4(x, asInt4(weight))),
-    implementOnFields(slice, sliceGroups(PACKAGE)),
-    implementOnFields(select, selectGroups(PACKAGE)),
-    implementOnFields(transpose, transposeGroups),
-    implementOnFields(view, viewGroups(PACKAGE)),
-    implementOnFields(unsqueeze, unsqueezeGroups),
-    implementOnFields(squeeze, squeezeGroups),
-    implement(
-      cat,
-      (tensors, dim = 0) =>
-        new Int4Tensor(catGroups(tensors.map(asInt4), dim, attributesOf, PACKAGE)),
-    ),
-  ]
+  static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ weightOpTable({
+    packageName: PACKAGE,
+    type: () => Int4Tensor,
+    views: int4Views,
+    linear: linearOfInt4,
+  })
 
   declare readonly dtype: FloatDType
   declare readonly qdata: DenseTensor
@@ -177,17 +150,14 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
     if (this.ndim === 1) return (this.unsqueeze(0) as Int4Tensor).dequantize(dtype).select(0, 0)
     const packed = packedDim(this.blockSize)
     const last = this.ndim - 1
-    const { qdata, scale, zeroPoint } = transposeGroups(this, packed, last)
+    const { qdata, scale, zeroPoint } = int4Views.transpose(this, packed, last)
     const weight = asDense(dequantizeInt4([qdata, scale, zeroPoint], dtype))
     return weight.transpose(packed, last)
   }
 }
 
-/** What weights that `cat` joins have in common, besides groups and dtype. */
-function attributesOf({ activationDtype }: Int4Fields): object {
-  return { activationDtype }
-}
-
-function asInt4(tensor: Tensor): Int4Tensor {
-  return expectFormat(tensor, Int4Tensor, PACKAGE)
+function linearOfInt4(x: Tensor, weight: Int4Tensor, bias?: Tensor): Tensor {
+  const input = linearInput(x, weight, bias, PACKAGE)
+  const product = weight.activationDtype === 'float8_e4m3fn' ? int4Float8Linear : int4Linear
+  return product(input, [weight.qdata, weight.scale, weight.zeroPoint], bias)
 }

@@ -19,11 +19,12 @@
  */
 
 import { DTypeError, ShapeError, type DenseTensor, type FloatDType } from '@ao/base-tensor'
-import { fail } from './errors.ts'
+import { blockwiseViews, type BlockwiseFields, type BlockwiseViews } from '@ao/quantized-linear'
+import { fail, PACKAGE } from './errors.ts'
 import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 
 /** The inner tensors and attributes of an {@link Int8Tensor}. */
-export interface Int8Fields {
+export interface Int8Fields extends BlockwiseFields {
   /** int8 codes, in the shape of the weight. */
   readonly qdata: DenseTensor
   /** One scale a block, float32: shape of `qdata` divided by `blockSize`. */
@@ -73,18 +74,13 @@ function checkShape(name: string, tensor: DenseTensor, shape: readonly number[])
   )
 }
 
-/**
- * The dimension that a product with this weight sums over: K of (N, K), and of its transpose (K, N).
- *
- * @remarks Rows and groups run along K, so the block size tells. Where it does not (one scale for all),
- * the order in memory does.
- */
-export function inFeaturesDim({ qdata, blockSize }: Int8Fields): number {
-  const last = qdata.ndim - 1
-  if (last < 1) return last
-  const inner = blockSize[last] !== 1
-  const outer = blockSize[last - 1] !== 1
-  if (inner !== outer) return inner ? last : last - 1
-  const isTransposed = (qdata.strides[last - 1] as number) < (qdata.strides[last] as number)
-  return isTransposed ? last - 1 : last
-}
+/** Views of these fields. */
+export const int8Views: BlockwiseViews<Int8Fields> = /* @__PURE__ */ blockwiseViews<Int8Fields>({
+  packageName: PACKAGE,
+  attributesOf: ({ dtype, actQuantKwargs, reduceRange }) => ({
+    dtype,
+    actQuantKwargs,
+    reduceRange,
+  }),
+  hasActivationScales: ({ actQuantScale }) => actQuantScale !== undefined,
+})

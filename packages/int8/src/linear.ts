@@ -1,23 +1,20 @@
-/** @file linear, bmm and embedding of an int8 weight: which op multiplies, and with what. */
+/** @file linear of an int8 weight: which op multiplies, and with what. */
 
 import {
-  bmmByExperts,
   cast,
   checkBias,
-  embedding,
   linearShape,
   mul,
   numelOf,
-  transpose,
   UnsupportedOpError,
   type Tensor,
 } from '@ao/base-tensor'
+import { inFeaturesDim } from '@ao/quantized-linear'
 import { fail, PACKAGE } from './errors.ts'
-import { inFeaturesDim, type Int8Fields } from './layout.ts'
+import type { Int8Fields } from './layout.ts'
 import { dynamicLinear, groupwiseLinear, staticLinear, weightOnlyLinear } from './linear-ops.ts'
 import type { Int8Weight } from './products.ts'
 import { checkFloat } from './quantize.ts'
-import { pickRows } from './views.ts'
 
 /** A tensor that is made of int8 fields. */
 export type Int8Like = Tensor & Int8Fields
@@ -47,28 +44,6 @@ export function int8Linear(x: Tensor, weight: Int8Like, bias?: Tensor): Tensor {
     ? weightOnlyLinear(input, codes, bias)
     : groupwiseLinear(input, codes, bias, checkFloat(weight))
   return cast(out, outDtype)
-}
-
-/**
- * The product with each expert's weight: `x` (E, M, K) -> (E, M, N).
- *
- * The sum runs over the dimension along which the weight is quantized. A stored weight (E, N, K) gives
- * `x[e] @ weight[e]^T`, as torchao's `bmm` of quantized experts does, and its transpose (E, K, N) gives
- * the same: `x[e] @ weight[e]`.
- *
- * @remarks Experts are independent: an activation that is quantized per tensor has a scale for each.
- * With one scale for all experts, the order in memory tells the two apart: do not `contiguous()` the
- * transpose of such weights when N is K.
- */
-export function int8Bmm(x: Tensor, weight: Int8Like): Tensor {
-  const isStored = weight.ndim !== 3 || inFeaturesDim(weight) === 2
-  const experts = isStored ? weight : (transpose(weight, 1, 2) as Int8Like)
-  return bmmByExperts(x, experts, int8Linear, PACKAGE)
-}
-
-/** The rows of `weight` (V, H) that tokens `ids` (...) name, as a weight (..., H). */
-export function pickEmbeddings(ids: Tensor, weight: Int8Fields): Int8Fields {
-  return pickRows(weight, ids.shape, (rows) => embedding(ids, rows))
 }
 
 function isOneToken(x: Tensor): boolean {

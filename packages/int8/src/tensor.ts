@@ -3,27 +3,12 @@
 import {
   asDense,
   booleanCodec,
-  cat,
-  embedding,
-  expectFormat,
-  implement,
-  implementNamed,
-  implementOnFields,
-  index,
   integerCodec,
   isFloatDType,
-  linear,
   listCodec,
   narrowDTypeCodec,
   optionalCodec,
-  select,
-  slice,
-  squeeze,
   TensorSubclass,
-  transpose,
-  unsqueeze,
-  view,
-  type bmm,
   type DenseTensor,
   type FloatDType,
   type JsonCodec,
@@ -32,21 +17,12 @@ import {
 } from '@ao/base-tensor'
 import { PerRow, type Granularity } from '@ao/granularity'
 import { dequantizeAffine, type MappingType } from '@ao/quant-primitives'
+import { weightOpTable } from '@ao/quantized-linear'
 import { PACKAGE } from './errors.ts'
-import { checkLayout, type Int8Fields } from './layout.ts'
-import { int8Bmm, int8Linear, pickEmbeddings } from './linear.ts'
+import { checkLayout, int8Views, type Int8Fields } from './layout.ts'
+import { int8Linear } from './linear.ts'
 import { checkFloat, quantizeToInt8 } from './quantize.ts'
 import { quantizeKwargsCodec, QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
-import {
-  catInt8,
-  indexInt8,
-  selectInt8,
-  sliceInt8,
-  squeezeInt8,
-  transposeInt8,
-  unsqueezeInt8,
-  viewInt8,
-} from './views.ts'
 
 /** How {@link Int8Tensor.fromHp} quantizes. */
 export interface Int8FromHpOptions {
@@ -91,21 +67,12 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
     reduceRange: /* @__PURE__ */ optionalCodec(booleanCodec),
   }
 
-  static override readonly ops: readonly OpImplementation[] = [
-    implement(linear, (x, weight, bias) => int8Linear(x, asInt8(weight), bias)),
-    implementNamed<typeof bmm>('bmm', (x, weight) => int8Bmm(x, asInt8(weight))),
-    implement(embedding, (ids, weight) =>
-      new Int8Tensor(pickEmbeddings(ids, asInt8(weight))).dequantize(),
-    ),
-    implementOnFields(slice, sliceInt8),
-    implementOnFields(select, selectInt8),
-    implementOnFields(index, indexInt8),
-    implementOnFields(transpose, transposeInt8),
-    implementOnFields(view, viewInt8),
-    implementOnFields(unsqueeze, unsqueezeInt8),
-    implementOnFields(squeeze, squeezeInt8),
-    implement(cat, (tensors, dim = 0) => new Int8Tensor(catInt8(tensors.map(asInt8), dim))),
-  ]
+  static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ weightOpTable({
+    packageName: PACKAGE,
+    type: () => Int8Tensor,
+    views: int8Views,
+    linear: int8Linear,
+  })
 
   declare readonly dtype: FloatDType
   declare readonly qdata: DenseTensor
@@ -151,8 +118,4 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
     const options = { outputDtype: dtype }
     return asDense(dequantizeAffine(qdata, blockSize, scale, zeroPoint, 'int8', options))
   }
-}
-
-function asInt8(tensor: Tensor): Int8Tensor {
-  return expectFormat(tensor, Int8Tensor, PACKAGE)
 }

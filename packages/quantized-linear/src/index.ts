@@ -1,23 +1,16 @@
-export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
-export {
-  catGroups,
-  selectGroups,
-  sliceGroups,
-  squeezeGroups,
-  transposeGroups,
-  unsqueezeGroups,
-  viewGroups,
-} from './int4/grouped-views.ts'
 export {
   checkGroupedShapes,
   checkGroups,
   dtypeOfScale,
   groupBlockSize,
-  groupedBmm,
-  groupedLinearInput,
+  inFeaturesDim,
   packedDim,
-  type Int4GroupedFields,
-} from './int4/grouped-weight.ts'
+  shapeOf,
+  swapLastTwo,
+  type BlockwiseFields,
+  type BlockwiseLayout,
+} from './blockwise.ts'
+export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
 export {
   checkTinygemm,
   isInt4ActivationDType,
@@ -26,3 +19,16 @@ export {
   type Int4FromHpOptions,
   type Int4PackingFormat,
 } from './int4/packing-format.ts'
+export { weightOpTable, type WeightOpTableOptions } from './op-table.ts'
+export { blockwiseViews, type BlockwiseViews } from './views.ts'
+export {
+  defineDequantize,
+  defineFloat8Linear,
+  defineWeightLinear,
+  expertsBmm,
+  linearInput,
+  type DequantizeOp,
+  type GroupedWeight,
+  type WeightLinearOp,
+  type WeightOpsOptions,
+} from './weight-ops.ts'

@@ -1,0 +1,67 @@
+/** @file The op table of a weight in blocks: rows that every such format writes alike. */
+
+import {
+  cat,
+  embedding,
+  expectFormat,
+  implement,
+  implementNamed,
+  implementOnFields,
+  index,
+  linear,
+  select,
+  slice,
+  squeeze,
+  transpose,
+  unsqueeze,
+  view,
+  type bmm,
+  type OpImplementation,
+  type Tensor,
+  type TensorSubclass,
+  type TensorSubclassType,
+} from '@ao/base-tensor'
+import type { BlockwiseFields } from './blockwise.ts'
+import type { BlockwiseViews } from './views.ts'
+import { expertsBmm, type GroupedWeight } from './weight-ops.ts'
+
+/** What a format brings to its op table. */
+export interface WeightOpTableOptions<
+  Weight extends TensorSubclass & GroupedWeight & Fields,
+  Fields extends BlockwiseFields,
+> {
+  readonly packageName: string
+  /** The class, which its own static fields cannot name otherwise. */
+  readonly type: () => TensorSubclassType<Weight>
+  readonly views: BlockwiseViews<Fields>
+  /** `x @ weight^T + bias` in the dtype of `x`, of a weight (N, K). */
+  readonly linear: (x: Tensor, weight: Weight, bias?: Tensor) => Tensor
+}
+
+/** The op table: `linear`, `bmm` of experts, `embedding`, views and `cat`. */
+/* @__NO_SIDE_EFFECTS__ */
+export function weightOpTable<
+  Weight extends TensorSubclass & GroupedWeight & Fields,
+  Fields extends BlockwiseFields,
+>(options: WeightOpTableOptions<Weight, Fields>): readonly OpImplementation[] {
+  const { packageName, views } = options
+  const own = (weight: Tensor): Weight => expectFormat(weight, options.type(), packageName)
+  const made = (fields: Fields): Weight => new (options.type())(fields as never)
+  return [
+    implement(linear, (x, weight, bias) => options.linear(x, own(weight), bias)),
+    implementNamed<typeof bmm>('bmm', (x, weight) =>
+      expertsBmm(x, own(weight), options.linear, packageName),
+    ),
+    implement(embedding, (ids, weight) =>
+      made(views.pickRows(own(weight), ids.shape, (rows) => embedding(ids, rows))).dequantize(),
+    ),
+    implementOnFields(slice, views.slice),
+    implementOnFields(select, views.select),
+    implementOnFields(index, views.index),
+    implementOnFields(transpose, views.transpose),
+    implementOnFields(view, views.view),
+    implementOnFields(unsqueeze, views.unsqueeze),
+    implementOnFields(squeeze, views.squeeze),
+    implement(cat, (tensors, dim = 0) => made(views.cat(tensors.map(own), dim))),
+  ]
+}

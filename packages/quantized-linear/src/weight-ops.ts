@@ -1,0 +1,175 @@
+/**
+ * @file The ops of a quantized weight that devices bring kernels for, made of one function of the format:
+ * the one that decodes rows.
+ */
+
+import {
+  addBias,
+  bmmByExperts,
+  cast,
+  checkBias,
+  defineOp,
+  errorsOf,
+  fromFloat32,
+  hostFloat32,
+  linearShape,
+  mul,
+  numelOf,
+  roundThenAddBias,
+  tiledMatmulNT,
+  transpose,
+  UnsupportedOpError,
+  zeros,
+  type FillRows,
+  type FloatDType,
+  type Op,
+  type Tensor,
+} from '@ao/base-tensor'
+import { fakeQuantizeFp8Row } from '@ao/quant-primitives'
+import { inFeaturesDim, packedDim, type BlockwiseFields } from './blockwise.ts'
+
+/** What a format says of its weights, of which `Weight` has the stored parts. */
+export interface WeightOpsOptions<Weight> {
+  /** What op names begin with, such as `int4`. */
+  readonly name: string
+  readonly packageName: string
+  /** Shape of a weight: (N, K), or (E, N, K) for experts. */
+  readonly shape: (weight: Weight) => readonly number[]
+  /**
+   * Fills tiles with dequantized rows of K numbers, in float32. Rows of experts follow each other.
+   */
+  readonly rows: (weight: Weight) => FillRows
+  /** Whether a product is rounded to the output's dtype before the bias is added; it is, unless given. */
+  readonly roundsBeforeBias?: (weight: Weight) => boolean
+}
+
+/** `x` (..., K), `bias` (N) -> (..., N) in the dtype of `x`. */
+export type WeightLinearOp<Weight> = Op<
+  [x: Tensor, weight: Weight, bias: Tensor | undefined],
+  Tensor
+>
+
+/** A weight's values in `dtype`: computed in float32, and rounded to it. */
+export type DequantizeOp<Weight> = Op<[weight: Weight, dtype: FloatDType], Tensor>
+
+/** `<name>.dequantize`. */
+/* @__NO_SIDE_EFFECTS__ */
+export function defineDequantize<Weight extends readonly (Tensor | undefined)[]>({
+  name,
+  shape,
+  rows,
+}: WeightOpsOptions<Weight>): DequantizeOp<Weight> {
+  return defineOp({
+    name: `${name}.dequantize`,
+    reference: (weight: Weight, dtype: FloatDType): Tensor => {
+      const own = shape(weight)
+      const values = new Float32Array(numelOf(own))
+      rows(weight)(values, 0, numelOf(own.slice(0, -1)))
+      return fromFloat32(values, own, dtype)
+    },
+    meta: (weight: Weight, dtype: FloatDType): Tensor =>
+      zeros(shape(weight), dtype, (weight[0] as Tensor).device),
+  })
+}
+
+/**
+ * `<name>.linear`: products dequantize and sum in float32 or better, whatever the dtype of the input, and
+ * round the result to it.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function defineWeightLinear<Weight>(
+  options: WeightOpsOptions<Weight>,
+): WeightLinearOp<Weight> {
+  return linearOp(options, 'linear', hostFloat32)
+}
+
+/**
+ * `<name>.float8Linear`: the same for an input that is rounded to float8_e4m3fn first, with a scale for
+ * each row of it, `max(|x|, 1 / 512) / 448`.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function defineFloat8Linear<Weight>(
+  options: WeightOpsOptions<Weight>,
+): WeightLinearOp<Weight> {
+  return linearOp(options, 'float8Linear', (x) =>
+    fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number),
+  )
+}
+
+/* @__NO_SIDE_EFFECTS__ */
+function linearOp<Weight>(
+  { name, packageName, shape, rows, roundsBeforeBias = () => true }: WeightOpsOptions<Weight>,
+  opName: string,
+  inputOf: (x: Tensor) => Float32Array,
+): WeightLinearOp<Weight> {
+  const outputShape = (x: Tensor, weight: Weight): number[] =>
+    linearShape(x, { shape: shape(weight) }, packageName)
+  return defineOp({
+    name: `${name}.${opName}`,
+    budget: { nmse: 1e-6 },
+    reference: (x: Tensor, weight: Weight, bias: Tensor | undefined): Tensor => {
+      const out = outputShape(x, weight)
+      const n = out.at(-1) as number
+      const [k, m] = [x.shape.at(-1) as number, numelOf(out.slice(0, -1))]
+      const products = tiledMatmulNT(inputOf(x), m, n, k, rows(weight))
+      if (!bias || roundsBeforeBias(weight)) return roundThenAddBias(products, out, x.dtype, bias)
+      addBias(products, hostFloat32(bias), n)
+      return fromFloat32(products, out, x.dtype)
+    },
+    meta: (x: Tensor, weight: Weight): Tensor => zeros(outputShape(x, weight), x.dtype, x.device),
+  })
+}
+
+/** What `linear` and `bmm` look at in a weight in groups. */
+export type GroupedWeight = Tensor & BlockwiseFields
+
+/**
+ * The input of a product with `weight`, multiplied by its pre-scale where it has one.
+ *
+ * @throws {@link UnsupportedOpError} for a weight that is not (N, K) with its groups along K
+ * @throws {@link ShapeError} for a bias of another size than N
+ */
+export function linearInput(
+  x: Tensor,
+  weight: GroupedWeight,
+  bias: Tensor | undefined,
+  packageName: string,
+): Tensor {
+  const { shape, blockSize, actPreScale } = weight
+  if (shape.length !== 2 || packedDim(blockSize) !== 1) throw notStored(weight, packageName)
+  checkBias(bias, shape[0] as number, packageName)
+  return actPreScale ? cast(mul(x, actPreScale), x.dtype) : x
+}
+
+/**
+ * The product with each expert's weight: `x` (E, M, K) -> (E, M, N).
+ *
+ * The sum runs over the dimension along which the weight is quantized. A stored weight (E, N, K) gives `x[e] @ weight[e]^T`, as torchao's `bmm`
+ * of quantized experts does, and its transpose (E, K, N) gives the same: `x[e] @ weight[e]`.
+ *
+ * @remarks Experts are independent: an activation that is quantized per tensor has a scale for each.
+ * With one scale for all experts, the order in memory tells the two apart: do not `contiguous()` the
+ * transpose of such weights when N is K.
+ * @param multiply - the format's linear
+ * @throws {@link UnsupportedOpError} for a weight that is neither; {@link ShapeError} unless `x` fits it
+ */
+export function expertsBmm<Weight extends GroupedWeight>(
+  x: Tensor,
+  weight: Weight,
+  multiply: (x: Tensor, expert: Weight) => Tensor,
+  packageName: string,
+): Tensor {
+  const summed = inFeaturesDim(weight)
+  if (weight.ndim !== 3 || summed === 0) throw notStored(weight, packageName)
+  const experts = summed === 2 ? weight : (transpose(weight, 1, 2) as Weight)
+  return bmmByExperts(x, experts, multiply, packageName)
+}
+
+function notStored({ shape, blockSize }: GroupedWeight, packageName: string): UnsupportedOpError {
+  return errorsOf(packageName)(
+    UnsupportedOpError,
+    'a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm',
+    `shape [${shape.join(', ')}] with blocks of [${blockSize.join(', ')}]`,
+    'Transpose it back, or call dequantize().',
+  )
+}
