@@ -62,7 +62,7 @@ export const fixtures = [
     name: 'int8 codes and their product',
     label: 'int8 codes, and `weightOnlyLinear`',
     code: INT8_CODES,
-    packages: [...ARITHMETIC, 'int8'],
+    packages: [...SHARED, 'int8'],
     mustNotAppear: [...WGSL, 'safetensors', 'Hqq', 'Tinygemm', 'Gguf', 'Int8Tensor'],
     maxBytes: 12000,
   },
@@ -70,7 +70,7 @@ export const fixtures = [
     name: 'int8 and linear',
     label: 'an int8 weight: quantized, and used by `linear`',
     code: INT8_LINEAR,
-    packages: [...ARITHMETIC, 'int8'],
+    packages: [...SHARED, 'int8'],
     mustNotAppear: [...WGSL, 'safetensors', 'Hqq', 'Tinygemm', 'Gguf'],
     maxBytes: 15000,
   },
@@ -82,7 +82,7 @@ import { int8LinearKernels } from '@ao/int8/webgpu'
 import { WebGPUDevice } from '@ao/kernels-webgpu'
 export const device = await WebGPUDevice.create({ kernels: [int8LinearKernels()] })
 `,
-    packages: [...ARITHMETIC, 'int8', 'kernels-webgpu'],
+    packages: [...SHARED, 'int8', 'kernels-webgpu'],
     mustNotAppear: ['safetensors', 'Hqq', 'Tinygemm', 'Gguf', 'qparamsInt4'],
     maxBytes: 29500,
   },
@@ -94,7 +94,7 @@ import { webgpuKernels } from '@ao/int8/webgpu'
 import { WebGPUDevice } from '@ao/kernels-webgpu'
 export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
 `,
-    packages: [...ARITHMETIC, 'int8', 'kernels-webgpu'],
+    packages: [...SHARED, 'int8', 'kernels-webgpu'],
     mustNotAppear: ['safetensors', 'Hqq', 'Tinygemm', 'Gguf', 'qparamsInt4'],
     maxBytes: 32000,
   },
@@ -102,7 +102,7 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     name: 'quantize_ and one config',
     label: '`quantize_` and a config',
     code: `export { quantize_ } from '@ao/quantize'\nexport { Int8WeightOnlyConfig } from '@ao/int8'`,
-    packages: [...ARITHMETIC, 'int8', 'nn', 'quantize'],
+    packages: [...SHARED, 'int8', 'nn', 'quantize'],
     mustNotAppear: [...WGSL, 'safetensors', 'Conv2d', 'Int8Dynamic'],
     maxBytes: 19500,
   },
@@ -116,7 +116,7 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
   },
   {
     name: 'views of grouped weights',
-    code: `export { sliceGroups } from '@ao/quantized-linear'`,
+    code: `export { blockwiseViews } from '@ao/quantized-linear'`,
     packages: SHARED,
     mustNotAppear: WGSL,
     maxBytes: 3000,

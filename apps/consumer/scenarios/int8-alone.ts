@@ -7,7 +7,13 @@ import { textOfPage } from './browser.ts'
 import { expectSqnr } from './sqnr.ts'
 
 /** All that comes with it: no kernels, no other format, no types of WebGPU. */
-export const NEEDED = ['@ao/base-tensor', '@ao/granularity', '@ao/int8', '@ao/quant-primitives']
+export const NEEDED = [
+  '@ao/base-tensor',
+  '@ao/granularity',
+  '@ao/int8',
+  '@ao/quant-primitives',
+  '@ao/quantized-linear',
+]
 
 export const int8Alone: Scenario = {
   name: 'int8-alone',
