@@ -1,3 +1,4 @@
+export { findQuantization, type FoundQuantization, type ListedTensor } from './find-quantization.ts'
 export { configFromJson, configToJson, type ConfigFromJsonOptions } from './config-from-json.ts'
 export {
   AOPerModuleConfig,
