@@ -48,10 +48,13 @@ export interface Device {
 export interface Recording<T> {
   /** What it returned; each time its tensors get new numbers. */
   readonly result: T
+  /** Whether no tensor that it reads or writes was freed since; it keeps them from the garbage collector. */
+  readonly isCurrent: boolean
   /**
-   * Does it again, on the same memory: what it reads must still be there, and what it makes is in the
-   * tensors that it made the first time. Numbers that JavaScript passed stay as they were, unless their
-   * kernels take counters.
+   * Does it again, on the same memory: what it makes is in the tensors that it made the first time. Numbers
+   * that JavaScript passed stay as they were, unless their kernels take counters.
+   *
+   * @throws {@link DeviceError} unless it {@link Recording.isCurrent}
    */
   replay(): void
   /** Gives back the memory that it works in. */

@@ -14,6 +14,8 @@ export interface Allocation {
   isFree: boolean
   /** The batch of commands that was recorded when it became free. */
   freedIn: number
+  /** Why its content is not what was to be computed: see `failures.ts`. */
+  failure: unknown
 }
 
 /** Storage on the GPU. Elements lie in the buffer as in the typed array of their dtype. */
@@ -55,6 +57,11 @@ export class BufferPool {
     return { used: this.#used, pooled: this.#pooled }
   }
 
+  /** Whether it is closed, and none of its memory in use. */
+  get isDone(): boolean {
+    return this.#isClosed && this.#used === 0
+  }
+
   /**
    * A buffer of at least `bytes`, with any content.
    *
@@ -68,10 +75,18 @@ export class BufferPool {
     if (found) {
       this.#pooled -= size
       const { id, buffer } = found
-      return { pool: this, id, buffer, size, isFree: false, freedIn: -1 }
+      return { pool: this, id, buffer, size, isFree: false, freedIn: -1, failure: undefined }
     }
     const buffer = this.#gpu.createBuffer({ size, usage: STORAGE_USAGE })
-    return { pool: this, id: nextId++, buffer, size, isFree: false, freedIn: -1 }
+    return {
+      pool: this,
+      id: nextId++,
+      buffer,
+      size,
+      isFree: false,
+      freedIn: -1,
+      failure: undefined,
+    }
   }
 
   /** Takes a buffer back that commands up to those of `batch` may use. */

@@ -8,42 +8,12 @@
 
 import { DeviceError } from '@ao/base-tensor'
 import { BindGroupCache, type BufferRange } from './bind-groups.ts'
+import { checkDispatch, type Command, type Copy, type Workgroups } from './command.ts'
+import { inheritedFailure, markFailed, spreadFailures, submissionError } from './failures.ts'
 import type { Param } from './kernel.ts'
 import { ParamsBlock } from './params.ts'
+import { Passes, type PassTimer } from './passes.ts'
 import { PARAMS_SIZE, type Pipeline } from './pipelines.ts'
-
-/** Number of workgroups in each dimension. */
-export type Workgroups = readonly [x: number, y?: number, z?: number]
-
-interface Dispatch {
-  readonly kind: 'dispatch'
-  readonly pipeline: Pipeline
-  readonly bindings: GPUBindGroup
-  readonly paramsOffset: number
-  readonly workgroups: Workgroups
-}
-
-interface Copy {
-  readonly kind: 'copy'
-  readonly from: BufferRange
-  readonly to: GPUBuffer
-  readonly toOffset: number
-}
-
-interface Clear {
-  readonly kind: 'clear'
-  readonly range: BufferRange
-}
-
-/** Work that was recorded before. */
-interface Replay {
-  readonly kind: 'replay'
-  readonly commands: readonly Command[]
-  /** What is added to the offsets of its params. */
-  readonly paramsOffset: number
-}
-
-type Command = Dispatch | Copy | Clear | Replay
 
 /** Commands to submit again, with params of their own. */
 export interface Recorded {
@@ -63,36 +33,34 @@ interface Batch {
   readonly garbage: GPUBuffer[]
 }
 
-/** Where a profile's timestamps go. */
-export interface PassTimer {
-  /** Whether each dispatch gets a pass, and so a time, of its own. */
-  readonly isPerDispatch: boolean
-  /** The timestamps of the next pass, for the kernel `name`. */
-  next(name: string): GPUComputePassTimestampWrites
-  /** Called before the batch is submitted. */
-  resolve(encoder: GPUCommandEncoder): void
+interface Submitted {
+  readonly commands: readonly Command[]
+  readonly confirmed: Promise<void>
 }
 
 // Dispatches of a batch: what one buffer of params holds.
 const MAX_DISPATCHES = 4096
 
-/** The dynamic offset of the dispatch that is encoded. */
-const PARAMS_OFFSET = /* @__PURE__ */ new Uint32Array(1)
-
 /** Records, batches and submits commands of one GPU. */
 export class CommandQueue {
   readonly #gpu: GPUDevice
+  readonly #limits: GPUSupportedLimits
   readonly #params: GPUBuffer
   readonly #bindGroups: BindGroupCache
   readonly #spareParams: ParamsBlock[] = []
   #batch = newBatch(0, new ParamsBlock())
   #tail: Promise<void> | undefined
   #submitted = 0
+  /** Batches that were submitted, in order, until it is known whether the GPU took them. */
+  readonly #unconfirmed: Submitted[] = []
+  /** The first that nobody was told of. */
+  #failure: unknown
   /** Set while a profile is taken. */
   timer: PassTimer | undefined
 
   constructor(gpu: GPUDevice) {
     this.#gpu = gpu
+    this.#limits = gpu.limits
     const size = MAX_DISPATCHES * PARAMS_SIZE
     this.#params = gpu.createBuffer({ label: 'params', size, usage: 0x40 | 0x08 }) // UNIFORM | COPY_DST
     this.#bindGroups = new BindGroupCache(gpu, this.#params)
@@ -114,11 +82,20 @@ export class CommandQueue {
     params: readonly Param[],
     workgroups: Workgroups,
   ): void {
+    if (!checkDispatch(pipeline.program, ranges, params, workgroups, this.#limits)) return
     const batch = this.#batch
     if (!pipeline.pipeline) batch.waitFor.add(pipeline.ready)
-    const paramsOffset = pipeline.bindings.hasParams ? batch.params.add(params) : 0
     const bindings = this.#bindGroups.get(pipeline.bindings, ranges)
-    batch.commands.push({ kind: 'dispatch', pipeline, bindings, paramsOffset, workgroups })
+    const paramsOffset = pipeline.bindings.hasParams ? batch.params.add(params) : 0
+    const allocations = ranges.map(({ allocation }) => allocation)
+    batch.commands.push({
+      kind: 'dispatch',
+      pipeline,
+      bindings,
+      allocations,
+      paramsOffset,
+      workgroups,
+    })
     if (batch.params.length >= MAX_DISPATCHES) void this.flush()
   }
 
@@ -146,8 +123,11 @@ export class CommandQueue {
     batch.commands.push({ kind: 'replay', commands, paramsOffset: added })
   }
 
-  copy(from: BufferRange, to: GPUBuffer, toOffset = 0): void {
-    this.#batch.commands.push({ kind: 'copy', from, to, toOffset })
+  /** Copies to a buffer that is to be mapped: {@link Copy} tells whether its numbers are there. */
+  copy(from: BufferRange, to: GPUBuffer): Copy {
+    const copy: Copy = { kind: 'copy', from, to, failure: undefined, confirmed: undefined }
+    this.#batch.commands.push(copy)
+    return copy
   }
 
   clear(range: BufferRange): void {
@@ -160,9 +140,10 @@ export class CommandQueue {
   }
 
   /**
-   * Submits what is recorded.
+   * Submits what is recorded. A command that fails takes with it what depends on it, and nothing else.
    *
-   * @returns once it is with the GPU; what it waits for is pipelines, not the GPU
+   * @returns once it is with the GPU; what it waits for is pipelines, not the GPU. It never rejects: who
+   * reads is told what failed, and so is who calls {@link CommandQueue.takeFailure}
    */
   flush(): Promise<void> {
     const batch = this.#batch
@@ -175,88 +156,109 @@ export class CommandQueue {
       return Promise.resolve()
     }
     const before = this.#tail
-    const tail = (async () => {
-      await before?.catch(() => undefined)
-      await Promise.all(batch.waitFor)
+    const tail: Promise<void> = (async () => {
+      await before
+      await Promise.allSettled(batch.waitFor) // a pipeline knows whether it failed
       this.#submit(batch)
-    })()
-    const done = tail.finally(() => {
-      if (this.#tail === done) this.#tail = undefined
+    })().finally(() => {
+      if (this.#tail === tail) this.#tail = undefined
     })
-    done.catch(() => undefined)
-    this.#tail = done
-    return done
+    this.#tail = tail
+    return tail
+  }
+
+  /** Resolves once the GPU is known to have taken what was submitted, or not. */
+  get confirmed(): Promise<void> {
+    return this.#unconfirmed.at(-1)?.confirmed ?? Promise.resolve()
+  }
+
+  /** The first failure that nobody was told of, who is told now. */
+  takeFailure(): unknown {
+    const failure = this.#failure
+    this.#failure = undefined
+    return failure
+  }
+
+  /** The failure of a copy that is confirmed, for its reader. */
+  failureOf({ failure }: Copy): unknown {
+    if (failure === this.#failure) this.#failure = undefined
+    return failure
   }
 
   #submit(batch: Batch): void {
-    this.#gpu.queue.writeBuffer(this.#params, 0, batch.params.bytes)
+    this.#gpu.pushErrorScope('validation')
+    try {
+      this.#encode(batch, batch.commands)
+    } catch {
+      // Nothing of it ran. One by one, commands show which of them it was.
+      for (const command of batch.commands) {
+        try {
+          this.#encode(batch, [command])
+        } catch (cause) {
+          this.#fail([command], submissionError('a batch of work', cause))
+        }
+      }
+    }
+    this.#confirm(batch, this.#gpu.popErrorScope())
     batch.params.reset()
     this.#spareParams.push(batch.params)
-    const encoder = this.#gpu.createCommandEncoder()
-    this.#encode(encoder, batch.commands)
-    this.timer?.resolve(encoder)
-    this.#gpu.queue.submit([encoder.finish()])
     for (const buffer of batch.garbage) buffer.destroy()
     this.#submitted = batch.index + 1
   }
 
-  #encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
+  #encode({ params }: Batch, commands: readonly Command[]): void {
+    const { queue } = this.#gpu
+    queue.writeBuffer(this.#params, 0, params.bytes)
+    const encoder = this.#gpu.createCommandEncoder()
     const passes = new Passes(encoder, this.timer)
     const encode = (command: Command, added: number): void => {
-      if (command.kind === 'dispatch') passes.dispatch(command, added)
-      else if (command.kind === 'replay') {
+      if (command.kind === 'replay') {
         for (const each of command.commands) encode(each, added + command.paramsOffset)
-      } else {
-        passes.end()
-        encodeTransfer(encoder, command)
+        return
+      }
+      const failure = inheritedFailure(command)
+      if (failure !== undefined) return this.#fail([command], failure)
+      try {
+        if (command.kind === 'dispatch') passes.dispatch(command, added)
+        else passes.transfer(command)
+      } catch (cause) {
+        const what = command.kind === 'dispatch' ? command.pipeline.program.name : command.kind
+        this.#fail([command], submissionError(`a call of ${what}`, cause))
       }
     }
     for (const command of commands) encode(command, 0)
     passes.end()
+    this.timer?.resolve(encoder)
+    queue.submit([encoder.finish()])
+  }
+
+  #fail(commands: readonly Command[], failure: unknown): void {
+    this.#failure ??= failure
+    for (const command of commands) markFailed(command, failure)
+  }
+
+  /** WebGPU tells of errors later. Work that was submitted meanwhile may depend on what was lost. */
+  #confirm(batch: Batch, told: Promise<GPUError | null>): void {
+    const { confirmed: before } = this
+    const waiting: Submitted = {
+      commands: batch.commands,
+      confirmed: (async () => {
+        const error = await told.catch(() => null) // of a lost device, which has its own error
+        await before
+        if (error) this.#fail(batch.commands, submissionError('a batch of work', error))
+        this.#unconfirmed.shift()
+        if (error) for (const { commands } of this.#unconfirmed) spreadFailures(commands)
+      })(),
+    }
+    this.#unconfirmed.push(waiting)
+    for (const command of batch.commands) {
+      if (command.kind === 'copy') command.confirmed = waiting.confirmed
+    }
   }
 
   destroy(): void {
     this.#params.destroy()
     this.#bindGroups.clear()
-  }
-}
-
-/** Compute passes of one submission: dispatches share one until something else comes between them. */
-class Passes {
-  readonly #encoder: GPUCommandEncoder
-  readonly #timer: PassTimer | undefined
-  #pass: GPUComputePassEncoder | undefined
-  #pipeline: GPUComputePipeline | undefined
-
-  constructor(encoder: GPUCommandEncoder, timer: PassTimer | undefined) {
-    this.#encoder = encoder
-    this.#timer = timer
-  }
-
-  dispatch({ pipeline, bindings, paramsOffset, workgroups }: Dispatch, added: number): void {
-    if (this.#timer?.isPerDispatch) this.end()
-    const pass = (this.#pass ??= this.#begin(pipeline.program.name))
-    const compiled = pipeline.pipeline as GPUComputePipeline
-    if (this.#pipeline !== compiled) pass.setPipeline(compiled)
-    this.#pipeline = compiled
-    if (pipeline.bindings.hasParams) {
-      PARAMS_OFFSET[0] = paramsOffset + added
-      pass.setBindGroup(0, bindings, PARAMS_OFFSET, 0, 1)
-    } else {
-      pass.setBindGroup(0, bindings)
-    }
-    pass.dispatchWorkgroups(workgroups[0], workgroups[1] ?? 1, workgroups[2] ?? 1)
-  }
-
-  end(): void {
-    this.#pass?.end()
-    this.#pass = undefined
-    this.#pipeline = undefined
-  }
-
-  #begin(name: string): GPUComputePassEncoder {
-    const timer = this.#timer
-    return this.#encoder.beginComputePass(timer && { timestampWrites: timer.next(name) })
   }
 }
 
@@ -270,14 +272,4 @@ function flushedTooEarly(): DeviceError {
 
 function newBatch(index: number, params: ParamsBlock): Batch {
   return { index, commands: [], params, waitFor: new Set(), garbage: [] }
-}
-
-function encodeTransfer(encoder: GPUCommandEncoder, command: Copy | Clear): void {
-  if (command.kind === 'copy') {
-    const { from, to, toOffset } = command
-    encoder.copyBufferToBuffer(from.allocation.buffer, from.offset, to, toOffset, from.size)
-  } else {
-    const { allocation, offset, size } = command.range
-    encoder.clearBuffer(allocation.buffer, offset, size)
-  }
 }

@@ -23,14 +23,16 @@ import {
   type MemoryUse,
 } from './buffers.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
-import { CommandQueue, type PassTimer } from './commands.ts'
+import { CommandQueue } from './commands.ts'
 import { deviceLost, KernelError } from './errors.ts'
 import { type DispatchArgs, type GPU, type Kernel, type Variant } from './kernel.ts'
 import { missingKernel, noVariant } from './missing-kernel.ts'
+import type { PassTimer } from './passes.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { Program } from './program.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
 import { live, padded, rangeOf, wholeOf } from './ranges.ts'
+import { capture, checkCurrent, isCurrent, type RecordedMemory } from './recorded-memory.ts'
 import { storagesIn } from './scope.ts'
 import { StagingBuffers } from './staging.ts'
 
@@ -60,9 +62,11 @@ export class WebGPUDevice implements Device, GPU {
   readonly #staging: StagingBuffers
   readonly #scopes: GPUStorage[][] = []
   readonly #recordings = new Set<BufferPool>()
-  /** Where memory comes from while work is recorded. */
-  #recording: BufferPool | undefined
+  /** The memory of the work that is being recorded. */
+  #recording: RecordedMemory | undefined
   readonly #collected: FinalizationRegistry<Allocation>
+  /** Closes the pools of recordings that nobody holds any more. */
+  readonly #dropped: FinalizationRegistry<BufferPool>
   #explanations: Explanation[] | undefined
   #failure: DeviceError | undefined
 
@@ -80,6 +84,7 @@ export class WebGPUDevice implements Device, GPU {
     this.#staging = new StagingBuffers(gpu)
     this.#pool = this.#newPool(options.maxPooledBytes ?? 2 ** 29)
     this.#collected = new FinalizationRegistry((allocation) => this.#release(allocation))
+    this.#dropped = new FinalizationRegistry((pool) => this.#close(pool))
     for (const kernel of options.kernels.flat()) this.#kernels.set(kernel.op.opName, kernel)
     void gpu.lost.then((info) => {
       this.#failure = deviceLost(info)
@@ -170,8 +175,9 @@ export class WebGPUDevice implements Device, GPU {
     const { byteLength } = array
     const allocation = this.#take(byteLength, this.#queue.submitted)
     const bytes = new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, byteLength)
+    const storage = this.#adopt(gpuStorage(this, dtype, array.length, allocation))
     this.gpu.queue.writeBuffer(allocation.buffer, 0, padded(bytes))
-    return this.#adopt(gpuStorage(this, dtype, array.length, allocation))
+    return storage
   }
 
   async download(storage: Storage, offset: number, length: number): Promise<TypedArray> {
@@ -185,14 +191,19 @@ export class WebGPUDevice implements Device, GPU {
     const start = Math.floor((offset * size) / 4) * 4
     const bytes = Math.ceil(((offset + length) * size - start) / 4) * 4
     const staging = this.#staging.take(bytes)
-    this.#queue.copy({ allocation, offset: start, size: bytes }, staging)
+    const copy = this.#queue.copy({ allocation, offset: start, size: bytes }, staging)
     try {
-      await this.flush()
-      await staging.mapAsync(0x01, 0, bytes)
+      await this.#queue.flush()
+      await Promise.all([staging.mapAsync(0x01, 0, bytes), copy.confirmed])
     } catch (error) {
       throw await this.#reason(error)
     }
     this.#check()
+    const failure = this.#queue.failureOf(copy)
+    if (failure !== undefined) {
+      staging.destroy()
+      throw failure
+    }
     const from = new Uint8Array(
       staging.getMappedRange(0, bytes),
       offset * size - start,
@@ -228,32 +239,39 @@ export class WebGPUDevice implements Device, GPU {
    * Runs `run`, and keeps what it had the GPU do, to do it again without running any of it: see
    * {@link Recording}.
    *
-   * @throws {@link DeviceError} where `run` uploads or reads anything
+   * @throws {@link DeviceError} where `run` uploads or reads anything, records or replays
    */
   record<T>(run: () => T): Recording<T> {
-    const outer = this.#recording
+    this.#checkRecording('another recording')
     const pool = this.#newPool(Infinity)
-    this.#recording = pool
+    const memory: RecordedMemory = { pool, captured: new Set(), isDisposed: false }
+    this.#recording = memory
     this.#recordings.add(pool)
     try {
       const { result, recorded } = this.#queue.record(() => this.scope(run))
+      this.#dropped.register(memory, pool)
       return {
         result,
+        get isCurrent() {
+          return isCurrent(memory)
+        },
         replay: () => {
           this.#check()
+          this.#checkRecording('a replay')
+          checkCurrent(memory)
           this.#queue.replay(recorded)
         },
         dispose: () => {
-          this.#recordings.delete(pool)
-          pool.close()
+          memory.isDisposed = true
+          memory.captured.clear()
+          this.#close(pool)
         },
       }
     } catch (error) {
-      this.#recordings.delete(pool)
-      pool.close()
+      this.#close(pool)
       throw error
     } finally {
-      this.#recording = outer
+      this.#recording = undefined
     }
   }
 
@@ -270,23 +288,28 @@ export class WebGPUDevice implements Device, GPU {
   dispatch(program: Program, { bind, params, workgroups }: DispatchArgs): void {
     const pipeline = this.#pipelines.get(program)
     this.#queue.dispatch(pipeline, bind.map(rangeOf), params ?? [], workgroups)
+    if (this.#recording) capture(this.#recording, bind)
   }
 
   /**
    * Hands what was called so far to the GPU. Reading a tensor does it too.
    *
-   * @throws {@link KernelError} when a kernel does not compile
+   * @throws {@link KernelError} for the first failure that nobody was told of, such as of a kernel that
+   * does not compile. What does not depend on it is right.
    */
   async flush(): Promise<void> {
     this.#check()
     await this.#queue.flush()
+    this.#tell()
   }
 
   /** Resolves when the GPU has done all that was called so far. */
   async finish(): Promise<void> {
     await this.flush()
     await this.gpu.queue.onSubmittedWorkDone()
+    await this.#queue.confirmed
     this.#check()
+    this.#tell()
   }
 
   /** Runs `run` in a scope, and tells `timer` of its passes: for `profile` and `elapsed`. */
@@ -295,7 +318,7 @@ export class WebGPUDevice implements Device, GPU {
     this.#queue.timer = timer
     try {
       this.scope(run)
-      await this.#queue.flush()
+      await this.flush()
     } finally {
       this.#queue.timer = undefined
     }
@@ -323,7 +346,7 @@ export class WebGPUDevice implements Device, GPU {
 
   #take(bytes: number, before?: number): Allocation {
     const { maxBufferSize } = this.capabilities
-    if (bytes <= maxBufferSize) return (this.#recording ?? this.#pool).take(bytes, before)
+    if (bytes <= maxBufferSize) return (this.#recording?.pool ?? this.#pool).take(bytes, before)
     throw new DeviceError({
       package: PACKAGE,
       expected: `a tensor of at most ${maxBufferSize} bytes, the largest buffer of this GPU`,
@@ -341,7 +364,20 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   #release(allocation: Allocation): void {
-    allocation.pool.give(allocation, this.#queue.batchIndex)
+    const { pool } = allocation
+    pool.give(allocation, this.#queue.batchIndex)
+    if (pool.isDone) this.#recordings.delete(pool)
+  }
+
+  /** Closes the pool of a recording: it counts until all of its memory is free. */
+  #close(pool: BufferPool): void {
+    pool.close()
+    if (pool.isDone) this.#recordings.delete(pool)
+  }
+
+  #tell(): void {
+    const failure = this.#queue.takeFailure()
+    if (failure !== undefined) throw failure
   }
 
   #newPool(maxPooled: number): BufferPool {

@@ -1,6 +1,6 @@
 export type { MemoryUse } from './buffers.ts'
 export type { Capabilities, SubgroupMatrixShape } from './capabilities.ts'
-export type { PassTimer, Workgroups } from './commands.ts'
+export type { Workgroups } from './command.ts'
 export { denseKernels } from './dense/kernels.ts'
 export { WebGPUDevice, type Explanation } from './device.ts'
 export { DeviceLostError, KernelError } from './errors.ts'
@@ -26,6 +26,7 @@ export {
   type Variant,
 } from './kernel.ts'
 export type { WebGPUDeviceOptions } from './open.ts'
+export type { PassTimer } from './passes.ts'
 export { elapsed, profile, type KernelTiming } from './profile.ts'
 export { wgsl, type Program, type ProgramMaker } from './program.ts'
 export { rowParts, type RowPart } from './row-parts.ts'

@@ -7,7 +7,7 @@
 
 import type { DenseTensor, Op, StoredDType, Tensor } from '@ao/base-tensor'
 import type { Capabilities } from './capabilities.ts'
-import type { Workgroups } from './commands.ts'
+import type { Workgroups } from './command.ts'
 import type { Program } from './program.ts'
 
 /** Part of a contiguous tensor, for weights that are bound in parts. */
@@ -34,6 +34,7 @@ export interface DispatchArgs {
   readonly bind: readonly (DenseTensor | TensorRange)[]
   /** The uniform struct, one after another: u32 unless it says f32. */
   readonly params?: readonly Param[]
+  /** Whole numbers up to the GPU's limit. Where one is 0 there is nothing to run. */
   readonly workgroups: Workgroups
 }
 
@@ -44,7 +45,11 @@ export interface GPU {
   empty(shape: readonly number[], dtype: StoredDType): DenseTensor
   /** `tensor` as programs can bind it: contiguous, and beginning where a binding may begin. */
   dense(tensor: Tensor): DenseTensor
-  /** Records a dispatch. */
+  /**
+   * Records a dispatch.
+   *
+   * @throws {@link KernelError} for what WebGPU would refuse: workgroups, bindings
+   */
   dispatch(program: Program, args: DispatchArgs): void
   /** Runs `run`, then frees what it made, but for its result. */
   scope<T>(run: () => T): T

@@ -16,6 +16,8 @@ export interface Pipeline {
   readonly program: Program
   readonly bindings: BindingsLayout
   pipeline: GPUComputePipeline | undefined
+  /** Why it will not be there: a {@link KernelError}. */
+  failure: unknown
   /** Resolves when `pipeline` is there; rejects with a {@link KernelError}. */
   readonly ready: Promise<void>
 }
@@ -60,12 +62,13 @@ export class PipelineCache {
           entry.pipeline = compiled
         },
         async (cause: unknown) => {
-          throw await compileError(program, module, cause)
+          entry.failure = await compileError(program, module, cause)
+          throw entry.failure
         },
       )
     void this.#gpu.popErrorScope().catch(() => undefined)
     ready.catch(() => undefined) // whoever waits for the commands is told
-    const entry: Pipeline = { program, bindings, pipeline: undefined, ready }
+    const entry: Pipeline = { program, bindings, pipeline: undefined, failure: undefined, ready }
     return entry
   }
 

@@ -1,7 +1,7 @@
 /** @file Times of kernels, by the GPU's own clock. */
 
 import { DeviceError } from '@ao/base-tensor'
-import type { PassTimer } from './commands.ts'
+import type { PassTimer } from './passes.ts'
 import type { WebGPUDevice } from './device.ts'
 
 /** How long one kernel took. */

@@ -119,6 +119,43 @@ describe.skipIf(!gpu)('a recording', () => {
     device.destroy()
   })
 
+  it('notices what was freed, and refuses to be replayed', async () => {
+    const device = await open()
+    const [x, y] = [four(device, 1, 2, 3, 4), four(device, 1, 1, 1, 1)]
+    const reads = device.record(() => add(x, y))
+    const writes = device.record(() => void y.copy_(x))
+    const fine = device.record(() => add(x, x))
+    expect([reads.isCurrent, writes.isCurrent]).toEqual([true, true])
+    device.free(y.storage)
+    const other = four(device, 9, 9, 9, 9) // in the buffer that y had
+    expect([reads.isCurrent, writes.isCurrent, fine.isCurrent]).toEqual([false, false, true])
+    for (const { replay } of [reads, writes]) {
+      expect(replay).toThrow(DeviceError)
+      expect(replay).toThrow('got a tensor that was freed since. Record it again')
+    }
+    fine.replay()
+    fine.dispose()
+    expect(fine.isCurrent).toBe(false)
+    expect(() => fine.replay()).toThrow('got a recording that was disposed')
+    expect(await numbers(other)).toEqual([9, 9, 9, 9])
+    expect(await numbers(reads.result)).toEqual([2, 3, 4, 5])
+    await device.finish()
+    device.destroy()
+  })
+
+  it('is not made or replayed within another', async () => {
+    const device = await open()
+    const x = four(device, 1, 2, 3, 4)
+    const recording = device.record(() => add(x, x))
+    expect(() => device.record(() => recording.replay())).toThrow('got a replay')
+    expect(() => device.record(() => device.record(() => add(x, x)))).toThrow(
+      'got another recording',
+    )
+    recording.replay()
+    expect(await numbers(recording.result)).toEqual([2, 4, 6, 8])
+    device.destroy()
+  })
+
   it('refuses uploads, reads and flushes, and leaves the device as it was', async () => {
     const device = await open()
     const x = four(device, 1, 2, 3, 4)

@@ -74,10 +74,9 @@ export class KVCache {
   /**
    * Makes room for `tokens` more.
    *
-   * @returns whether it had to grow
    * @throws {@link ValueError} beyond the model's `max_position_embeddings`
    */
-  reserve(tokens: number): boolean {
+  reserve(tokens: number): void {
     const needed = this.#counter.value + tokens
     if (needed > this.#maxPositions) {
       throw new ValueError({
@@ -87,9 +86,8 @@ export class KVCache {
         cure: 'Shorten the prompt, generate fewer tokens, or start a new cache.',
       })
     }
-    if (needed <= this.capacity) return false
+    if (needed <= this.capacity) return
     this.#grow(Math.min(Math.max(needed, 2 * this.capacity), this.#maxPositions))
-    return true
   }
 
   /**

@@ -124,11 +124,10 @@ export class LlamaForCausalLM extends Module {
   /**
    * Makes room for `tokens` more in `cache`, and whatever else the model keeps for longer texts.
    *
-   * @returns whether memory that the model used before was replaced
    * @throws {@link ValueError} beyond `max_position_embeddings`
    */
-  prepare(tokens: number, cache: KVCache): boolean {
-    return this.model.prepare(tokens, cache)
+  prepare(tokens: number, cache: KVCache): void {
+    this.model.prepare(tokens, cache)
   }
 
   /**

@@ -160,13 +160,11 @@ export class LlamaModel extends Module {
   /**
    * Makes room in `cache` for `tokens` more, and rotations for their positions: what outlives a step.
    *
-   * @returns whether what was there was replaced
    * @throws {@link ValueError} beyond `max_position_embeddings`
    */
-  prepare(tokens: number, cache: KVCache): boolean {
-    const hasGrown = cache.reserve(tokens)
-    const before = this.#rotary
-    return this.#rotaryFor(cache.length + tokens) !== before || hasGrown
+  prepare(tokens: number, cache: KVCache): void {
+    cache.reserve(tokens)
+    this.#rotaryFor(cache.length + tokens)
   }
 
   /**

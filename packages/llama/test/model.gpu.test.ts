@@ -137,8 +137,11 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
       inUse.push(device.memory.used)
     }
     expect(ids).toEqual(expected)
-    // The cache had room for 256 at first, and has for 1,024 from 512 on.
-    expect(new Set(inUse.slice(520)).size).toBe(1)
+    // The cache had room for 256 at first, and has for 1,024 from 512 on. The garbage collector may take
+    // models of earlier tests meanwhile, so that less is in use.
+    for (let step = 521; step < inUse.length; step++) {
+      expect(inUse[step]).toBeLessThanOrEqual(inUse[step - 1] as number)
+    }
   })
 
   it('generates with one submission for each token, and leaves nothing behind', async () => {

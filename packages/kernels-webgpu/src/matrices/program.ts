@@ -1,6 +1,6 @@
 /** @file Programs of products by matrices of subgroups. */
 
-import type { Workgroups } from '../commands.ts'
+import type { Workgroups } from '../command.ts'
 import { wgsl, type ProgramMaker } from '../program.ts'
 import type { Defines } from '../template.ts'
 import matrixSource from './matrix.wgsl'

@@ -1,0 +1,96 @@
+/** @file Commands: what is recorded for the GPU, and what of it can be refused at once. */
+
+import type { Allocation } from './buffers.ts'
+import type { BufferRange } from './bind-groups.ts'
+import { KernelError } from './errors.ts'
+import type { Param } from './kernel.ts'
+import { PARAMS_SIZE, type Pipeline } from './pipelines.ts'
+import type { Program } from './program.ts'
+
+/** Number of workgroups in each dimension. */
+export type Workgroups = readonly [x: number, y?: number, z?: number]
+
+export interface Dispatch {
+  readonly kind: 'dispatch'
+  readonly pipeline: Pipeline
+  readonly bindings: GPUBindGroup
+  /** What the storage bindings show, in order. */
+  readonly allocations: readonly Allocation[]
+  readonly paramsOffset: number
+  readonly workgroups: Workgroups
+}
+
+/** A copy to a buffer that numbers are read through. */
+export interface Copy {
+  readonly kind: 'copy'
+  readonly from: BufferRange
+  readonly to: GPUBuffer
+  /** Why its numbers are not there, once that is known. */
+  failure: unknown
+  /** Resolves once it is known whether the GPU took it, and all work before it. */
+  confirmed: Promise<void> | undefined
+}
+
+export interface Clear {
+  readonly kind: 'clear'
+  readonly range: BufferRange
+}
+
+/** Work that was recorded before. */
+export interface Replay {
+  readonly kind: 'replay'
+  readonly commands: readonly Command[]
+  /** What is added to the offsets of its params. */
+  readonly paramsOffset: number
+}
+
+export type Command = Dispatch | Copy | Clear | Replay
+
+/**
+ * Refuses what WebGPU would refuse only when it is submitted, together with all work around it.
+ *
+ * @returns whether there is anything to run: not where a dimension has no workgroups
+ * @throws {@link KernelError} naming the program
+ */
+export function checkDispatch(
+  program: Program,
+  ranges: readonly BufferRange[],
+  params: readonly Param[],
+  workgroups: Workgroups,
+  limits: GPUSupportedLimits,
+): boolean {
+  const { access } = program
+  const { maxComputeWorkgroupsPerDimension: most, maxStorageBufferBindingSize: largest } = limits
+  const isCount = (count: number | undefined = 1): boolean =>
+    Number.isInteger(count) && count >= 0 && count <= most
+  if (!workgroups.every(isCount) || workgroups.length < 1 || workgroups.length > 3) {
+    throw refused(program, `1 to 3 whole numbers of workgroups up to ${most}`, workgroups.join())
+  }
+  const bindings = access.endsWith('u') ? access.length - 1 : access.length
+  if (ranges.length !== bindings) {
+    throw refused(program, `${bindings} bound tensors`, ranges.length)
+  }
+  if (params.length > PARAMS_SIZE / 4) {
+    throw refused(program, `at most ${PARAMS_SIZE / 4} params`, params.length)
+  }
+  for (const [i, range] of ranges.entries()) {
+    const { allocation, offset, size } = range
+    if (size > largest || offset % 256 !== 0 || offset + size > allocation.size) {
+      const expected = `tensors that it can bind: up to ${largest} bytes, from a multiple of 256 on`
+      throw refused(program, expected, `${size} bytes from ${offset} on`)
+    }
+    const other = ranges.findIndex((each) => each.allocation === allocation)
+    if (access[i] !== access[other] || (other < i && access[i] === 'w')) {
+      throw refused(program, 'tensors of their own to write to', `binding ${i} like ${other}`)
+    }
+  }
+  return !workgroups.includes(0)
+}
+
+function refused({ name }: Program, expected: string, got: unknown): KernelError {
+  return new KernelError({
+    package: '@ao/kernels-webgpu',
+    expected: `the kernel ${name} to be given ${expected}`,
+    got: String(got),
+  })
+}
