@@ -55,6 +55,13 @@ const CURES: readonly (readonly [named: string, cure: string])[] = [
   ['`formats`', 'ao inspect shows the classes in a checkpoint; ao cannot run this one.'],
   ['withoutRanges', 'Use another server, or download the files first.'],
   ['`headers`', 'Download the files first: ao sends no credentials.'],
+  ['Index and shards', 'Write or download both again, or pass --ignore-unexpected.'],
+  ["`unexpectedTensors: 'ignore'`", 'Correct config.json, or pass --ignore-unexpected.'],
+  ["`unknownFields: 'ignore'`", 'Correct config.json, or pass --ignore-unexpected.'],
+  [
+    "`tokensWithoutEmbedding: 'ignore'`",
+    'Resize the embedding, or remove the token; --ignore-unexpected goes on all the same.',
+  ],
   ['readBytes', 'Convert the checkpoint to float32, float16 or bfloat16 first.'],
 ]
 

@@ -7,9 +7,10 @@ import {
   type QuantizationConfig,
   type Tensor,
 } from '@ao/base-tensor'
-import { LlamaForCausalLM } from '@ao/llama'
+import { LlamaForCausalLM, loadTokenizer, type Tokenizer } from '@ao/llama'
 import { quantizeStateDict } from '@ao/quantize'
 import type { CheckpointFolder } from '@ao/safetensors'
+import type { Command } from 'commander'
 import { freeTensor } from './device.ts'
 import { usageError } from './errors.ts'
 import { FORMATS } from './formats.ts'
@@ -17,13 +18,41 @@ import type { CommandContext } from './io.ts'
 import { createProgress } from './progress.ts'
 import { ascending, sqnr } from './sqnr.ts'
 
-/** Loads the model of `folder` to `device`, with progress on stderr. */
+/** Options of a command that loads a model. */
+export interface LoadArguments {
+  readonly dtype?: FloatDType
+  readonly ignoreUnexpected?: boolean
+}
+
+/** Adds `--ignore-unexpected`. */
+export function addLoadOptions(command: Command): Command {
+  return command.option(
+    '--ignore-unexpected',
+    'run the model without what its files hold and ao does not know: fields, tensors, tokens',
+  )
+}
+
+/** The tokenizer of `folder`. */
+export async function loadModelTokenizer(
+  folder: CheckpointFolder,
+  { ignoreUnexpected = false }: LoadArguments,
+): Promise<Tokenizer> {
+  return loadTokenizer(folder, ignoreUnexpected ? { tokensWithoutEmbedding: 'ignore' } : {})
+}
+
+/**
+ * Loads the model of `folder` to `device`, with progress and notes on stderr.
+ *
+ * @param told - notes that are there already; new ones are added
+ */
 export async function loadModel(
   folder: CheckpointFolder,
-  dtype: FloatDType | undefined,
+  { dtype, ignoreUnexpected = false }: LoadArguments,
   device: Device,
   context: CommandContext,
+  told: Set<string> = new Set<string>(),
 ): Promise<LlamaForCausalLM> {
+  const notes: string[] = []
   const progress = createProgress('load', context.stderr)
   try {
     return await LlamaForCausalLM.fromPretrained(folder, {
@@ -31,10 +60,14 @@ export async function loadModel(
       formats: FORMATS,
       signal: context.signal,
       onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
+      onIgnored: ({ message }) => notes.push(message),
       ...(dtype === undefined ? {} : { dtype }),
+      ...(ignoreUnexpected ? { unexpectedTensors: 'ignore', unknownFields: 'ignore' } : {}),
     })
   } finally {
     progress.stop()
+    for (const note of notes) if (!told.has(note)) context.stderr.write(`note: ${note}\n`)
+    for (const note of notes) told.add(note)
   }
 }
 

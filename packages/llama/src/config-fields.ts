@@ -1,25 +1,32 @@
-/** @file Reads fields of a JSON object that nobody has checked yet. */
+/** @file Reads fields of a JSON object that nobody has checked yet, and knows which were asked for. */
 
 import { FormatError } from '@ao/base-tensor'
 
-// Far above the sizes of real models, and so low that the product of any two is an exact integer.
-const MAX_SIZE = 2 ** 24
+/** A field that was written and that nobody asked for. */
+export interface UnreadField {
+  readonly name: string
+  readonly value: unknown
+  /** Where it stands, for messages. */
+  readonly where: string
+}
 
 /** A JSON object and where it stands, for messages: `vocab_size in config.json`. */
 export class ConfigFields {
+  readonly where: string
   readonly #json: Readonly<Record<string, unknown>>
-  readonly #where: string
+  readonly #read = new Set<string>()
+  readonly #children: ConfigFields[] = []
 
   constructor(json: unknown, where: string) {
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    if (!isObject(json)) {
       throw new FormatError({
         package: '@ao/llama',
         expected: `${where} to hold a JSON object`,
         got: describe(json),
       })
     }
-    this.#json = json as Readonly<Record<string, unknown>>
-    this.#where = where
+    this.where = where
+    this.#json = json
   }
 
   /** Whether the field is written, be it as null. */
@@ -29,11 +36,12 @@ export class ConfigFields {
 
   /** The field's value; undefined where it is absent or null, as Hugging Face writes "not set". */
   get(name: string): unknown {
+    this.#read.add(name)
     return this.has(name) ? (this.#json[name] ?? undefined) : undefined
   }
 
   /** An integer from 1 to `max`. */
-  size(name: string, fallback: number | undefined, max: number = MAX_SIZE): number {
+  size(name: string, fallback: number | undefined, max: number): number {
     return this.#checked(
       name,
       fallback,
@@ -42,14 +50,13 @@ export class ConfigFields {
     )
   }
 
-  /** A finite number above 0. */
-  positive(name: string, fallback?: number): number {
+  /** A number from `min` to `max`. */
+  number(name: string, fallback: number | undefined, min: number, max: number): number {
     return this.#checked(
       name,
       fallback,
-      'a number above 0',
-      (value): value is number =>
-        Number.isFinite(value) && within(value, Number.MIN_VALUE, Infinity),
+      `a number from ${min} to ${max}`,
+      (value): value is number => typeof value === 'number' && within(value, min, max),
     )
   }
 
@@ -68,17 +75,36 @@ export class ConfigFields {
     )
   }
 
-  /** A nested object, or undefined where it is absent. */
+  /** A token id, several or none. */
+  ids(name: string, fallback: readonly number[]): readonly number[] {
+    const ids = this.has(name) ? [this.get(name) ?? []].flat() : fallback
+    const isId = (id: unknown): id is number => Number.isSafeInteger(id) && (id as number) >= 0
+    if (ids.every(isId)) return Object.freeze(ids)
+    return this.reject(name, 'a token id or a list of them')
+  }
+
+  /** A nested object, or undefined where it is absent or empty. */
   child(name: string): ConfigFields | undefined {
     const json = this.get(name)
-    return json === undefined ? undefined : new ConfigFields(json, `${name} in ${this.#where}`)
+    if (json === undefined) return undefined
+    const child = new ConfigFields(json, `${name} in ${this.where}`)
+    this.#children.push(child)
+    return Object.keys(child.#json).length > 0 ? child : undefined
+  }
+
+  /** The fields that are written and that nobody asked for, those of nested objects included. */
+  unread(): UnreadField[] {
+    const own = Object.entries(this.#json)
+      .filter(([name]) => !this.#read.has(name))
+      .map(([name, value]) => ({ name, value, where: this.where }))
+    return own.concat(this.#children.flatMap((child) => child.unread()))
   }
 
   /** @throws {@link FormatError} always: the field is not what it is `expected` to be */
   reject(name: string, expected: string, cure?: string): never {
     throw new FormatError({
       package: '@ao/llama',
-      expected: `${name} in ${this.#where} to be ${expected}`,
+      expected: `${name} in ${this.where} to be ${expected}`,
       got: describe(this.get(name)),
       ...(cure === undefined ? {} : { cure }),
     })
@@ -95,11 +121,16 @@ export class ConfigFields {
   }
 }
 
-function within(value: unknown, min: number, max: number): boolean {
-  return (value as number) >= min && (value as number) <= max
+export function isObject(json: unknown): json is Readonly<Record<string, unknown>> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
-function describe(json: unknown): string {
+/** A value for messages, cut where it is long. */
+export function describe(json: unknown): string {
   const text = JSON.stringify(json) ?? 'nothing'
   return text.length > 80 ? `${text.slice(0, 80)}...` : text
+}
+
+function within(value: unknown, min: number, max: number): boolean {
+  return (value as number) >= min && (value as number) <= max
 }

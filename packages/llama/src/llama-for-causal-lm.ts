@@ -13,12 +13,12 @@ import {
 import { Module, type Linear } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
 import { checkIds } from './check-ids.ts'
-import { parseLlamaConfig, type LlamaConfig } from './config.ts'
+import { parseLlamaConfig, parseStopIds, type LlamaConfig } from './config.ts'
 import { generate, type GenerateOptions } from './generate.ts'
 import { KVCache } from './kv-cache.ts'
 import { loadParameters, type LoadOptions } from './load.ts'
 import { LlamaModel, makeLinear, type MakeParameter } from './modules.ts'
-import { readJson } from './read-json.ts'
+import { readJson, readJsonIfThere } from './read-json.ts'
 
 /** A Llama decoder that predicts the next token. */
 export class LlamaForCausalLM extends Module {
@@ -50,21 +50,21 @@ export class LlamaForCausalLM extends Module {
    * shards, which are read tensor by tensor.
    *
    * Checkpoints that torchao quantized are opened as they are: pass their formats, such as
-   * `formats: [Int8Tensor]`.
+   * `formats: [Int8Tensor]`. The ids that end a text are those of generation_config.json, where it names
+   * any, else those of config.json.
    *
-   * @throws {@link FormatError} naming the file and the field or tensor that is wrong, missing or of a
-   * format that was not passed; the signal's reason when it is aborted
+   * @throws {@link FormatError} naming the file and the field or tensor that is wrong, missing, of a format
+   * that was not passed, or of no use to the model; the signal's reason when it is aborted
    */
   static async fromPretrained(
     folder: CheckpointFolder,
     options: LoadOptions = {},
   ): Promise<LlamaForCausalLM> {
-    const config = parseLlamaConfig(
-      await readJson(folder, 'config.json'),
-      `config.json of ${folder.name}`,
-    )
-    const model = new LlamaForCausalLM(config)
-    await loadParameters(model, folder, options)
+    const model = new LlamaForCausalLM(await readConfig(folder, options))
+    await loadParameters(model, folder, options, {
+      prefix: 'model.',
+      tied: model.lm_head ? {} : { 'model.embed_tokens.weight': 'lm_head.weight' },
+    })
     return model
   }
 
@@ -144,3 +144,17 @@ export class LlamaForCausalLM extends Module {
     return generate(this, ids, options)
   }
 }
+
+async function readConfig(folder: CheckpointFolder, options: LoadOptions): Promise<LlamaConfig> {
+  const where = (file: string): string => `${file} of ${folder.name}`
+  const [json, generation] = await Promise.all([
+    readJson(folder, 'config.json'),
+    readJsonIfThere(folder, GENERATION),
+  ])
+  const config = parseLlamaConfig(json, where('config.json'), options)
+  if (!generation) return config
+  const eosTokenIds = parseStopIds(generation, where(GENERATION), config, options)
+  return Object.freeze({ ...config, eosTokenIds })
+}
+
+const GENERATION = 'generation_config.json'

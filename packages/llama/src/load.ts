@@ -13,7 +13,9 @@ import {
 } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
+import type { ConfigOptions, Ignored } from './field-rules.ts'
 import { freeTensor } from './free-tensor.ts'
+import { matchTensors, type TensorNames, type UnexpectedTensorsOptions } from './match-tensors.ts'
 
 /** Which parameter was loaded, and how much of the model is. */
 export interface LoadProgress {
@@ -27,7 +29,7 @@ export interface LoadProgress {
 }
 
 /** Options of {@link LlamaForCausalLM.fromPretrained}. */
-export interface LoadOptions {
+export interface LoadOptions extends ConfigOptions, UnexpectedTensorsOptions {
   /** Dtype to compute in, that dense weights are cast to: float32 unless given. */
   readonly dtype?: FloatDType
   /**
@@ -39,8 +41,8 @@ export interface LoadOptions {
   readonly formats?: readonly TensorSubclassType[]
   /** Told of each parameter once it is loaded, on its device. */
   readonly onProgress?: (progress: LoadProgress) => void
-  /** Told of tensors that the model has no use for, such as tables of older versions. */
-  readonly onUnused?: (names: readonly string[]) => void
+  /** Told, once for each file, of fields and tensors that are left out of use. */
+  readonly onIgnored?: (ignored: Ignored) => void
   readonly signal?: AbortSignal
 }
 
@@ -49,22 +51,23 @@ export interface LoadOptions {
  * checked first; then one tensor at a time is read, cast and moved to the device, with a turn for the
  * event loop after each.
  *
- * @throws {@link FormatError} naming the tensor that is missing, does not fit, or is of a format that
- * was not passed. What was moved to the device is freed after an error
+ * @param names - other names that the checkpoint may have for them
+ * @throws {@link FormatError} naming the tensor that is missing, does not fit, is of a format that was
+ * not passed, or that no parameter takes. What was moved to the device is freed after an error
  */
 export async function loadParameters(
   model: Module,
   folder: CheckpointFolder,
   options: LoadOptions,
+  names: TensorNames = {},
 ): Promise<void> {
-  const { formats = [], onUnused } = options
+  const { formats = [] } = options
   const checkpoint = await openCheckpoint(folder)
   try {
     const parameters = model.stateDict()
-    await checkParameters(parameters, checkpoint, folder.name, formats)
-    const unused = checkpoint.names.filter((name) => !parameters.has(name))
-    if (unused.length > 0) onUnused?.(unused)
-    await readParameters(model, checkpoint, new Set(parameters.keys()), options)
+    const sources = await matchTensors([...parameters.keys()], checkpoint, folder, names, options)
+    await checkParameters(parameters, checkpoint, sources, folder.name, formats)
+    await readParameters(model, checkpoint, sources, options)
   } finally {
     await checkpoint.close()
   }
@@ -73,26 +76,28 @@ export async function loadParameters(
 async function readParameters(
   model: Module,
   checkpoint: Checkpoint,
-  parameters: ReadonlySet<string>,
+  sources: ReadonlyMap<string, string>,
   options: LoadOptions,
 ): Promise<void> {
   const { dtype = 'float32', device, formats = [], onProgress, signal } = options
-  const names = checkpoint.names.filter((name) => parameters.has(name))
-  const bytesOf = (name: string): number =>
-    checkpoint.info(name).parts.reduce((sum, { nbytes }) => sum + nbytes, 0)
+  const parameterOf = new Map([...sources].map(([name, key]) => [key, name]))
+  const names = checkpoint.names.filter((key) => parameterOf.has(key))
+  const bytesOf = (key: string): number =>
+    checkpoint.info(key).parts.reduce((sum, { nbytes }) => sum + nbytes, 0)
   const total = names.length
-  const totalBytes = names.reduce((sum, name) => sum + bytesOf(name), 0)
+  const totalBytes = names.reduce((sum, key) => sum + bytesOf(key), 0)
   const moved: Tensor[] = []
   let done = 0
   let bytes = 0
   try {
     signal?.throwIfAborted()
-    for await (const [name, stored] of checkpoint.entries({ names, formats })) {
+    for await (const [key, stored] of checkpoint.entries({ names, formats })) {
+      const name = parameterOf.get(key) as string
       const tensor = isTensorSubclass(stored) ? stored : cast(stored, dtype)
       const placed = device ? await tensor.to(device) : tensor
       if (placed !== tensor) moved.push(placed)
       setParameter(model, name, placed)
-      bytes += bytesOf(name)
+      bytes += bytesOf(key)
       onProgress?.({ name, done: ++done, total, bytes, totalBytes })
       await nextTask()
       signal?.throwIfAborted()
@@ -112,17 +117,14 @@ function setParameter(model: Module, name: string, tensor: Tensor): void {
 async function checkParameters(
   parameters: ReadonlyMap<string, Tensor>,
   checkpoint: Checkpoint,
+  sources: ReadonlyMap<string, string>,
   folderName: string,
   formats: readonly TensorSubclassType[],
 ): Promise<void> {
-  const missing = [...parameters.keys()].filter((name) => !checkpoint.has(name))
-  if (missing.length > 0) {
-    const others = missing.length > 1 ? `, nor ${missing.length - 1} others` : ''
-    refuse(`${missing[0]} among the tensors of ${folderName}`, `no such tensor${others}`)
-  }
   for (const [name, { shape }] of parameters) {
-    const stored = await checkpoint.plan(name, { formats })
-    const where = `${name} in ${checkpoint.info(name).parts[0]?.fileName} of ${folderName}`
+    const key = sources.get(name) as string
+    const stored = await checkpoint.plan(key, { formats })
+    const where = `${key} in ${checkpoint.info(key).parts[0]?.fileName} of ${folderName}`
     if (stored.shape.join() !== shape.join()) {
       refuse(`${where} to have shape [${shape.join(', ')}]`, `[${stored.shape.join(', ')}]`)
     }

@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { parseLlamaConfig } from '../src/config.ts'
+import type { ConfigOptions, Ignored } from '../src/field-rules.ts'
 
-const llama = (fields: object = {}) => parseLlamaConfig({ model_type: 'llama', ...fields })
+const llama = (fields: object = {}, options: ConfigOptions = {}) =>
+  parseLlamaConfig(
+    Object.assign(Object.create(null), { model_type: 'llama' }, fields),
+    undefined,
+    options,
+  )
+
+const LLAMA3 = {
+  factor: 32,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 8192,
+}
 
 describe('parseLlamaConfig', () => {
   it('has the defaults of transformers', () => {
@@ -25,12 +38,6 @@ describe('parseLlamaConfig', () => {
     })
   })
 
-  const LLAMA3 = {
-    factor: 32,
-    low_freq_factor: 1,
-    high_freq_factor: 4,
-    original_max_position_embeddings: 8192,
-  }
   const llama3 = {
     type: 'llama3',
     theta: 500000,
@@ -85,11 +92,11 @@ describe('parseLlamaConfig', () => {
     [{ model_type: null }, 'Expected model_type in config.json to be one of llama, got nothing.'],
     [
       { vocab_size: -1 },
-      'Expected vocab_size in config.json to be an integer from 1 to 16777216, got -1.',
+      'Expected vocab_size in config.json to be an integer from 1 to 2097152, got -1.',
     ],
     [
       { hidden_size: '256' },
-      'Expected hidden_size in config.json to be an integer from 1 to 16777216, got "256".',
+      'Expected hidden_size in config.json to be an integer from 1 to 65536, got "256".',
     ],
     [
       { num_hidden_layers: 1e9 },
@@ -109,9 +116,12 @@ describe('parseLlamaConfig', () => {
     ],
     [
       { hidden_act: 'relu' },
-      'Expected hidden_act in config.json to be one of silu, gelu, got "relu".',
+      'Expected hidden_act in config.json to be one of silu, gelu, swish, got "relu".',
     ],
-    [{ rms_norm_eps: 0 }, 'Expected rms_norm_eps in config.json to be a number above 0, got 0.'],
+    [
+      { rms_norm_eps: 0 },
+      'Expected rms_norm_eps in config.json to be a number from 1e-30 to 1, got 0.',
+    ],
     [
       { attention_bias: 'yes' },
       'Expected attention_bias in config.json to be true or false, got "yes".',
@@ -134,7 +144,7 @@ describe('parseLlamaConfig', () => {
     ],
     [
       { rope_parameters: { rope_type: 'linear' } },
-      'Expected factor in rope_parameters in config.json to be a number above 0, got nothing.',
+      'Expected factor in rope_parameters in config.json to be a number from 0.000001 to 1000000, got nothing.',
     ],
     [
       { rope_parameters: { rope_type: 'llama3', ...LLAMA3, high_freq_factor: 1 } },
@@ -142,8 +152,8 @@ describe('parseLlamaConfig', () => {
     ],
     [
       { rope_parameters: { partial_rotary_factor: 0.5 } },
-      'Expected partial_rotary_factor in rope_parameters in config.json to be 1 or absent, got 0.5. ' +
-        'Rotating part of a head is not supported.',
+      'Expected fields in config.json that are known, or that change nothing, got partial_rotary_factor ' +
+        'in rope_parameters: 0.5. What they ask for is not computed.',
     ],
     [
       { rope_scaling: 'linear' },
@@ -156,6 +166,154 @@ describe('parseLlamaConfig', () => {
   it('refuses JSON that is no object', () => {
     expect(() => parseLlamaConfig([], 'x/config.json')).toThrow(
       '[@ao/llama] Expected x/config.json to hold a JSON object, got [].',
+    )
+  })
+})
+
+describe('fields that parseLlamaConfig does not read', () => {
+  it.each<object>([
+    {
+      _name_or_path: 'x',
+      transformers_version: '5.17.0',
+      use_cache: true,
+      initializer_range: 0.02,
+    },
+    { attention_dropout: 0.1, resid_pdrop: 0.1, router_aux_loss_coef: 0.001, pretraining_tp: 2 },
+    { bos_token_id: 1, pad_token_id: 0, id2label: { 0: 'a' }, architectures: ['LlamaForCausalLM'] },
+    { temperature: 0.6, repetition_penalty: 1.1, num_beams: 4, max_length: 20 },
+    { quantization_config: { quant_method: 'torchao', quant_type: { default: {} } } },
+    // Fields that would matter, with values by which they do not.
+    { sliding_window: 2048, use_sliding_window: true, max_window_layers: 28 },
+    { sliding_window: null, layer_types: ['full_attention', 'full_attention'] },
+    { no_rope_layers: [1, 1, 1], is_causal: true },
+    { attention_multiplier: 128 ** -0.5, query_pre_attn_scalar: 128, rotary_dim: 128 },
+    { rope_scaling: { rope_type: 'default', original_max_position_embeddings: 8192 } },
+    { rope_scaling: { rope_type: 'linear', type: 'linear', factor: 2, theta_scale: null } },
+  ])('takes %j without a word', (fields) => {
+    const ignored: Ignored[] = []
+    llama(fields, { onIgnored: (what) => ignored.push(what) })
+    expect(ignored).toEqual([])
+  })
+
+  it('lists unknown fields once that are null, off, zero or neutral', () => {
+    const off = {
+      gate: null,
+      qk_layernorm: false,
+      experts: 0,
+      logits_scaling: 1,
+      pruned: {},
+      kinds: [],
+    }
+    const ignored: Ignored[] = []
+    llama(off, { onIgnored: (what) => ignored.push(what) })
+    const names = ['qk_layernorm', 'experts', 'logits_scaling', 'pruned', 'kinds']
+    const message =
+      'Fields in config.json are not known, and are taken for switched off: ' +
+      `${names.join(', ')}.`
+    expect(ignored).toEqual([{ kind: 'fields', names, message }])
+    expect(llama(off)).toEqual(llama())
+  })
+
+  it.each<[object, string]>([
+    [
+      { attn_logit_softcapping: 50, final_logit_softcapping: 30 },
+      'attn_logit_softcapping: 50, final',
+    ],
+    [{ sliding_window: 128 }, 'sliding_window: 128'],
+    [{ sliding_window: '4096 tokens' }, 'sliding_window: "4096 tokens"'],
+    [{ layer_types: ['full_attention', 'sliding_attention'] }, 'layer_types: ["full_attention"'],
+    [{ no_rope_layers: [1, 1, 0] }, 'no_rope_layers: [1,1,0]'],
+    [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor: 0.5'],
+    [{ rotary_pct: 0.25 }, 'rotary_pct: 0.25'],
+    [{ embedding_multiplier: 12 }, 'embedding_multiplier: 12'],
+    [{ residual_multiplier: 0.22 }, 'residual_multiplier: 0.22'],
+    [{ attention_multiplier: 1 }, 'attention_multiplier: 1'],
+    [{ logits_scaling: 8 }, 'logits_scaling: 8'],
+    [{ logit_scale: 0 }, 'logit_scale: 0'],
+    [{ clip_qkv: 8 }, 'clip_qkv: 8'],
+    [{ qk_layernorm: true }, 'qk_layernorm: true'],
+    [{ is_causal: false }, 'is_causal: false'],
+    [{ use_rope: false }, 'use_rope: false'],
+    [{ num_local_experts: 8 }, 'num_local_experts: 8'],
+    [{ norm_type: 'layernorm' }, 'norm_type: "layernorm"'],
+    [{ per_layer_config: { 3: { head_dim: 32 } } }, 'per_layer_config: {"3":{"head_dim":32}}'],
+    [{ architectures: ['LlamaForSequenceClassification'] }, 'architectures: ["LlamaForSeq'],
+    [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, 'quantization_config: {"quant_m'],
+    [{ quantization: { group_size: 64, bits: 4 } }, 'quantization: {"group_size":64,"bits":4}'],
+    [JSON.parse('{ "__proto__": { "hidden_size": 3 } }') as object, '__proto__: {"hidden_size":3}'],
+    [
+      { rope_scaling: { rope_type: 'default', factor: 8 } },
+      'factor in rope_scaling: 8. What they ask for',
+    ],
+    [
+      { rope_parameters: { rope_type: 'default', mrope_section: [16, 24, 24] } },
+      'mrope_section in rope_parameters: [16,24,24]',
+    ],
+  ])('refuses %j, and goes on where it is told to', (fields, got) => {
+    const message = `[@ao/llama] Expected fields in config.json that are known, or that change nothing, got ${got}`
+    expect(() => llama(fields)).toThrow(message)
+    expect(() => llama(fields)).toThrow("`unknownFields: 'ignore'` runs the model without it.")
+    const ignored: Ignored[] = []
+    const onIgnored = (what: Ignored): unknown => ignored.push(what)
+    const config = llama(fields, { unknownFields: 'ignore', onIgnored })
+    expect(config).toEqual(llama())
+    expect(ignored).toHaveLength(1)
+    expect(ignored[0]?.message).toContain('are ignored: the model may be another one with them')
+  })
+
+  it.each<[object, string]>([
+    [
+      { rope_scaling: { factor: 8 } },
+      'rope_type in rope_scaling in config.json to be one of default, linear, llama3, got nothing.',
+    ],
+    [
+      { rope_scaling: { type: 'mrope', rope_type: 'default', mrope_section: [16, 24, 24] } },
+      'type in rope_scaling in config.json to be "default", as rope_type is, got "mrope".',
+    ],
+    [
+      { rope_parameters: { full_attention: { rope_type: 'default' }, sliding_attention: null } },
+      'rope_parameters in config.json to be one set of parameters, got {"full_attention"',
+    ],
+    [
+      { rope_parameters: { rope_theta: 5 }, rope_scaling: { type: 'linear', factor: 2 } },
+      'rope_scaling in config.json to be what rope_parameters says, got {"type":"linear","factor":2}.',
+    ],
+    [
+      { rope_scaling: { rope_type: 'llama3', ...LLAMA3 }, original_max_position_embeddings: 4096 },
+      'original_max_position_embeddings in config.json to be 8192, as beside rope_type, got 4096.',
+    ],
+    [{ rope_scaling: 2 }, 'rope_scaling in config.json to hold a JSON object, got 2.'],
+    [{ hidden_act: 'gelu_pytorch_tanh' }, 'hidden_act in config.json to be one of'],
+  ])('refuses %j whatever it is told', (fields, message) => {
+    expect(() => llama(fields, { unknownFields: 'ignore' })).toThrow(
+      `[@ao/llama] Expected ${message}`,
+    )
+  })
+
+  it('takes two forms of rope that say the same, and the other name of silu', () => {
+    const rope = { rope_type: 'linear', factor: 2, rope_theta: 7 }
+    expect(llama({ rope_parameters: rope, rope_scaling: rope }).rope).toEqual({
+      type: 'linear',
+      theta: 7,
+      factor: 2,
+    })
+    expect(llama({ hidden_act: 'swish' }).hiddenAct).toBe('silu')
+  })
+
+  it.each<[string, number]>([
+    ['rms_norm_eps', 1e308],
+    ['rms_norm_eps', 1e-300],
+    ['rope_theta', 1e300],
+    ['rope_theta', 0.5],
+    ['head_dim', 2 ** 24],
+    ['vocab_size', 2 ** 24],
+    ['intermediate_size', 2 ** 24],
+    ['hidden_size', 2 ** 24],
+    ['num_attention_heads', 2 ** 13],
+    ['max_position_embeddings', 2 ** 25],
+  ])('refuses %s of %d, which no model has', (name, value) => {
+    expect(() => llama({ [name]: value })).toThrow(
+      `[@ao/llama] Expected ${name} in config.json to be`,
     )
   })
 })

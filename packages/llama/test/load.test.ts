@@ -13,6 +13,7 @@ import {
 import { memoryFolder, serializeSafetensors } from '@ao/safetensors'
 import { describe, expect, it } from 'vitest'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
+import type { Ignored } from '../src/field-rules.ts'
 import type { LoadProgress } from '../src/load.ts'
 import { checkpointFolder, jsonBytes, randomWeights, TINY } from './checkpoints.ts'
 
@@ -65,18 +66,20 @@ describe('fromPretrained', () => {
 
   it('tells its progress, and of tensors without use', async () => {
     const steps: LoadProgress[] = []
-    const unused: string[][] = []
+    const ignored: Ignored[] = []
     const extra = changed('model.layers.0.self_attn.rotary_emb.inv_freq', zeros([4]))
     await load(checkpointFolder(TINY, extra), {
       onProgress: (progress) => steps.push(progress),
-      onUnused: (names) => unused.push([...names]),
+      onIgnored: (what) => ignored.push(what),
     })
-    expect(unused).toEqual([['model.layers.0.self_attn.rotary_emb.inv_freq']])
+    const name = 'model.layers.0.self_attn.rotary_emb.inv_freq'
+    const message = `Tensors of tiny are not used: ${name}.`
+    expect(ignored).toEqual([{ kind: 'tensors', names: [name], message }])
     expect(steps).toHaveLength(weights.size)
     const totalBytes = [...weights.values()].reduce((sum, { nbytes }) => sum + nbytes, 0)
-    const { name = '' } = steps[0] ?? {}
-    const bytes = weights.get(name)?.nbytes
-    expect(steps[0]).toEqual({ name, done: 1, total: weights.size, bytes, totalBytes })
+    const { name: first = '' } = steps[0] ?? {}
+    const bytes = weights.get(first)?.nbytes
+    expect(steps[0]).toEqual({ name: first, done: 1, total: weights.size, bytes, totalBytes })
     expect(steps.at(-1)).toMatchObject({ done: weights.size, bytes: totalBytes, totalBytes })
     expect(new Set(steps.map((step) => step.name))).toEqual(new Set(weights.keys()))
   })
@@ -107,15 +110,6 @@ describe('fromPretrained', () => {
     await expect(load(checkpointFolder(TINY, entries), { formats: [CodesTensor] })).rejects.toThrow(
       `Expected ${name} in model.safetensors of tiny to have shape [32, 24], got [32, 12].`,
     )
-  })
-
-  it('has no use for the head of a tied model', async () => {
-    const tied = { ...TINY, tie_word_embeddings: true }
-    const unused: string[] = []
-    const options = { onUnused: (names: readonly string[]) => unused.push(...names) }
-    const model = await load(checkpointFolder(tied, weights), options)
-    expect(unused).toEqual(['lm_head.weight'])
-    expect(model.lm_head).toBeUndefined()
   })
 
   it('stops when its signal is aborted', async () => {

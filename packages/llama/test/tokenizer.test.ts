@@ -47,10 +47,22 @@ describe('Tokenizer', () => {
     )
   })
 
-  it('refuses ids of no token', () => {
-    expect(() => tokenizer.decode([1, 5000])).toThrow(
-      '[@ao/llama] Expected ids that the tokenizer has, got 5000.',
+  it('decodes ids of no token to nothing: a padded vocabulary has such', () => {
+    expect(tokenizer.decode([1, 5000])).toBe('')
+    expect(tokenizer.decode([496, 2048, 424])).toBe('Once upon')
+    const stream = tokenizer.stream()
+    expect([496, 2050, 424].map((id) => stream.push(id)).join('') + stream.end()).toBe('Once upon')
+  })
+
+  it.each([-1, 1.5, NaN])('refuses %d as an id', (id) => {
+    expect(() => tokenizer.decode([1, id])).toThrow(
+      `[@ao/llama] Expected token ids: integers from 0 on, got ${id}.`,
     )
+  })
+
+  it('adds <s> to a text that begins with it, as transformers does, unless told otherwise', () => {
+    expect(tokenizer.encode('<s>Once')).toEqual([1, 1, 496])
+    expect(tokenizer.encode('<s>Once', { addSpecialTokens: false })).toEqual([1, 496])
   })
 
   it('refuses JSON that describes none', () => {

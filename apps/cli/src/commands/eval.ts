@@ -1,25 +1,20 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
-import {
-  cat,
-  cpu,
-  FormatError,
-  inScope,
-  type Device,
-  type FloatDType,
-  type Tensor,
-} from '@ao/base-tensor'
-import { loadTokenizer, perplexity, type LlamaForCausalLM } from '@ao/llama'
+import { cat, cpu, FormatError, inScope, type Device, type Tensor } from '@ao/base-tensor'
+import { perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
 import { deviceOption, freeTensor, withDevice, type DeviceName } from '../device.ts'
 import { usageError } from '../errors.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import {
+  addLoadOptions,
   freeModel,
   loadModel,
+  loadModelTokenizer,
   modelBytes,
   quantizeAndMeasure,
+  type LoadArguments,
   type WeightError,
 } from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
@@ -29,12 +24,11 @@ import { createProgress } from '../progress.ts'
 import { readTextFile } from '../read-file.ts'
 import { sqnr } from '../sqnr.ts'
 
-interface EvalArguments extends ConfigArguments {
+interface EvalArguments extends ConfigArguments, LoadArguments {
   readonly text: string
   readonly window: number
   readonly maxTokensTotal?: number
   readonly config?: readonly string[]
-  readonly dtype?: FloatDType
   readonly device: DeviceName
 }
 
@@ -66,7 +60,7 @@ export function addEval(program: Command, run: Run): void {
       collect,
       [],
     )
-  addConfigOptions(command)
+  addLoadOptions(addConfigOptions(command))
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
     .addOption(deviceOption())
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
@@ -97,14 +91,15 @@ async function evaluate(
   const titles = args.config ?? []
   const configs = await readConfigs(titles, args)
   const folder = await openModelFolder(source)
-  const tokenizer = await loadTokenizer(folder)
+  const tokenizer = await loadModelTokenizer(folder, args)
   // Line ends count as one token each on every system, as where Python reads a text.
   const text = (await readTextFile(args.text, 'a text')).replaceAll('\r\n', '\n')
   checkNotEmpty(text, args.text)
   const rows: Row[] = []
+  const told = new Set<string>()
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {
-    const model = await loadModel(folder, args.dtype, device, context)
+    const model = await loadModel(folder, args, device, context, told)
     checkWindow(args.window, model.config.maxPositions)
     const ids = tokenizer.encode(text.trim()).concat(model.config.eosTokenIds.slice(0, 1))
     const errors = config ? await quantizeAndMeasure(model, config, context) : []

@@ -1,17 +1,23 @@
 /** @file `ao generate`: continues a text. */
 
-import type { Device, FloatDType } from '@ao/base-tensor'
-import { loadTokenizer, type GenerateOptions, type Tokenizer } from '@ao/llama'
+import type { Device } from '@ao/base-tensor'
+import type { GenerateOptions, Tokenizer } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
 import { deviceOption, withDevice, type DeviceName } from '../device.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { loadModel, quantizeModel } from '../load-model.ts'
+import {
+  addLoadOptions,
+  loadModel,
+  loadModelTokenizer,
+  quantizeModel,
+  type LoadArguments,
+} from '../load-model.ts'
 import { openModelFolder } from '../model-source.ts'
 import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
 
-interface GenerateArguments extends ConfigArguments {
+interface GenerateArguments extends ConfigArguments, LoadArguments {
   readonly prompt: string
   readonly maxTokens?: number
   readonly temperature: number
@@ -19,7 +25,6 @@ interface GenerateArguments extends ConfigArguments {
   readonly topP?: number
   readonly seed: number
   readonly config?: string
-  readonly dtype?: FloatDType
   readonly device: DeviceName
 }
 
@@ -53,7 +58,7 @@ export function addGenerate(program: Command, run: Run): void {
     .option('--top-p <p>', 'choose among tokens of this probability', numberBetween(0, 1))
     .option('--seed <n>', 'seed of the choice', integerFrom(0), 0)
     .option('--config <name|file>', 'quantize after loading')
-  addConfigOptions(command)
+  addLoadOptions(addConfigOptions(command))
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
     .addOption(deviceOption())
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
@@ -69,11 +74,12 @@ async function generate(
   context: CommandContext,
 ): Promise<Report> {
   const folder = await openModelFolder(source)
-  const tokenizer = await loadTokenizer(folder)
+  const tokenizer = await loadModelTokenizer(folder, args)
   const config = args.config === undefined ? undefined : await readConfig(args.config, args)
-  const model = await loadModel(folder, args.dtype, device, context)
+  const model = await loadModel(folder, args, device, context)
   if (config) await quantizeModel(model, config, context)
   const promptIds = tokenizer.encode(args.prompt)
+  noteDoubledStart(promptIds, tokenizer, context)
   const { text, ids, prefill, decode } = await stream(
     model.generate(promptIds, {
       ...generateOptions(args, context),
@@ -96,6 +102,18 @@ async function generate(
     text: () => '',
     note: `prefill: ${rate(promptIds.length, prefillRate)}; decode: ${rate(ids.length - 1, decodeRate)}`,
   }
+}
+
+/** The tokenizer begins each text with a token such as `<s>`; a text that has it already has two then. */
+function noteDoubledStart(
+  ids: readonly number[],
+  tokenizer: Tokenizer,
+  { stderr }: CommandContext,
+): void {
+  const [start] = tokenizer.encode('')
+  if (start === undefined || ids[0] !== start || ids[1] !== start) return
+  const token = tokenizer.idToToken(start)
+  stderr.write(`note: The prompt begins with ${token} twice: leave it out of --prompt.\n`)
 }
 
 /** @throws {@link UsageError} where the model has too few positions for what was asked */

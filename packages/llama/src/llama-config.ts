@@ -1,0 +1,33 @@
+/** @file LlamaConfig: what config.json says of a model's shape. */
+
+import type { FloatDType } from '@ao/base-tensor'
+import type { RopeConfig } from './rope-config.ts'
+
+/** A Llama model's shape, from the config.json of Hugging Face transformers. */
+export interface LlamaConfig {
+  readonly vocabSize: number
+  /** Width of the residual stream. */
+  readonly hiddenSize: number
+  /** Width within the MLP. */
+  readonly intermediateSize: number
+  readonly numLayers: number
+  readonly numHeads: number
+  /** Divides `numHeads`: each key and value head serves `numHeads / numKeyValueHeads` query heads. */
+  readonly numKeyValueHeads: number
+  readonly headDim: number
+  readonly hiddenAct: 'silu' | 'gelu'
+  readonly rmsNormEps: number
+  /** The longest sequence, prompt and generated tokens together. */
+  readonly maxPositions: number
+  readonly rope: RopeConfig
+  /** Whether the output head is the embedding's own tensor. */
+  readonly tieWordEmbeddings: boolean
+  /** Whether q_proj, k_proj, v_proj and o_proj have biases. */
+  readonly attentionBias: boolean
+  /** Whether gate_proj, up_proj and down_proj have biases. */
+  readonly mlpBias: boolean
+  /** The dtype that the weights were saved in, where the file tells. */
+  readonly dtype: FloatDType | undefined
+  /** Tokens that end a text. */
+  readonly eosTokenIds: readonly number[]
+}

@@ -1,0 +1,57 @@
+/** @file Fields of a Llama's config.json beyond those that {@link parseLlamaConfig} reads. */
+
+import type { LlamaConfig } from './config.ts'
+import { isObject } from './config-fields.ts'
+import type { FieldRules } from './field-rules.ts'
+
+const set = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/))
+
+/** Fields about the choice of tokens: they change no logits. */
+export const GENERATION_FIELDS: ReadonlySet<string> = set(`
+  do_sample temperature top_k top_p min_p typical_p epsilon_cutoff eta_cutoff
+  repetition_penalty encoder_repetition_penalty length_penalty diversity_penalty
+  exponential_decay_length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size
+  num_beams num_beam_groups early_stopping num_return_sequences bad_words_ids suppress_tokens
+  begin_suppress_tokens forced_bos_token_id forced_eos_token_id remove_invalid_values
+  min_length min_new_tokens`)
+
+/** Fields that every config of transformers may have, and leftovers of well-known tools. */
+const HARMLESS_FIELDS = set(`
+  _name_or_path name_or_path transformers_version _commit_hash auto_map license
+  _attn_implementation _attn_implementation_autoset attn_implementation _flash_attn_2_enabled
+  use_cache initializer_range pretraining_tp gradient_checkpointing chunk_size_feed_forward
+  output_hidden_states output_attentions output_scores return_dict use_return_dict
+  return_dict_in_generate tie_last_hidden_states torchscript use_bfloat16 tf_legacy_loss is_decoder
+  id2label label2id num_labels problem_type finetuning_task task_specific_params
+  tokenizer_class prefix bos_token_id pad_token_id sep_token_id unk_token_id cls_token_id
+  mask_token_id decoder_start_token_id max_length max_new_tokens
+  use_sliding_window max_window_layers sliding_window_pattern _sliding_window_pattern
+  max_sequence_length model_max_length max_seq_len seq_length
+  unsloth_fixed unsloth_version transformers.js_config`)
+
+const all = (value: unknown, expected: readonly unknown[]): boolean =>
+  Array.isArray(value) && value.every((item) => expected.includes(item))
+
+export const LLAMA_FIELDS: FieldRules<LlamaConfig> = {
+  harmless: new Set([...HARMLESS_FIELDS, ...GENERATION_FIELDS]),
+  inactive: {
+    architectures: (value) => all(value, ['LlamaForCausalLM', 'LLaMAForCausalLM', 'LlamaModel']),
+    quantization_config: (value) => isObject(value) && value['quant_method'] === 'torchao',
+    sliding_window: (value, { maxPositions }) => Number(value) >= maxPositions,
+    layer_types: (value) => all(value, ['full_attention']),
+    no_rope_layers: (value) => all(value, [1, true]),
+    attention_multiplier: (value, { headDim }) => isClose(value, headDim ** -0.5),
+    query_pre_attn_scalar: (value, { headDim }) => value === headDim,
+    rotary_dim: (value, { headDim }) => value === headDim,
+    rotary_pct: [1],
+    rotary_emb_base: (value, { rope }) => value === rope.theta,
+    scale_depth: [],
+    // Switches that are on.
+    is_causal: [true],
+    use_rope: [true],
+  },
+}
+
+function isClose(value: unknown, expected: number): boolean {
+  return Math.abs(Number(value) - expected) <= 1e-6 * expected
+}
