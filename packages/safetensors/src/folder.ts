@@ -23,6 +23,34 @@ export interface CheckpointDestination extends CheckpointFolder {
   list(): Promise<string[]>
   /** Starts a file of `size` bytes. It shows under its name once committed. */
   create(fileName: string, size: number): Promise<ByteSink>
+  /** Starts files that appear together, where the folder can do that. */
+  stage?(options?: StageOptions): Promise<StagedFiles>
+}
+
+/** Options of {@link CheckpointDestination.stage}. */
+export interface StageOptions {
+  /**
+   * Lets several processes write into a folder at once: those of one `group`, each a `member` of its own.
+   * Left out, there is one at a time.
+   */
+  readonly sharing?: { readonly group: string; readonly member: string } | undefined
+}
+
+/** Options of {@link StagedFiles.commit}. */
+export interface CommitOptions {
+  /** Which files of the folder go away, of those that are there; files that are new stay. */
+  readonly remove?: (present: readonly string[]) => readonly string[]
+}
+
+/** Files of a folder that are being made. Sinks that are committed are complete, and do not show yet. */
+export interface StagedFiles extends CheckpointDestination {
+  /**
+   * Puts all files in place. A process that ends on the way leaves the folder as it was, or one that readers
+   * refuse until `finishStagedFiles` or the next `stage` completes it.
+   */
+  commit(options?: CommitOptions): Promise<void>
+  /** Drops the files; the folder stays as it was. Waits for a `commit`, and does nothing after it. */
+  discard(): Promise<void>
 }
 
 /** The folder whose files `open` finds. Names have been checked when it is called. */

@@ -16,6 +16,9 @@ export {
   urlFolder,
   type CheckpointDestination,
   type CheckpointFolder,
+  type CommitOptions,
+  type StagedFiles,
+  type StageOptions,
 } from './folder.ts'
 export type { FileTensor } from './header.ts'
 export { planLayout, type FileLayout, type PlannedTensor } from './layout.ts'

@@ -17,6 +17,7 @@ import {
   type FileTensor,
   type Header,
 } from './header.ts'
+import { refuseUnfinished } from './unfinished.ts'
 
 /** An open safetensors file. Only its header is in memory. */
 export class SafetensorsFile {
@@ -91,6 +92,7 @@ export class SafetensorsFile {
  * Opens a safetensors file: reads and checks its header, and no tensor.
  *
  * @throws {@link FormatError} naming the file, the tensor and what is wrong; `source` is closed then
+ * @throws {@link FileError} when the file marks a checkpoint that is being put in place
  */
 export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
   try {
@@ -102,7 +104,9 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
         'The file is cut off: copy or download it again.',
       )
     }
-    const length = parseHeaderLength(await source.read(0, LENGTH_BYTES), size, name)
+    const start = await source.read(0, LENGTH_BYTES)
+    refuseUnfinished(start, name)
+    const length = parseHeaderLength(start, size, name)
     const header = parseHeader(await source.read(LENGTH_BYTES, length), size, name)
     return new SafetensorsFile(source, header)
   } catch (error) {

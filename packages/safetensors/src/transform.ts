@@ -9,10 +9,10 @@ import { isSkipped, ValueError, type DenseTensor, type Tensor } from '@ao/base-t
 import type { ByteSink } from './byte-sink.ts'
 import type { Checkpoint, TensorPart } from './checkpoint.ts'
 import { PACKAGE, quote } from './errors.ts'
-import type { CheckpointDestination } from './folder.ts'
+import type { CheckpointDestination, StageOptions } from './folder.ts'
 import type { FileLayout } from './layout.ts'
 import type { FileTensor } from './header.ts'
-import { SINGLE_FILE } from './index-file.ts'
+import { INDEX_FILE } from './index-file.ts'
 import { ReadAhead, type ByteRange } from './read-ahead.ts'
 import type { SafetensorsFile } from './safetensors-file.ts'
 import {
@@ -25,7 +25,7 @@ import {
 } from './transform-plan.ts'
 import type { FormatOptions } from './unflatten.ts'
 import { metadataMap, readTensorBytes, type Metadata } from './write.ts'
-import { writeIndex } from './write-index.ts'
+import { refuseSingleFile, writeIndex } from './write-index.ts'
 
 /** Options of {@link transformCheckpoint}. */
 export interface TransformOptions extends Partial<FormatOptions> {
@@ -69,7 +69,7 @@ export interface TransformReport {
  * Writes a checkpoint whose tensors are those of another, each changed by `transform`. There is one new
  * file for each file, of the same name; a sharded checkpoint also gets an index. All files appear at
  * the end, so that a run that fails or stops leaves the folder as it was, also when it is the
- * checkpoint's own.
+ * checkpoint's own. In a folder on disk they appear together: see {@link StagedFiles.commit}.
  *
  * @param transform - called twice for each tensor, first with one of the `meta` device; both calls must
  * give the same shapes, dtypes and attributes
@@ -84,15 +84,31 @@ export async function transformCheckpoint(
   const { formats = [], shard, metadata = {}, signal } = options
   signal?.throwIfAborted()
   const fileNames = filesOfShard([...checkpoint.files.keys()], shard)
-  if (checkpoint.sharded) await refuseSingleFile(destination)
   const plan = await planTransform(checkpoint, transform, { formats }, metadataMap(metadata))
   const run = new TransformRun(checkpoint, transform, plan, fileNames, { ...options, formats })
-  await run.writeAll(destination)
-  if (checkpoint.sharded && !shard) {
-    await writeIndex(destination, { expected: fileNames })
+  const staged = await destination.stage?.(shard ? { sharing: sharingOf(shard) } : {})
+  try {
+    if (checkpoint.sharded) await refuseSingleFile(destination, await destination.list())
+    await run.writeAll(staged ?? destination)
+    if (checkpoint.sharded && !shard) {
+      await writeIndex(staged ?? destination, { expected: fileNames })
+    }
+    // An older index would take a part for the whole.
+    const remove = (present: readonly string[]): string[] =>
+      shard ? present.filter((name) => name === INDEX_FILE) : []
+    await staged?.commit({ remove })
+  } finally {
+    await staged?.discard()
   }
   return run.report()
 }
+
+/** Parts of one checkpoint may be written at once. */
+function sharingOf({ index, count }: NonNullable<TransformOptions['shard']>): Sharing {
+  return { group: `parts of ${count}`, member: String(index) }
+}
+
+type Sharing = StageOptions['sharing']
 
 /** File names `index - 1`, `index - 1 + count`, ... */
 function filesOfShard(fileNames: readonly string[], shard: TransformOptions['shard']): string[] {
@@ -105,17 +121,6 @@ function filesOfShard(fileNames: readonly string[], shard: TransformOptions['sha
     })
   }
   return fileNames.filter((_, i) => i % count === index - 1)
-}
-
-/** Readers prefer `model.safetensors` to an index: an old one would hide the new shards. */
-async function refuseSingleFile(destination: CheckpointDestination): Promise<void> {
-  if (!(await destination.list()).includes(SINGLE_FILE)) return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: `no ${SINGLE_FILE} in ${destination.name}, where shards will be written`,
-    got: 'one',
-    cure: 'Readers would open it instead of the shards: remove it, or choose another folder.',
-  })
 }
 
 // What is copied at once: large enough for a disk, small beside a tensor.

@@ -1,10 +1,13 @@
 /** @file Joining shards that were written apart. */
 
+import { ValueError } from '@ao/base-tensor'
 import { Checkpoint } from './checkpoint.ts'
 import { FileError, PACKAGE, refuse } from './errors.ts'
-import { formatIndex, INDEX_FILE } from './index-file.ts'
+import { LENGTH_BYTES } from './header.ts'
+import { formatIndex, INDEX_FILE, SINGLE_FILE } from './index-file.ts'
 import type { CheckpointDestination } from './folder.ts'
 import { openFiles } from './open-checkpoint.ts'
+import { refuseUnfinished } from './unfinished.ts'
 
 /** Options of {@link writeIndex}. */
 export interface WriteIndexOptions {
@@ -26,7 +29,9 @@ export async function writeIndex(
   folder: CheckpointDestination,
   options: WriteIndexOptions = {},
 ): Promise<readonly string[]> {
-  const fileNames = options.expected ?? expectShards(await folder.list(), folder.name)
+  const present = await folder.list()
+  await refuseSingleFile(folder, present)
+  const fileNames = options.expected ?? expectShards(present, folder.name)
   const files = await openFiles(folder, fileNames)
   try {
     const checkpoint = new Checkpoint(files, true)
@@ -61,6 +66,28 @@ export async function writeIndex(
   }
 }
 
+/** Readers prefer `model.safetensors` to an index: it would hide the shards. */
+export async function refuseSingleFile(
+  folder: CheckpointDestination,
+  present: readonly string[],
+): Promise<void> {
+  if (!present.includes(SINGLE_FILE)) return
+  const source = await folder.open(SINGLE_FILE)
+  try {
+    if (source && source.size >= LENGTH_BYTES) {
+      refuseUnfinished(await source.read(0, LENGTH_BYTES), source.name)
+    }
+  } finally {
+    await source?.close()
+  }
+  throw new ValueError({
+    package: PACKAGE,
+    expected: `no ${SINGLE_FILE} in ${folder.name}, where shards will be written`,
+    got: 'one',
+    cure: 'Readers would open it instead of the shards: remove it, or choose another folder.',
+  })
+}
+
 /** All names of the one set of shards in a folder, given that some are there. */
 function expectShards(present: readonly string[], folder: string): readonly string[] {
   const sets = new Set<string>()
@@ -78,6 +105,16 @@ function expectShards(present: readonly string[], folder: string): readonly stri
     })
   }
   const [prefix, count] = set.split('/') as [string, string]
+  for (const fileName of present) {
+    const index = Number(/^.+-(\d{5})-of-\d{5}\.safetensors$/.exec(fileName)?.[1] ?? 1)
+    if (index >= 1 && index <= Number(count)) continue
+    throw new FileError({
+      package: PACKAGE,
+      expected: `shards from 1 to ${Number(count)} of ${Number(count)} in ${folder}`,
+      got: fileName,
+      cure: 'It is of no checkpoint: remove it, or write the shards again.',
+    })
+  }
   return Array.from({ length: Number(count) }, (_, i) => {
     return `${prefix}-${String(i + 1).padStart(5, '0')}-of-${count}.safetensors`
   })
