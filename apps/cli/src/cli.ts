@@ -1,6 +1,5 @@
 /** @file The command line: which commands there are, and how each ends. */
 
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addCompare } from './commands/compare.ts'
 import { addEval } from './commands/eval.ts'
@@ -11,6 +10,7 @@ import { addQuantize } from './commands/quantize.ts'
 import { EXIT, reportError } from './errors.ts'
 import type { Io, Run } from './io.ts'
 import { formatJson } from './output.ts'
+import { version } from './version.ts'
 
 const COMMANDS = [addQuantize, addMerge, addInspect, addGenerate, addEval, addCompare]
 
@@ -61,9 +61,4 @@ function createProgram(io: Io): Command {
   }
   for (const add of COMMANDS) add(program, run)
   return program
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { version: string }).version
 }

@@ -75,6 +75,11 @@ export async function finishStagedFiles(path: string): Promise<boolean> {
   return withLock(path, () => clear(path, undefined))
 }
 
+/** Whether a folder holds files that a process was stopped from putting in place. */
+export async function hasUnfinishedFiles(path: string): Promise<boolean> {
+  return attempt(`${path} to be readable`, async () => (await markIn(path)) !== undefined)
+}
+
 class Staged implements StagedFiles {
   readonly name: string
   readonly open: StagedFiles['open']

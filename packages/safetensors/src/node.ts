@@ -6,7 +6,7 @@ import { stageFiles } from './node-staging.ts'
 
 export { fileErrorOf } from './node-errors.ts'
 export { fileSink, fileSource } from './node-files.ts'
-export { finishStagedFiles, stageFiles } from './node-staging.ts'
+export { finishStagedFiles, hasUnfinishedFiles, stageFiles } from './node-staging.ts'
 
 /** A folder on disk, to read from and write to; it is made when the first file is. */
 export function directory(path: string): CheckpointDestination {

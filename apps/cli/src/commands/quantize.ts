@@ -1,9 +1,8 @@
 /** @file `ao quantize`: quantizes a checkpoint, tensor by tensor. */
 
-import { cpu, type Device, type FloatDType, type Json, type Tensor } from '@ao/base-tensor'
+import { cpu, type Device, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { checkFinite } from '@ao/quantize'
 import { transformCheckpoint, type Checkpoint, type TensorTransform } from '@ao/safetensors'
-import { directory } from '@ao/safetensors/node'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
@@ -13,16 +12,22 @@ import type { CommandContext, Report, Run } from '../io.ts'
 import { openModelSource, type ModelSource } from '../model-source.ts'
 import { collect, FLOAT_DTYPES } from '../options.ts'
 import { createProgress } from '../progress.ts'
-import { openOutputFolder, type OutputFolder } from '../quantize/output-folder.ts'
-import { quantizedModelConfig, readModelConfig, writeSideFiles } from '../quantize/side-files.ts'
+import {
+  describeReplaced,
+  openOutputFolder,
+  type OutputFolder,
+  type Replaced,
+} from '../quantize/output-folder.ts'
+import { INDEX_FILE, runOf, type Shard } from '../quantize/run-record.ts'
+import {
+  findSideFiles,
+  quantizedModelConfig,
+  readModelConfig,
+  writeSideFiles,
+  type NotCopied,
+} from '../quantize/side-files.ts'
 import { planTable, summarize, summaryLines } from '../quantize/summary.ts'
 import { WeightPlanner, type TensorPlan, type WeightOptions } from '../quantize/weight-planner.ts'
-
-/** Part `index` (from 1) of `count`. */
-interface Shard {
-  readonly index: number
-  readonly count: number
-}
 
 interface QuantizeArguments extends ConfigArguments {
   readonly config: string
@@ -97,9 +102,9 @@ async function quantize(
     dtype: args.dtype,
   }
   const model = await openModelSource(source)
-  const modelConfig = model.folder && (await readModelConfig(model.folder))
   const checkpoint = await model.open('model.safetensors')
   try {
+    const modelConfig = model.folder && (await readModelConfig(model.folder))
     checkShard(args.shard, checkpoint)
     const planner = new WeightPlanner(checkpoint, options)
     const plans = await planner.plan()
@@ -112,8 +117,8 @@ async function quantize(
     const output = await openOutputFolder(args.out, {
       input: model.path,
       force: args.force ?? false,
-      part: args.shard !== undefined,
-      record: recordOf(options, checkpoint),
+      part: args.shard,
+      run: await runOf(options, checkpoint, modelConfig),
     })
     return await writeOutput(job, output, context)
   } finally {
@@ -144,14 +149,6 @@ function planJson(plan: TensorPlan): object {
   return { ...plan, shape: plan.shape ?? null, reason: plan.reason ?? null }
 }
 
-/** What all parts of one checkpoint have in common. */
-function recordOf(options: WeightOptions, checkpoint: Checkpoint): Json {
-  const { config, include, exclude, lmHead, dtype = null } = options
-  const sizes = [...checkpoint.files].map(([name, { source }]) => [name, source.size] as const)
-  const input = Object.fromEntries(sizes)
-  return { config: config.toJSON(), include, exclude, lmHead, dtype, input }
-}
-
 interface Job {
   readonly model: ModelSource
   readonly checkpoint: Checkpoint
@@ -169,22 +166,30 @@ async function writeOutput(
   output: OutputFolder,
   context: CommandContext,
 ): Promise<Report> {
-  const staging = directory(output.staging)
+  const { model, checkpoint, shard } = job
+  const { staged } = output
   const progress = createProgress('quantize', context.stderr)
   const start = performance.now()
   try {
-    const { fileNames } = await transformCheckpoint(job.checkpoint, staging, transformOn(job), {
+    const weights = [...checkpoint.files.keys(), ...(checkpoint.sharded ? [INDEX_FILE] : [])]
+    let notCopied: readonly NotCopied[] = []
+    if (model.folder) {
+      const side = await findSideFiles(model.path, weights)
+      notCopied = side.notCopied
+      await writeSideFiles(model.folder, staged, job.config, side.copied, context.signal)
+    }
+    const { fileNames } = await transformCheckpoint(checkpoint, staged, transformOn(job), {
       formats: FORMATS,
       signal: context.signal,
+      metadata: { format: 'pt' },
       onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
-      ...(job.shard === undefined ? {} : { shard: job.shard }),
+      ...(shard === undefined ? {} : { shard }),
     })
-    if (job.model.folder) await writeSideFiles(job.model.folder, staging, job.config)
-    const files = (await staging.list()).sort()
-    await output.commit()
+    const { files, replaced } = await output.commit(weights, fileNames)
     progress.stop()
     const plans = job.plans.filter(({ fileName }) => fileNames.includes(fileName))
-    return written(plans, job.out, files, (performance.now() - start) / 1000)
+    const seconds = (performance.now() - start) / 1000
+    return written({ plans, out: job.out, files, seconds, replaced, notCopied })
   } finally {
     progress.stop()
     await output.discard()
@@ -202,21 +207,35 @@ function transformOn({ planner, plans, device }: Job): TensorTransform {
   }
 }
 
-function written(
-  plans: readonly TensorPlan[],
-  out: string,
-  files: readonly string[],
-  seconds: number,
-): Report {
+interface Written {
+  readonly plans: readonly TensorPlan[]
+  readonly out: string
+  readonly files: readonly string[]
+  readonly seconds: number
+  readonly replaced: Replaced | undefined
+  readonly notCopied: readonly NotCopied[]
+}
+
+function written(done: Written): Report {
+  const { plans, out, files, seconds, replaced, notCopied } = done
   const summary = summarize(plans)
   const megabytesPerSecond = summary.bytesBefore / 1e6 / seconds
   return {
-    json: { ...summary, out, files, seconds, megabytesPerSecond, tensors: plans.map(planJson) },
+    json: {
+      ...{ ...summary, out, files, seconds, megabytesPerSecond },
+      ...{ replaced: replaced ?? null, notCopied, tensors: plans.map(planJson) },
+    },
     text: () =>
       [
         ...summaryLines(summary),
         `wrote ${files.join(', ')} to ${out}`,
+        ...(replaced ? [describeReplaced(replaced)] : []),
+        ...(notCopied.length === 0 ? [] : [describeNotCopied(notCopied)]),
         `${seconds.toFixed(2)} s, ${megabytesPerSecond.toFixed(0)} MB/s`,
       ].join('\n'),
   }
+}
+
+function describeNotCopied(files: readonly NotCopied[]): string {
+  return `not copied: ${files.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`
 }

@@ -1,28 +1,27 @@
 /**
  * @file The folder that `ao quantize` writes.
  *
- * Files are made in a staging folder inside it and renamed into place when all are complete, so that an
- * interrupted run leaves what was there before. A record, `ao-quantize.json`, tells later runs that the
- * folder is theirs to replace, and how its parts were made.
+ * Its record, `ao-quantize.json`, tells later runs that the folder is theirs to replace, and how its parts
+ * were made. Files come into it together: see `stageFiles` of `@ao/safetensors/node`.
  */
 
+import { realpath, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { AoError, isJsonObject, type Json } from '@ao/base-tensor'
+import { type CheckpointDestination, type StagedFiles } from '@ao/safetensors'
+import { directory, hasUnfinishedFiles, stageFiles } from '@ao/safetensors/node'
+import { writeFile } from './side-files.ts'
 import {
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  writeFile,
-} from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { AoError, type Json } from '@ao/base-tensor'
-
-export const RECORD_FILE = 'ao-quantize.json'
-const STAGING_PREFIX = '.ao-partial-'
+  formatPart,
+  formatRecord,
+  isSameRun,
+  PART_FILE,
+  partFileOf,
+  readRecord,
+  RECORD_FILE,
+  type RunRecord,
+  type Shard,
+} from './run-record.ts'
 
 /** An output folder that cannot be used as it is. */
 export class OutputFolderError extends AoError {
@@ -35,16 +34,37 @@ export interface OutputFolderOptions {
   /** The folder or file that is read; never written to. */
   readonly input: string | undefined
   /** How the files are made: equal for all parts of one checkpoint. */
-  readonly record: Json
-  /** Whether this run makes some of the folder's files only. */
-  readonly part: boolean
+  readonly run: RunRecord['run']
+  /** The part that this run makes, where it makes some of the folder's files only. */
+  readonly part: Shard | undefined
+}
+
+/** What a run takes the place of. */
+export interface Replaced {
+  /** The config of the earlier result; null where it was none of `ao quantize`. */
+  readonly config: Json
+  /** Files that are gone, and have no successor. */
+  readonly removed: readonly string[]
+}
+
+/** What came of a commit. */
+export interface Committed {
+  /** Names of the files that are in place, sorted. */
+  readonly files: readonly string[]
+  /** Undefined where there was nothing to replace. */
+  readonly replaced: Replaced | undefined
 }
 
 export interface OutputFolder {
   /** Where files are made until {@link OutputFolder.commit}. */
-  readonly staging: string
-  /** Renames all made files into place; weights of an earlier run go away. */
-  commit(): Promise<void>
+  readonly staged: StagedFiles
+  /**
+   * Puts all made files in place; those of an earlier run go away.
+   *
+   * @param weights - names of all weight files and of their index, those of other parts, too
+   * @param shards - names of the weight files that this run made
+   */
+  commit(weights: readonly string[], shards: readonly string[]): Promise<Committed>
   /** Drops what was made; the folder is as it was. Does nothing after `commit`. */
   discard(): Promise<void>
 }
@@ -59,46 +79,71 @@ export async function openOutputFolder(
   path: string,
   options: OutputFolderOptions,
 ): Promise<OutputFolder> {
-  const { record, part } = options
+  const { part, run, force } = options
   await refuseInput(path, options.input)
-  const entries = await listFolder(path)
-  const text = `${JSON.stringify(record, null, 2)}\n`
-  if (!options.force) await checkOwnership(path, entries ?? [], part ? text : undefined)
-  await mkdir(path, { recursive: true })
-  const staging = await mkdtemp(join(path, STAGING_PREFIX))
-  await writeFile(join(staging, RECORD_FILE), text)
-  let done = false
+  const folder = directory(path)
+  if (!(await hasUnfinishedFiles(path)) && !force) await checkOwnership(folder, part && run)
+  const sharing = part && { group: JSON.stringify([part.count, run]), member: String(part.index) }
+  const staged = await stageFiles(path, { sharing })
+  try {
+    if (!force) await checkOwnership(folder, part && run)
+    return output(folder, staged, options)
+  } catch (error) {
+    await staged.discard()
+    throw error
+  }
+}
+
+function output(
+  folder: CheckpointDestination,
+  staged: StagedFiles,
+  { run, part }: OutputFolderOptions,
+): OutputFolder {
   return {
-    staging,
-    async commit() {
-      await moveIntoPlace(staging, path, part)
-      done = true
+    staged,
+    async commit(weights, shards) {
+      const older = await readRecord(folder)
+      const isNextPart = part !== undefined && older !== undefined && isSameRun(older.run, run)
+      const files = new Set([...(await staged.list()), ...weights, RECORD_FILE])
+      if (isNextPart) for (const name of older.files) files.add(name)
+      await writeFile(staged, RECORD_FILE, formatRecord({ run, files: [...files] }))
+      if (part) await writeFile(staged, partFileOf(part), formatPart({ part, shards, run }))
+      const made = (await staged.list()).sort()
+      const removed: string[] = []
+      let hadWeights = false
+      await staged.commit({
+        remove: (present) => {
+          hadWeights = present.some(isWeights)
+          const isStale = (name: string): boolean =>
+            isNextPart
+              ? isIndex(name)
+              : isWeights(name) || PART_FILE.test(name) || older?.files.includes(name) === true
+          removed.push(...present.filter((name) => isStale(name) && !made.includes(name)))
+          return removed
+        },
+      })
+      const isNew = isNextPart || (older === undefined && !hadWeights)
+      const replaced = { config: older?.run['config'] ?? null, removed }
+      return { files: made, replaced: isNew ? undefined : replaced }
     },
-    async discard() {
-      if (done) return
-      await rm(staging, { recursive: true, force: true })
-      if (entries === undefined) await rmdir(path).catch(() => undefined)
-    },
+    discard: () => staged.discard(),
   }
 }
 
-async function moveIntoPlace(staging: string, path: string, part: boolean): Promise<void> {
-  const made = await readdir(staging)
-  // The record first: a part that starts meanwhile then knows the folder as its own.
-  made.sort((a, b) => Number(b === RECORD_FILE) - Number(a === RECORD_FILE))
-  for (const name of made) await rename(join(staging, name), join(path, name))
-  await rm(staging, { recursive: true })
-  if (part) return
-  for (const name of (await listFolder(path)) ?? []) {
-    const stale = isWeights(name) && !made.includes(name)
-    if (stale || name.startsWith(STAGING_PREFIX)) {
-      await rm(join(path, name), { recursive: true, force: true })
-    }
-  }
+/** One line about what is gone. */
+export function describeReplaced({ config, removed }: Replaced): string {
+  const type = isJsonObject(config) ? config['_type'] : undefined
+  const what = typeof type === 'string' ? `an earlier result (${type})` : 'what was there'
+  return `replaced ${what}${removed.length === 0 ? '' : `; removed ${removed.join(', ')}`}`
 }
 
+/** Whether a file of that name holds weights that readers of safetensors find. */
 function isWeights(name: string): boolean {
-  return name.endsWith('.safetensors') || name.endsWith('.safetensors.index.json')
+  return name.endsWith('.safetensors') || isIndex(name)
+}
+
+function isIndex(name: string): boolean {
+  return name.endsWith('.safetensors.index.json')
 }
 
 async function refuseInput(path: string, input: string | undefined): Promise<void> {
@@ -111,37 +156,27 @@ async function refuseInput(path: string, input: string | undefined): Promise<voi
 }
 
 async function checkOwnership(
-  path: string,
-  entries: readonly string[],
-  ownRecord: string | undefined,
+  folder: CheckpointDestination,
+  run: RunRecord['run'] | undefined,
 ): Promise<void> {
-  if (!entries.includes(RECORD_FILE)) {
-    const foreign = entries.filter((name) => !name.startsWith(STAGING_PREFIX))
-    if (foreign.length === 0) return
+  const entries = await folder.list()
+  const older = await readRecord(folder)
+  if (older === undefined) {
+    const foreign = entries.filter((name) => !name.startsWith('.ao-') && !PART_FILE.test(name))
+    if (foreign.length === 0 || (await hasUnfinishedFiles(folder.name))) return
     const names = foreign.length > 3 ? [...foreign.slice(0, 3), '...'] : foreign
     throw refusal(
       '--out to be new, empty or written by ao quantize',
-      `${path} with ${names.join(', ')}`,
+      `${folder.name} with ${names.join(', ')}`,
       'Choose another --out, or pass --force to replace its weights.',
     )
   }
-  if (ownRecord === undefined) return
-  if ((await readFile(join(path, RECORD_FILE), 'utf8')) === ownRecord) return
+  if (run === undefined || isSameRun(older.run, run)) return
   throw refusal(
-    `all parts in ${path} to be made with the same options from the same input`,
+    `all parts in ${folder.name} to be made with the same options from the same input`,
     `others than its ${RECORD_FILE} says`,
     'Choose another --out, or pass --force and make all parts again.',
   )
-}
-
-/** Names in a folder; undefined where there is none. */
-async function listFolder(path: string): Promise<string[] | undefined> {
-  try {
-    return await readdir(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw refusal('--out to be a folder', (error as Error).message, 'Choose another --out.')
-  }
 }
 
 function refusal(expected: string, got: string, cure: string): OutputFolderError {

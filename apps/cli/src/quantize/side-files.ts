@@ -1,16 +1,46 @@
 /** @file The small files beside the weights: config.json, which learns of the config, and copies. */
 
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { isJsonObject, type FloatDType, type Json, type QuantizationConfig } from '@ao/base-tensor'
 import { toQuantizationConfig } from '@ao/quantize'
-import { FileError, type CheckpointDestination, type CheckpointFolder } from '@ao/safetensors'
+import {
+  FileError,
+  type ByteSink,
+  type ByteSource,
+  type CheckpointDestination,
+  type CheckpointFolder,
+} from '@ao/safetensors'
+import { fileErrorOf } from '@ao/safetensors/node'
 
 const CONFIG_FILE = 'config.json'
 
-const COPIED_FILES = [
+/** Asked for where a folder cannot be listed: on a server. */
+const KNOWN_FILES = [
   ...['generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'tokenizer.model'],
-  ...['special_tokens_map.json', 'added_tokens.json', 'vocab.json', 'merges.txt'],
-  ...['chat_template.jinja', 'chat_template.json'],
+  ...['special_tokens_map.json', 'added_tokens.json', 'vocab.json', 'vocab.txt', 'merges.txt'],
+  ...['spiece.model', 'sentencepiece.bpe.model', 'chat_template.jinja', 'chat_template.json'],
+  ...['preprocessor_config.json', 'processor_config.json', 'README.md', 'LICENSE'],
 ]
+
+const WEIGHTS =
+  /\.(safetensors|bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|hdf5|keras|msgpack|npz|tflite|mlmodel|pdparams|ot)(\.index\.json)?$/i
+// TensorFlow splits a checkpoint into files with these ends.
+const TENSORFLOW_WEIGHTS = /\.ckpt(-\d+)?\.(index|meta|data-\d+-of-\d+)$/i
+/** Files of `ao` itself, complete or not. */
+const OWN = /^\.ao-|^ao-quantize(-\d{5}-of-\d{5})?\.json$|\.\d+-[0-9a-f]{8}\.partial$/
+
+/** Something beside the weights that is not copied. */
+export interface NotCopied {
+  readonly name: string
+  readonly reason: string
+}
+
+/** What lies beside the weights of a model. */
+export interface SideFiles {
+  readonly copied: readonly string[]
+  readonly notCopied: readonly NotCopied[]
+}
 
 export interface ConfigFileOptions {
   readonly config: QuantizationConfig
@@ -52,31 +82,88 @@ export function quantizedModelConfig(text: string, options: ConfigFileOptions): 
   return `${body}${body.endsWith('{') ? '' : ','}\n  ${added}\n}\n`
 }
 
-/** Writes config.json and copies the other small files that are there. */
+/**
+ * Finds what to copy: every file but weights. Folders stay where they are.
+ *
+ * @param path - of the model's folder; undefined for one on a server
+ * @param weights - names of the files that are read, and of their index
+ */
+export async function findSideFiles(
+  path: string | undefined,
+  weights: readonly string[],
+): Promise<SideFiles> {
+  if (path === undefined) return { copied: KNOWN_FILES, notCopied: [] }
+  const copied: string[] = []
+  const notCopied: NotCopied[] = []
+  for (const name of (await reading(path, () => readdir(path))).sort()) {
+    if (name === CONFIG_FILE || weights.includes(name) || OWN.test(name)) continue
+    const reason = await reasonAgainst(path, name)
+    if (reason === undefined) copied.push(name)
+    else notCopied.push({ name, reason })
+  }
+  return { copied, notCopied }
+}
+
+/** Why a file is not copied; undefined where it is. */
+async function reasonAgainst(path: string, name: string): Promise<string | undefined> {
+  const found = await reading(join(path, name), () => stat(join(path, name)))
+  if (found.isDirectory()) return 'a folder'
+  if (!found.isFile()) return 'a device or pipe'
+  if (/[\\:]/.test(name)) return 'its name is not one for all systems'
+  return WEIGHTS.test(name) || TENSORFLOW_WEIGHTS.test(name) ? 'other weights' : undefined
+}
+
+async function reading<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    throw fileErrorOf(error, `${path} to be readable, to be copied beside the weights`)
+  }
+}
+
+/** Writes config.json and copies the files of `names` that are there. */
 export async function writeSideFiles(
   from: CheckpointFolder,
   to: CheckpointDestination,
   modelConfig: string | undefined,
+  names: readonly string[],
+  signal: AbortSignal,
 ): Promise<void> {
-  if (modelConfig !== undefined) {
-    await write(to, CONFIG_FILE, new TextEncoder().encode(modelConfig))
-  }
-  for (const fileName of COPIED_FILES) {
-    const source = await from.open(fileName)
+  if (modelConfig !== undefined) await writeFile(to, CONFIG_FILE, modelConfig)
+  for (const name of names) {
+    signal.throwIfAborted()
+    const source = await from.open(name)
     if (!source) continue
     try {
-      await write(to, fileName, await source.read(0, source.size))
+      await copy(source, await to.create(name, source.size), signal)
     } finally {
       await source.close()
     }
   }
 }
 
-async function write(
+const CHUNK_BYTES = 8 << 20
+
+async function copy(source: ByteSource, sink: ByteSink, signal: AbortSignal): Promise<void> {
+  try {
+    for (let at = 0; at < source.size; at += CHUNK_BYTES) {
+      signal.throwIfAborted()
+      await sink.write(at, await source.read(at, Math.min(CHUNK_BYTES, source.size - at)))
+    }
+    await sink.commit()
+  } catch (error) {
+    await sink.abort()
+    throw error
+  }
+}
+
+/** Writes a small file of text. */
+export async function writeFile(
   to: CheckpointDestination,
   fileName: string,
-  bytes: Uint8Array,
+  text: string,
 ): Promise<void> {
+  const bytes = new TextEncoder().encode(text)
   const sink = await to.create(fileName, bytes.length)
   try {
     await sink.write(0, bytes)
