@@ -7,10 +7,10 @@
  * since the last time; then runs the command with node_modules/.bin on its path. Imports nothing
  * but Node, because it runs first.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { accessSync, constants, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { constants as os, homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -22,7 +22,7 @@ checkNodeVersion()
 const env = environment()
 if (stamp() !== read(stampFile)) install()
 const [command, ...args] = process.argv.slice(2)
-process.exit(command === undefined ? 0 : run(command, args))
+if (command !== undefined) run(command, args)
 
 function checkNodeVersion() {
   const wanted = manifest.engines.node.replace('>=', '')
@@ -88,11 +88,18 @@ function stamp() {
   return hash.digest('hex')
 }
 
+/** Runs a command and ends as it does, and not before: on a signal, the command may have to clean up. */
 function run(command, args) {
   const options = { cwd: root, env, stdio: 'inherit', shell: process.platform === 'win32' }
-  const result = spawnSync(command, args, options)
-  if (result.error) console.error(`Could not run ${command}: ${result.error.message}.`)
-  return result.status ?? 1
+  const child = spawn(command, args, options)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('error', (error) => {
+    console.error(`Could not run ${command}: ${error.message}.`)
+    process.exitCode = 1
+  })
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + os.signals[signal]
+  })
 }
 
 /** A file's text, '' if there is no such file. */

@@ -15,8 +15,8 @@ if (process.env.AO_DEVICE === 'webgpu' || args.some((each) => /^(.*=)?webgpu$/.t
   console.error(prepareEnvironment())
 }
 const child = spawn(command, args, { stdio: 'inherit', shell: process.platform === 'win32' })
-process.on('SIGINT', () => {}) // a terminal sends it to the command, too, which ends as it likes
-process.on('SIGTERM', () => child.kill('SIGTERM'))
+// The command ends as it likes. A terminal sends Ctrl-C to all processes, others to this one alone.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
 child.on('error', (error) => {
   console.error(`Could not run ${command}: ${error.message}.`)
   process.exitCode = 1

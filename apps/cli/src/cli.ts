@@ -19,7 +19,7 @@ Exit codes:
   0    done
   1    an error; the message is on stderr
   2    a command line that makes no sense
-  130  interrupted`
+  130  interrupted (Ctrl-C); 143 by SIGTERM, 129 by SIGHUP`
 
 /**
  * Runs `ao` with these arguments (without the program's name) and returns the exit code.
@@ -35,7 +35,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     // Commander has written its message by then. Help and the version end this way, too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     const { verbose = false } = program.opts<{ verbose?: boolean }>()
-    return reportError(error, io.stderr, { verbose, aborted: io.signal.aborted })
+    const { aborted, reason } = io.signal
+    return reportError(error, io.stderr, { verbose, aborted, reason })
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { styleText } from 'node:util'
 import { AoError } from '@ao/base-tensor'
+import { Interrupted } from './interruption.ts'
 import type { Output } from './io.ts'
 
 /** What a process says at its end. */
@@ -11,7 +12,7 @@ export const EXIT = {
   error: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** Ctrl-C or SIGTERM. */
+  /** Ctrl-C; other signals have codes of their own, from 128 on. */
   interrupted: 130,
 } as const
 
@@ -29,11 +30,11 @@ export function usageError(expected: string, got: string, cure: string): UsageEr
 export function reportError(
   error: unknown,
   stderr: Output,
-  options: { readonly verbose: boolean; readonly aborted: boolean },
+  options: { readonly verbose: boolean; readonly aborted: boolean; readonly reason?: unknown },
 ): number {
   if (options.aborted) {
     stderr.write('interrupted\n')
-    return EXIT.interrupted
+    return options.reason instanceof Interrupted ? options.reason.exitCode : EXIT.interrupted
   }
   const message = messageOf(error)
   stderr.write(`${stderr.isTTY === true ? styleText('red', 'error:') : 'error:'} ${message}\n`)

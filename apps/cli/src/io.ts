@@ -1,5 +1,7 @@
 /** @file What a command may touch of its process, and what it gives back. */
 
+import type { Cleanups } from './interruption.ts'
+
 /** A place for text: `process.stdout`, or a test's list of strings. */
 export interface Output {
   write(text: string): unknown
@@ -13,6 +15,8 @@ export interface Io {
   readonly stderr: Output
   /** Aborted when the user gives up (Ctrl-C). */
   readonly signal: AbortSignal
+  /** What to do before the process ends where a command does not end by itself; commands add to it. */
+  readonly cleanups?: Cleanups
 }
 
 /** What every command is given. */

@@ -2,20 +2,24 @@
 /** @file The process `ao`: signals, streams and the exit code around {@link main}. */
 
 import { main } from './cli.ts'
+import { handleSignals, type Cleanups } from './interruption.ts'
 
 const abort = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The second one ends the process at once, whatever hangs.
-  process.once(signal, () => abort.abort())
-}
+const cleanups: Cleanups = new Set()
+const { stdout, stderr } = process
+let isOver = false
+handleSignals({ abort, cleanups, stderr, isOver: () => isOver })
+
 // A reader that stops early, such as `head`, is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
 })
 
 process.exitCode = await main(process.argv.slice(2), {
-  stdout: process.stdout,
-  stderr: process.stderr,
+  ...{ stdout, stderr, cleanups },
   signal: abort.signal,
 })
+isOver = true
+// What a server still owes an answer to must not keep the process.
+if (abort.signal.aborted) process.exit()

@@ -29,38 +29,39 @@ describe('the process', () => {
     expect(await child.result).toMatchObject({ code: 0, stderr: '' })
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)(
-    'ends with 130 on %s, and a good output of before stays',
-    async (signal) => {
-      const folder = temporaryFolder()
-      const out = join(folder, 'out')
-      const small = join(folder, 'small.safetensors')
-      const large = join(folder, 'large.safetensors')
-      const tensor = bfloat16([1024, 4096], (i) => 0x3f80 + (i % 64))
-      writeRaw(small, [['up_proj.weight', bfloat16([4, 8], (i) => 0x3f80 + i)]])
-      writeRaw(
-        large,
-        Array.from({ length: 24 }, (_, i) => [`layers.${i}.up_proj.weight`, tensor] as const),
-      )
-      expect(await aoProcess(['quantize', small, '--config', 'int8', '--out', out])).toMatchObject({
-        code: 0,
-      })
-      const before = digests(out)
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('ends on %s with %i, and a good output of before stays', async (signal, code) => {
+    const folder = temporaryFolder()
+    const out = join(folder, 'out')
+    const small = join(folder, 'small.safetensors')
+    const large = join(folder, 'large.safetensors')
+    const tensor = bfloat16([1024, 4096], (i) => 0x3f80 + (i % 64))
+    writeRaw(small, [['up_proj.weight', bfloat16([4, 8], (i) => 0x3f80 + i)]])
+    writeRaw(
+      large,
+      Array.from({ length: 24 }, (_, i) => [`layers.${i}.up_proj.weight`, tensor] as const),
+    )
+    expect(await aoProcess(['quantize', small, '--config', 'int8', '--out', out])).toMatchObject({
+      code: 0,
+    })
+    const before = digests(out)
 
-      const child = startAo(['quantize', large, '--config', 'int8', '--out', out])
-      // Files appear in a staging folder first: from then on there is something to interrupt.
-      const poll = setInterval(() => {
-        const staging = readdirSync(out).find((name) => name.startsWith('.ao-partial-'))
-        if (staging === undefined) return
-        if (readdirSync(join(out, staging)).some((name) => name.endsWith('.partial'))) {
-          clearInterval(poll)
-          child.process.kill(signal)
-        }
-      }, 2)
-      const result = await child.result
-      clearInterval(poll)
-      expect(result).toEqual({ code: 130, stdout: '', stderr: 'interrupted\n' })
-      expect(digests(out)).toEqual(before)
-    },
-  )
+    const child = startAo(['quantize', large, '--config', 'int8', '--out', out])
+    // Files appear in a staging folder first: from then on there is something to interrupt.
+    const poll = setInterval(() => {
+      const staging = readdirSync(out).find((name) => name.startsWith('.ao-partial-'))
+      if (staging === undefined) return
+      if (readdirSync(join(out, staging)).some((name) => name.endsWith('.partial'))) {
+        clearInterval(poll)
+        child.process.kill(signal)
+      }
+    }, 2)
+    const result = await child.result
+    clearInterval(poll)
+    expect(result).toEqual({ code, stdout: '', stderr: 'interrupted\n' })
+    expect(digests(out)).toEqual(before)
+  })
 })

@@ -8,12 +8,12 @@
  * comes next completes what was begun.
  */
 
-import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FileError, PACKAGE, reasonOf } from './errors.ts'
 import type { CommitOptions, StagedFiles, StageOptions } from './folder.ts'
 import { SINGLE_FILE } from './index-file.ts'
-import { plainDirectory } from './node-directory.ts'
+import { makeFolder, plainDirectory } from './node-directory.ts'
 import { attempt, unlessMissing } from './node-errors.ts'
 import { fileSink, syncFolder } from './node-files.ts'
 import { LOCK_FILE, ownerText, parseOwner, placeOf, stateOf, withLock } from './node-lock.ts'
@@ -39,9 +39,7 @@ interface Journal {
  * @throws {@link FileError} when another process writes there, or the folder cannot be written
  */
 export async function stageFiles(path: string, options: StageOptions = {}): Promise<StagedFiles> {
-  const made = await attempt(`${path} to be a writable folder`, () =>
-    mkdir(path, { recursive: true }),
-  )
+  const made = await attempt(`${path} to be a writable folder`, () => makeFolder(path))
   try {
     const staging = await withLock(path, () => openStaging(path, options))
     return new Staged(path, made, staging)

@@ -2,7 +2,12 @@
 
 import { cpu, type Device, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { checkFinite } from '@ao/quantize'
-import { transformCheckpoint, type Checkpoint, type TensorTransform } from '@ao/safetensors'
+import {
+  FileError,
+  transformCheckpoint,
+  type Checkpoint,
+  type TensorTransform,
+} from '@ao/safetensors'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
@@ -11,6 +16,7 @@ import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import { openModelSource, type ModelSource } from '../model-source.ts'
 import { collect, FLOAT_DTYPES } from '../options.ts'
+import { formatBytes } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import {
   describeReplaced,
@@ -170,6 +176,8 @@ async function writeOutput(
   const { staged } = output
   const progress = createProgress('quantize', context.stderr)
   const start = performance.now()
+  const discard = (): Promise<void> => output.discard()
+  context.cleanups?.add(discard)
   try {
     const weights = [...checkpoint.files.keys(), ...(checkpoint.sharded ? [INDEX_FILE] : [])]
     let notCopied: readonly NotCopied[] = []
@@ -190,10 +198,27 @@ async function writeOutput(
     const plans = job.plans.filter(({ fileName }) => fileNames.includes(fileName))
     const seconds = (performance.now() - start) / 1000
     return written({ plans, out: job.out, files, seconds, replaced, notCopied })
+  } catch (error) {
+    throw asLackOfRoom(error, job)
   } finally {
     progress.stop()
     await output.discard()
+    context.cleanups?.delete(discard)
   }
+}
+
+/** What a full disk needs in all: an error of the library speaks of one file. */
+function asLackOfRoom(error: unknown, { plans, out }: Job): unknown {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
+  if (!FileError.isInstance(error) || (code !== 'ENOSPC' && code !== 'EDQUOT')) return error
+  const bytes = plans.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0)
+  return new FileError({
+    package: '@ao/cli',
+    expected: `room for some ${formatBytes(bytes)} in ${out}`,
+    got: error.got ?? code,
+    cause: error,
+    ...(error.cure === undefined ? {} : { cure: error.cure }),
+  })
 }
 
 /** The planner's transform, with quantized weights made on the job's device. */
