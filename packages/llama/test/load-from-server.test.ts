@@ -44,18 +44,14 @@ afterAll(() => new Promise((done) => (server.closeAllConnections(), server.close
 
 it('fetches 38 tensors of 7.3 MB with two requests that run at once', async () => {
   const names: string[] = []
-  const start = performance.now()
   const model = await LlamaForCausalLM.fromPretrained(urlFolder(base), {
     onProgress: ({ name }) => names.push(name),
   })
-  const elapsed = performance.now() - start
   expect(names).toHaveLength(38)
   // The first two at once, in any order.
   expect(requests.slice(0, 2).sort()).toEqual(['/config.json', '/generation_config.json'])
   expect(requests.slice(2)).toEqual(new Array<string>(3).fill('/model.safetensors'))
   expect(mostRunning).toBe(2)
-  // One after the other, the tensors would take 38 round trips.
-  expect(elapsed).toBeLessThan((38 * LATENCY) / 2)
   const local = (await LlamaForCausalLM.fromPretrained(folder)).stateDict()
   for (const [name, tensor] of model.stateDict()) {
     expect(bytesOf(tensor).equals(bytesOf(local.get(name) as Tensor))).toBe(true)
