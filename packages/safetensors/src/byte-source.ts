@@ -2,6 +2,12 @@
 
 import { FileError, PACKAGE, reasonOf } from './errors.ts'
 
+/** How something is read. */
+export interface ReadOptions {
+  /** Ends the reading, down to requests that are on their way: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** One file, read piece by piece. */
 export interface ByteSource {
   /** For messages: a file name, path or URL. */
@@ -15,7 +21,7 @@ export interface ByteSource {
    *
    * @throws {@link FileError} when they cannot be read, in full
    */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
+  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>
   close(): Promise<void>
 }
 
@@ -24,7 +30,8 @@ export function bytesSource(bytes: Uint8Array, name = 'bytes'): ByteSource {
   return {
     name,
     size: bytes.byteLength,
-    read: async (offset, length) => {
+    read: async (offset, length, { signal } = {}) => {
+      signal?.throwIfAborted()
       checkRange(name, bytes.byteLength, offset, length)
       return new Uint8Array(bytes.subarray(offset, offset + length))
     },
@@ -37,7 +44,8 @@ export function blobSource(blob: Blob, name: string = blobName(blob)): ByteSourc
   return {
     name,
     size: blob.size,
-    read: async (offset, length) => {
+    read: async (offset, length, { signal } = {}) => {
+      signal?.throwIfAborted()
       checkRange(name, blob.size, offset, length)
       try {
         return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer())
@@ -67,4 +75,23 @@ export function checkRange(name: string, size: number, offset: number, length: n
     expected: `a read within the ${size} bytes of ${name}`,
     got: `bytes ${offset} to ${offset + length}`,
   })
+}
+
+/**
+ * New memory for bytes of a file, whatever size it claims.
+ *
+ * @throws {@link FileError} where there is not so much
+ */
+export function allocate(length: number, name: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length)
+  } catch (error) {
+    throw new FileError({
+      package: PACKAGE,
+      expected: `memory for ${length} bytes of ${name}`,
+      got: reasonOf(error),
+      cure: 'The file is damaged, or holds a tensor that is too large for this machine.',
+      cause: error,
+    })
+  }
 }

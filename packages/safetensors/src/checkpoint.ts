@@ -15,6 +15,7 @@ import {
   type CheckpointNote,
   type StoredTensor,
 } from './checkpoint-files.ts'
+import type { ReadOptions } from './byte-source.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { storedDTypeOf } from './file-dtype.ts'
 import type { FileTensor } from './header.ts'
@@ -52,7 +53,7 @@ export interface TensorInfo {
 }
 
 /** Options of {@link Checkpoint.entries}. */
-export interface EntriesOptions extends Partial<FormatOptions> {
+export interface EntriesOptions extends Partial<FormatOptions>, ReadOptions {
   /** Which tensors, in this order: all unless given. Reading is fastest in the order of the files. */
   readonly names?: readonly string[]
 }
@@ -130,8 +131,13 @@ export class Checkpoint {
    * @throws {@link FormatError} when parts are missing, or its class is not in `formats`
    * @throws {@link DTypeError} when it is of a dtype that `@ao` tensors cannot have
    */
-  async read(name: string, options: FormatOptions = { formats: [] }): Promise<Tensor> {
-    return this.#build(name, options, ({ fileName, key }) => this.#file(fileName).read(key))
+  async read(
+    name: string,
+    options: FormatOptions & ReadOptions = { formats: [] },
+  ): Promise<Tensor> {
+    return this.#build(name, options, ({ fileName, key }) =>
+      this.#file(fileName).read(key, options),
+    )
   }
 
   /** A tensor of the `meta` device: shape, dtype and attributes without any data. */
@@ -150,11 +156,15 @@ export class Checkpoint {
   async *entries(
     options: EntriesOptions = {},
   ): AsyncGenerator<[name: string, tensor: Tensor], void, undefined> {
-    const { names = this.names, formats = [] } = options
+    const { names = this.names, formats = [], signal } = options
     const parts = names.flatMap((name) => this.#find(name).parts)
-    const bytes = new ReadAhead(parts.map((part) => this.#range(part)))
+    const bytes = new ReadAhead(
+      parts.map((part) => this.#range(part)),
+      signal,
+    )
     try {
       for (const name of names) {
+        signal?.throwIfAborted()
         const load = async ({ fileName, key }: TensorPart): Promise<DenseTensor> =>
           this.#file(fileName).decode(key, await bytes.next())
         // No variable holds the tensor, so that it can be freed while the next one is read.

@@ -23,6 +23,10 @@ const LONGEST_QUOTE = 120
 
 /** A value from a file, as JSON that is short enough for a message. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'
+  return quoteText(JSON.stringify(value) ?? 'nothing')
+}
+
+/** Text of a file that is short enough for a message. */
+export function quoteText(text: string): string {
   return text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}...` : text
 }

@@ -1,20 +1,28 @@
 /** @file Folders that hold a checkpoint's files: its shards, their index, `config.json`. */
 
-import { bytesSource, blobSource, type ByteSource } from './byte-source.ts'
+import { bytesSource, blobSource, type ByteSource, type ReadOptions } from './byte-source.ts'
 import type { ByteSink } from './byte-sink.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { MAX_HEADER_BYTES } from './limits.ts'
 import { decodeUtf8 } from './strict-json.ts'
-import { findUrlSource, type UrlOptions } from './url-source.ts'
+import { pageCure, type MissingReason } from './http-answer.ts'
+import { withoutQuery } from './http-attempt.ts'
+import { isLfsPointer, LFS_CURE, LFS_POINTER } from './file-kinds.ts'
+import { checkUrlOptions, findUrlSource, type UrlOptions } from './url-source.ts'
 
 /** Files by name. Names are plain: a folder does not reach into others. */
 export interface CheckpointFolder {
   /** For messages: a path or URL. */
   readonly name: string
   /** The file of that name, or undefined where there is none. */
-  open(fileName: string): Promise<ByteSource | undefined>
-  /** The text of a small file such as `config.json`, or undefined where there is none. */
-  readText(fileName: string): Promise<string | undefined>
+  open(fileName: string, options?: ReadOptions): Promise<ByteSource | undefined>
+  /**
+   * The text of a small file such as `config.json`, without a byte order mark, or undefined where there is
+   * none.
+   */
+  readText(fileName: string, options?: ReadOptions): Promise<string | undefined>
+  /** For a file that was not found: what a server answered, and what to do about it. */
+  whyMissing?(fileName: string): MissingReason | undefined
 }
 
 /** A folder that can be written to. */
@@ -55,16 +63,16 @@ export interface StagedFiles extends CheckpointDestination {
 
 /** The folder whose files `open` finds. Names have been checked when it is called. */
 export function folderFrom(name: string, open: CheckpointFolder['open']): CheckpointFolder {
-  const openChecked = async (fileName: string): Promise<ByteSource | undefined> => {
+  const openChecked: CheckpointFolder['open'] = async (fileName, options) => {
     checkFileName(fileName, name)
-    return open(fileName)
+    return open(fileName, options)
   }
   return {
     name,
     open: openChecked,
-    readText: async (fileName) => {
-      const source = await openChecked(fileName)
-      return source && readText(source)
+    readText: async (fileName, options) => {
+      const source = await openChecked(fileName, options)
+      return source && readText(source, options)
     },
   }
 }
@@ -116,17 +124,28 @@ export function blobFolder(files: Iterable<File>, name = 'picked files'): Checkp
 /**
  * A folder on a server, such as `https://huggingface.co/<owner>/<model>/resolve/main`.
  *
- * @param baseUrl - with or without a slash at its end
+ * @param baseUrl - with or without a slash at its end; a query goes with every file
+ * @throws {@link ValueError} for options that there are not
  */
 export function urlFolder(baseUrl: string | URL, options: UrlOptions = {}): CheckpointFolder {
-  const base = String(baseUrl).replace(/\/*$/, '/')
-  return folderFrom(base, (fileName) =>
-    findUrlSource(base + encodeURIComponent(fileName), {
-      ...options,
-      // Text files are small, and servers that make or compress them on the way know no ranges of them.
-      ...(fileName.endsWith('.json') ? { withoutRanges: 'download' } : {}),
-    }),
-  )
+  checkUrlOptions(options)
+  const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(String(baseUrl)) ?? []
+  const base = path.replace(/\/*$/, '/')
+  const missing = new Map<string, MissingReason>()
+  const folder = folderFrom(withoutQuery(base + query), async (fileName, readOptions) => {
+    // Other files than weights are small, and servers that make or compress them know no ranges of them.
+    const small = !fileName.endsWith('.safetensors')
+    const found = await findUrlSource(
+      base + encodeURIComponent(fileName) + query,
+      small ? { ...options, withoutRanges: 'download' } : options,
+      readOptions,
+      small ? MAX_HEADER_BYTES : undefined,
+    )
+    if (!('absent' in found)) return found
+    missing.set(fileName, { ...found.absent, cure: pageCure(base) ?? found.absent.cure })
+    return undefined
+  })
+  return { ...folder, whyMissing: (fileName) => missing.get(fileName) }
 }
 
 /** @throws {@link FormatError} for names that would reach out of their folder */
@@ -139,7 +158,7 @@ export function checkFileName(fileName: string, folder: string): void {
   )
 }
 
-async function readText(source: ByteSource): Promise<string> {
+async function readText(source: ByteSource, options?: ReadOptions): Promise<string> {
   try {
     if (source.size > MAX_HEADER_BYTES) {
       throw new FileError({
@@ -148,7 +167,9 @@ async function readText(source: ByteSource): Promise<string> {
         got: String(source.size),
       })
     }
-    return decodeUtf8(await source.read(0, source.size), source.name)
+    const text = decodeUtf8(await source.read(0, source.size, options), source.name)
+    if (isLfsPointer(text)) refuse(`the text of ${source.name}`, LFS_POINTER, LFS_CURE)
+    return text.replace(/^\uFEFF/, '')
   } finally {
     await source.close()
   }

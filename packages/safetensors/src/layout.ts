@@ -7,7 +7,8 @@
 
 import { quote, refuse } from './errors.ts'
 import { FILE_DTYPE_NAMES, type FileDType } from './file-dtype.ts'
-import { isUnpaired, LENGTH_BYTES, METADATA_KEY, sizeOf, type FileTensor } from './header.ts'
+import { LENGTH_BYTES, METADATA_KEY, sizeOf, type FileTensor } from './header.ts'
+import { isUnpaired } from './json-scanner.ts'
 import { MAX_HEADER_BYTES } from './limits.ts'
 
 /** What a layout needs to know of a tensor. */
@@ -46,7 +47,7 @@ export function planLayout(
   for (const [name, { dtype, shape }] of sorted) {
     checkName(name, ranges)
     const begin = end
-    const nbytes = sizeOf(dtype, shape, quote(name))
+    const nbytes = sizeOf(dtype, shape, () => quote(name))
     end += nbytes
     ranges.set(name, { begin, nbytes })
     fields.push(

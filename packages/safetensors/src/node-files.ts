@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { checkRange, type ByteSource } from './byte-source.ts'
+import { allocate, checkRange, type ByteSource } from './byte-source.ts'
 import type { ByteSink } from './byte-sink.ts'
 import { FileError, PACKAGE } from './errors.ts'
 import { attempt, codeOf, unlessMissing } from './node-errors.ts'
@@ -30,7 +30,8 @@ export async function findFile(path: string): Promise<ByteSource | undefined> {
   return {
     name: path,
     size,
-    read: async (offset, length) => {
+    read: async (offset, length, { signal } = {}) => {
+      signal?.throwIfAborted()
       checkRange(path, size, offset, length)
       return attempt(`${path} to be readable`, () => readFully(handle, offset, length, path))
     },
@@ -65,7 +66,7 @@ async function readFully(
   size: number,
   path: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(size)
+  const bytes = allocate(size, path)
   for (let done = 0; done < bytes.length;) {
     const length = Math.min(MAX_CALL_BYTES, bytes.length - done)
     const { bytesRead } = await handle.read(bytes, done, length, offset + done)

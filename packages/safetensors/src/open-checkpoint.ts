@@ -1,6 +1,6 @@
 /** @file Opening a checkpoint: a file, or a folder with one file or with shards and their index. */
 
-import type { ByteSource } from './byte-source.ts'
+import type { ByteSource, ReadOptions } from './byte-source.ts'
 import { Checkpoint } from './checkpoint.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import type { CheckpointFolder } from './folder.ts'
@@ -14,20 +14,25 @@ import { openSafetensors, type SafetensorsFile } from './safetensors-file.ts'
  * @throws {@link FileError} when files are missing
  * @throws {@link FormatError} when a file or the index is damaged, or they contradict each other
  */
-export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoint> {
-  const single = await folder.open(SINGLE_FILE)
-  if (single) return openCheckpointFile(single, SINGLE_FILE)
-  const index = await folder.readText(INDEX_FILE)
+export async function openCheckpoint(
+  folder: CheckpointFolder,
+  options?: ReadOptions,
+): Promise<Checkpoint> {
+  const single = await folder.open(SINGLE_FILE, options)
+  if (single) return openCheckpointFile(single, SINGLE_FILE, options)
+  const index = await folder.readText(INDEX_FILE, options)
   if (index === undefined) {
+    const [first, second] = [SINGLE_FILE, INDEX_FILE].map((name) => folder.whyMissing?.(name))
+    const answers = [...new Set([first?.got, second?.got])].filter((got) => got !== undefined)
     throw new FileError({
       package: PACKAGE,
       expected: `${SINGLE_FILE} or ${INDEX_FILE} in ${folder.name}`,
-      got: 'neither',
-      cure: 'Open a file of another name with openCheckpointFile.',
+      got: answers.length === 0 ? 'neither' : `neither: ${answers.join(', ')}`,
+      cure: second?.cure ?? first?.cure ?? 'Open a file of another name with openCheckpointFile.',
     })
   }
   const weightMap = parseIndex(index, `${INDEX_FILE} in ${folder.name}`)
-  const files = await openFiles(folder, [...new Set(weightMap.values())].sort())
+  const files = await openFiles(folder, [...new Set(weightMap.values())].sort(), options)
   return closeOnError(files, () => {
     const checkpoint = new Checkpoint(files, true)
     checkAgainstIndex(checkpoint, weightMap)
@@ -43,8 +48,9 @@ export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoi
 export async function openCheckpointFile(
   source: ByteSource,
   fileName: string = plainName(source.name),
+  options?: ReadOptions,
 ): Promise<Checkpoint> {
-  const files = new Map([[fileName, await openSafetensors(source)]])
+  const files = new Map([[fileName, await openSafetensors(source, options)]])
   return closeOnError(files, () => new Checkpoint(files, false))
 }
 
@@ -57,12 +63,13 @@ function plainName(path: string): string {
 export async function openFiles(
   folder: CheckpointFolder,
   fileNames: readonly string[],
+  options?: ReadOptions,
 ): Promise<Map<string, SafetensorsFile>> {
   const files = new Map<string, SafetensorsFile>()
   try {
     for (let i = 0; i < fileNames.length; i += OPEN_AT_ONCE) {
       const batch = fileNames.slice(i, i + OPEN_AT_ONCE)
-      const results = await Promise.allSettled(batch.map((name) => openFile(folder, name)))
+      const results = await Promise.allSettled(batch.map((name) => openFile(folder, name, options)))
       results.forEach((result, j) => {
         if (result.status === 'fulfilled') files.set(batch[j] as string, result.value)
       })
@@ -79,14 +86,19 @@ export async function openFiles(
 // Enough to hide a server's latency.
 const OPEN_AT_ONCE = 8
 
-async function openFile(folder: CheckpointFolder, fileName: string): Promise<SafetensorsFile> {
-  const source = await folder.open(fileName)
-  if (source) return openSafetensors(source)
+async function openFile(
+  folder: CheckpointFolder,
+  fileName: string,
+  options?: ReadOptions,
+): Promise<SafetensorsFile> {
+  const source = await folder.open(fileName, options)
+  if (source) return openSafetensors(source, options)
+  const why = folder.whyMissing?.(fileName)
   throw new FileError({
     package: PACKAGE,
     expected: `the shard ${fileName} in ${folder.name}`,
-    got: 'no such file',
-    cure: 'Download or write the missing shard.',
+    got: why?.got ?? 'no such file',
+    cure: why?.cure ?? 'Download or write the missing shard.',
   })
 }
 

@@ -40,9 +40,14 @@ export class ReadAhead {
   #given = 0
   #started = 0
   #heldBytes = 0
-  #stopped = false
+  readonly #stop = new AbortController()
 
-  constructor(ranges: readonly ByteRange[]) {
+  /** @param signal - ends requests, also those that are on their way */
+  constructor(ranges: readonly ByteRange[], signal?: AbortSignal) {
+    if (signal?.aborted === true) this.#stop.abort(signal.reason)
+    signal?.addEventListener('abort', () => this.#stop.abort(signal.reason), {
+      signal: this.#stop.signal,
+    })
     const { requests, requestOf } = planRequests(ranges)
     this.#ranges = ranges
     this.#requests = requests
@@ -66,9 +71,9 @@ export class ReadAhead {
     return request.ranges === 1 ? bytes : bytes.slice(from, from + length)
   }
 
-  /** Starts no further request. */
+  /** Ends the requests that are on their way, and starts no further one. */
   stop(): void {
-    this.#stopped = true
+    this.#stop.abort()
   }
 
   /** Starts requests up to the `wanted` one, and those to remote files that the window has room for. */
@@ -79,9 +84,11 @@ export class ReadAhead {
       if (i > wanted && !(fits && request.source.remote === true)) return
       const lane = i % REQUESTS_AT_ONCE
       const { source, offset, length } = request
-      request.bytes = (this.#lanes[lane] as Promise<unknown>).then(() =>
-        this.#stopped ? new Uint8Array(0) : source.read(offset, length),
-      )
+      const { signal } = this.#stop
+      request.bytes = (this.#lanes[lane] as Promise<unknown>).then(() => {
+        signal.throwIfAborted()
+        return source.read(offset, length, { signal })
+      })
       // The lane keeps no bytes alive, and goes on after an error, which next() throws.
       this.#lanes[lane] = request.bytes.then(ignore, ignore)
       this.#heldBytes += length

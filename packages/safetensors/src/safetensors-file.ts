@@ -7,7 +7,7 @@ import {
   type DenseTensor,
   type StoredDType,
 } from '@ao/base-tensor'
-import type { ByteSource } from './byte-source.ts'
+import type { ByteSource, ReadOptions } from './byte-source.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { FILE_DTYPE_NAMES, storedDTypeOf } from './file-dtype.ts'
 import {
@@ -42,9 +42,9 @@ export class SafetensorsFile {
    *
    * @throws {@link DTypeError} for dtypes that `@ao` tensors cannot have: see {@link readBytes}
    */
-  async read(name: string): Promise<DenseTensor> {
+  async read(name: string, options?: ReadOptions): Promise<DenseTensor> {
     this.#storedDType(name)
-    return this.decode(name, await this.readBytes(name))
+    return this.decode(name, await this.readBytes(name, options))
   }
 
   /** The tensor that its bytes stand for: those of {@link readBytes}, come by in another way. */
@@ -54,9 +54,9 @@ export class SafetensorsFile {
   }
 
   /** The bytes of one tensor, of any dtype: little-endian, row-major. */
-  async readBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  async readBytes(name: string, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>> {
     const { offset, nbytes } = this.#find(name)
-    return this.source.read(offset, nbytes)
+    return this.source.read(offset, nbytes, options)
   }
 
   close(): Promise<void> {
@@ -94,7 +94,10 @@ export class SafetensorsFile {
  * @throws {@link FormatError} naming the file, the tensor and what is wrong; `source` is closed then
  * @throws {@link FileError} when the file marks a checkpoint that is being put in place
  */
-export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+export async function openSafetensors(
+  source: ByteSource,
+  options?: ReadOptions,
+): Promise<SafetensorsFile> {
   try {
     const { name, size } = source
     if (size < LENGTH_BYTES) {
@@ -104,10 +107,10 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
         'The file is cut off: copy or download it again.',
       )
     }
-    const start = await source.read(0, LENGTH_BYTES)
+    const start = await source.read(0, LENGTH_BYTES, options)
     refuseUnfinished(start, name)
     const length = parseHeaderLength(start, size, name)
-    const header = parseHeader(await source.read(LENGTH_BYTES, length), size, name)
+    const header = parseHeader(await source.read(LENGTH_BYTES, length, options), size, name)
     return new SafetensorsFile(source, header)
   } catch (error) {
     await source.close()

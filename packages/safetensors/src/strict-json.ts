@@ -1,27 +1,41 @@
-/**
- * @file Text and JSON from files that nobody vouches for.
- *
- * `JSON.parse` keeps the last of several equal keys without a word, and how deep it can go differs
- * between engines. So a scan for both comes first. It looks at brackets and strings only, and leaves
- * every other mistake to `JSON.parse`.
- */
+/** @file Text and JSON from files that nobody vouches for, and JSON as Python writes it. */
 
 import type { Json } from '@ao/base-tensor'
-import { quote, reasonOf, refuse } from './errors.ts'
-import { MAX_JSON_DEPTH } from './limits.ts'
+import { refuse } from './errors.ts'
+import { DAMAGED, JsonScanner } from './json-scanner.ts'
 
 /**
- * The value of a JSON text.
+ * The value of a JSON text, in which `NaN`, `Infinity` and `-Infinity` are numbers, as Python writes them.
  *
- * @param what - the text's name in messages, such as `the header of model.safetensors`
+ * @param what - the text's name in messages, such as `tensor_names of model.safetensors`
  * @throws {@link FormatError} for invalid JSON, equal keys in one object, and deep nesting
  */
 export function parseStrictJson(text: string, what: string): Json {
-  scan(text, what)
+  const scanner = new JsonScanner(text, what, true)
+  scanner.skip()
+  scanner.end()
+  return JSON.parse(scanner.sawPythonNumber ? withoutPythonNumbers(text) : text, reviver(text))
+}
+
+/**
+ * The value of a JSON file as Python's `json.load` gives it, and as its `json.dump` writes: with `NaN`,
+ * `Infinity` and `-Infinity`; of equal keys the last one counts. A byte order mark is passed over.
+ *
+ * @param what - the file's name in messages
+ * @throws {@link FormatError} for anything else than JSON
+ */
+export function parsePythonJson(text: string, what: string): Json {
+  const body = text.replace(/^\uFEFF/, '')
   try {
-    return JSON.parse(text) as Json
+    return JSON.parse(body) as Json
   } catch (error) {
-    return refuse(`${what} to be valid JSON`, reasonOf(error), DAMAGED, error)
+    try {
+      return JSON.parse(withoutPythonNumbers(body), reviver(body)) as Json
+    } catch {
+      const start = body.trimStart().slice(0, 40)
+      const got = start === '' ? 'an empty file' : `text that begins with ${JSON.stringify(start)}`
+      return refuse(`${what} to be JSON`, `${got} (${(error as Error).message})`, DAMAGED, error)
+    }
   }
 }
 
@@ -34,74 +48,26 @@ export function decodeUtf8(bytes: Uint8Array, what: string): string {
   }
 }
 
-const DAMAGED = 'It is damaged, or of another kind.'
+// Strings come first, so that nothing in them is taken for a number.
+const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\bInfinity\b|\bNaN\b/gs
 
-const COLON = 0x3a
-const BACKSLASH = 0x5c
-
-function scan(text: string, what: string): void {
-  // Keys seen in each object that is open; undefined for an open list.
-  const open: (Set<string> | undefined)[] = []
-  for (let i = 0; i < text.length; i++) {
-    switch (text[i]) {
-      case '{':
-      case '[':
-        open.push(text[i] === '{' ? new Set() : undefined)
-        if (open.length > MAX_JSON_DEPTH) {
-          refuse(`${what} to nest at most ${MAX_JSON_DEPTH} levels`, 'more', DAMAGED)
-        }
-        break
-      case '}':
-      case ']':
-        open.pop()
-        break
-      case '"': {
-        const end = closingQuote(text, i)
-        if (end === undefined) return
-        const keys = open.at(-1)
-        if (keys && text.charCodeAt(skipSpace(text, end + 1)) === COLON) {
-          addKey(keys, text.slice(i, end + 1), what)
-        }
-        i = end
-      }
-    }
-  }
+/** JSON overflows to infinities by itself; a NaN becomes a string that is nowhere else in the text. */
+function withoutPythonNumbers(text: string): string {
+  const nan = JSON.stringify(nanMark(text))
+  return text.replace(STRINGS_AND_NUMBERS, (token) => {
+    if (token === 'NaN') return nan
+    return token.endsWith('Infinity') ? token.replace('Infinity', '1e999') : token
+  })
 }
 
-function addKey(keys: Set<string>, literal: string, what: string): void {
-  // Escapes can spell one key in several ways; a bad one is left for JSON.parse to report.
-  const key = literal.includes('\\') ? decodeKey(literal) : literal.slice(1, -1)
-  if (key === undefined) return
-  if (keys.has(key)) {
-    refuse(
-      `${what} to name each key once`,
-      `${quote(key)} twice`,
-      'Readers would not agree on which one counts, so write the file again.',
-    )
-  }
-  keys.add(key)
+function reviver(text: string): ((key: string, value: unknown) => unknown) | undefined {
+  if (!text.includes('NaN')) return undefined
+  const mark = nanMark(text)
+  return (_, value) => (value === mark ? NaN : value)
 }
 
-function decodeKey(literal: string): string | undefined {
-  try {
-    return JSON.parse(literal) as string
-  } catch {
-    return undefined
-  }
-}
-
-/** Index of the quote that ends the string which begins at `start`. */
-function closingQuote(text: string, start: number): number | undefined {
-  for (let end = text.indexOf('"', start + 1); end > 0; end = text.indexOf('"', end + 1)) {
-    let backslashes = 0
-    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
-    if (backslashes % 2 === 0) return end
-  }
-  return undefined
-}
-
-function skipSpace(text: string, start: number): number {
-  let i = start
-  while (/\s/.test(text[i] ?? '')) i++
-  return i
+function nanMark(text: string): string {
+  let mark = 'NaN'
+  while (text.includes(mark)) mark += '~'
+  return mark
 }

@@ -156,6 +156,7 @@ class TransformRun {
     this.#tensors = checkpoint.entries({ ...options, names: this.#transformed() })
     this.#chunks = new ReadAhead(
       this.#entries.flatMap(({ copied }) => [...(copied?.values() ?? [])].flatMap(this.#split)),
+      options.signal,
     )
   }
 

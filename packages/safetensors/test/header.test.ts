@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type AoError, DTypeError, FormatError, hostArray } from '@ao/base-tensor'
-import { bytesSource, FileError, openSafetensors, type ByteSource } from '../src/index.ts'
-import { handMade, messageOf } from './helpers.ts'
+import { FormatError } from '@ao/base-tensor'
+import { bytesSource, MAX_TENSORS, openSafetensors, type ByteSource } from '../src/index.ts'
+import { handMade, messageOf, nested, one, openBytes as open, tensor, unknown } from './helpers.ts'
 
-const open = (file: Uint8Array) => openSafetensors(bytesSource(file, 'x.safetensors'))
-const tensor = (dtype: string, shape: unknown, begin: unknown, end: unknown) =>
-  JSON.stringify({ dtype, shape, data_offsets: [begin, end] })
-const one = (...args: Parameters<typeof tensor>) => `{"a":${tensor(...args)}}`
+const keys = (count: number, value: string) =>
+  Array.from({ length: count }, (_, i) => `"${i}":${value}`).join(',')
 
 const AGAIN = 'The header is damaged: write or download the file again.'
 const CUT = 'The file is cut off: copy or download it again.'
@@ -46,10 +44,6 @@ describe('a damaged or hostile header', () => {
       `the header of x.safetensors to begin with {, got "". ${OTHER}`,
     ],
     'a list': [handMade('[]'), `the header of x.safetensors to begin with {, got "[]". ${OTHER}`],
-    'space before the JSON': [
-      handMade('  {}'),
-      `the header of x.safetensors to begin with {, got "  {}". ${OTHER}`,
-    ],
     'invalid UTF-8': [
       handMade(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d)),
       `the header of x.safetensors to be UTF-8, got other bytes. ${DAMAGED}`,
@@ -79,20 +73,16 @@ describe('a damaged or hostile header', () => {
       `the header of x.safetensors to name each key once, got "dtype" twice. Readers would not agree on which one counts, so write the file again.`,
     ],
     'deep nesting': [
-      handMade(`{"a":${'['.repeat(100)}${']'.repeat(100)}}`),
-      `the header of x.safetensors to nest at most 64 levels, got more. ${DAMAGED}`,
+      handMade(nested(126)),
+      `the header of x.safetensors to nest at most 127 levels, got more. ${DAMAGED}`,
     ],
     'nesting without an end': [
       handMade('{"a":'.repeat(1_000_000)),
-      `the header of x.safetensors to nest at most 64 levels, got more. ${DAMAGED}`,
+      `the header of x.safetensors to nest at most 127 levels, got more. ${DAMAGED}`,
     ],
     'metadata that is a list': [
       handMade('{"__metadata__":[]}'),
       `__metadata__ of x.safetensors to be an object, got []. ${AGAIN}`,
-    ],
-    'metadata that is null': [
-      handMade('{"__metadata__":null}'),
-      `__metadata__ of x.safetensors to be an object, got null. ${AGAIN}`,
     ],
     'metadata of numbers': [
       handMade('{"__metadata__":{"a":"1","b":2}}'),
@@ -124,15 +114,71 @@ describe('a damaged or hostile header', () => {
     ],
     'a size of minus zero': [
       handMade('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'),
-      `the shape of "a" in x.safetensors to be a list of sizes, got [0]. ${AGAIN}`,
+      `the shape of "a" in x.safetensors to be a list of sizes, got [-0]. ${AGAIN}`,
     ],
     'a size that no number holds': [
       handMade('{"a":{"dtype":"U8","shape":[9007199254740993],"data_offsets":[0,0]}}'),
-      `the shape of "a" in x.safetensors to be a list of sizes, got [9007199254740992]. ${AGAIN}`,
+      `the shape of "a" in x.safetensors to be a list of sizes, got [9007199254740993]. ${AGAIN}`,
     ],
     'a size that is a string': [
       handMade(one('U8', ['1'], 0, 1), 1),
       `the shape of "a" in x.safetensors to be a list of sizes, got ["1"]. ${AGAIN}`,
+    ],
+    // Sizes that the reference implementation, which reads whole numbers of 64 bits, refuses as well.
+    'a size that is a float': [
+      handMade('{"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}}', 2),
+      `the shape of "a" in x.safetensors to be a list of sizes, got [2.0]. ${AGAIN}`,
+    ],
+    'a size with an exponent': [
+      handMade('{"a":{"dtype":"U8","shape":[2e0],"data_offsets":[0,2]}}', 2),
+      `the shape of "a" in x.safetensors to be a list of sizes, got [2e0]. ${AGAIN}`,
+    ],
+    'an offset that is a float': [
+      handMade('{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2.0]}}', 2),
+      `data_offsets of "a" in x.safetensors to be two offsets, got [0,2.0]. ${AGAIN}`,
+    ],
+    'an offset that no number holds': [
+      handMade('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,18446744073709551615]}}'),
+      `data_offsets of "a" in x.safetensors to be two offsets, got [0,18446744073709551615]. ${AGAIN}`,
+    ],
+    'a product that overflows before a zero': [
+      handMade(one('U8', [2 ** 40, 2 ** 40, 0], 0, 0)),
+      `the shape of "a" in x.safetensors to have a size, got [1099511627776, 1099511627776, 0], too large. ${AGAIN}`,
+    ],
+    'half a surrogate pair in an unknown field': [
+      handMade(unknown('"\\ud800"')),
+      'the header of x.safetensors to be Unicode text, got "\\ud800". Write the file again.',
+    ],
+    'an unknown field with a key twice': [
+      handMade(unknown('{"k":1,"k":2}')),
+      `the header of x.safetensors to name each key once, got "k" twice. Readers would not agree on which one counts, so write the file again.`,
+    ],
+    'more metadata than any file has': [
+      handMade(`{"__metadata__":{${keys(MAX_TENSORS + 1001, '""')}}}`),
+      `__metadata__ of x.safetensors to have at most 251000 keys, got more. ${OTHER}`,
+    ],
+    'more tensors than any file has': [
+      handMade(`{${keys(MAX_TENSORS + 1, tensor('U8', [0], 0, 0))}}`),
+      `x.safetensors to have at most 250000 tensors, got more. ${OTHER}`,
+    ],
+    // Of a header that goes on for long, the first thing that is wrong is enough.
+    'many values that are no tensors': [
+      handMade(`{${keys(MAX_TENSORS * 2, '0')}`),
+      `"0" in x.safetensors to be an object, got 0. ${AGAIN}`,
+    ],
+    'a shape of many dimensions': [
+      handMade(one('U8', Array(1e6).fill(1), 0, 1), 1),
+      `"a" in x.safetensors to have at most 64 dimensions, got 1000000. ${AGAIN}`,
+    ],
+    'a pointer of Git LFS': [
+      new TextEncoder().encode(
+        'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
+      ),
+      'x.safetensors to be a safetensors file, got a pointer of Git LFS, which stands for the file. Get the file itself with `git lfs pull`, or from the address that downloads it.',
+    ],
+    'an HTML page': [
+      new TextEncoder().encode('\n<!DOCTYPE html><html></html>'),
+      'x.safetensors to be a safetensors file, got an HTML page. Check the address, and download the file itself.',
     ],
     'too many dimensions': [
       handMade(one('U8', Array(65).fill(1), 0, 1), 1),
@@ -221,7 +267,14 @@ describe('a damaged or hostile header', () => {
     ['an open string', '{"a'],
     ['a bad escape in a key', '{"\\x":1}'],
     ['text after the JSON', '{}x'],
-    ['a comma too many', '{"a":1,}'],
+    ['a comma too many', '{"__metadata__":{},}'],
+    ['no comma', '{"__metadata__":{"a":"b" "c":"d"}}'],
+    ['a list that does not end', '{"__metadata__":[1,2'],
+    ['a number that only Python writes', '{"__metadata__":NaN}'],
+    ['a control character in a key', '{"a\n":1}'],
+    ['a number with a leading zero', unknown('01')],
+    ['a bad escape in a value', unknown('"\\x"')],
+    ['zero bytes after the JSON', '{}\0\0'],
   ])('%s', async (_, text) => {
     const message = await messageOf(() => open(handMade(text)))
     expect(message).toMatch(
@@ -250,110 +303,5 @@ describe('a damaged or hostile header', () => {
   it('shortens long names in messages', async () => {
     const message = await messageOf(() => open(handMade(`{"${'x'.repeat(5000)}":1}`)))
     expect(message.length).toBeLessThan(400)
-  })
-})
-
-describe('what is allowed', () => {
-  it('no tensors, with and without metadata, padded or not', async () => {
-    expect((await open(handMade('{}'))).tensors.size).toBe(0)
-    expect((await open(handMade('{}      '))).tensors.size).toBe(0)
-    expect((await open(handMade('{"__metadata__":{"a":"b"}}\n'))).metadata.get('a')).toBe('b')
-  })
-
-  it('scalars, empty tensors, empty names and keys of other writers', async () => {
-    const file = await open(
-      handMade(
-        `{"":${tensor('U8', [], 0, 1)},"e":${tensor('F32', [0, 7], 1, 1)},"f":${tensor('F32', [0, 2 ** 52], 1, 1)},"n":{"dtype":"U8","shape":[1],"data_offsets":[1,2],"note":{}}}`,
-        2,
-      ),
-    )
-    expect([...file.tensors.keys()]).toEqual(['', 'e', 'f', 'n'])
-    expect((await file.read('')).shape).toEqual([])
-    expect((await file.read('e')).shape).toEqual([0, 7])
-  })
-
-  it('names that mean something to JavaScript', async () => {
-    const names = ['__proto__', 'constructor', 'toString', '0', '-0', 'hasOwnProperty']
-    const entries = names.map((name, i) => `"${name}":${tensor('U8', [1], i, i + 1)}`)
-    const file = await open(
-      handMade(
-        `{"__metadata__":{"__proto__":"p"},${entries.join(',')}}`,
-        Uint8Array.from([0, 1, 2, 3, 4, 5]),
-      ),
-    )
-    expect([...file.tensors.keys()]).toEqual(names)
-    expect(file.metadata.get('__proto__')).toBe('p')
-    for (const [i, name] of names.entries()) {
-      expect([...(await file.readBytes(name))]).toEqual([i])
-    }
-    expect(({} as Record<string, unknown>)['p']).toBeUndefined()
-  })
-
-  it('tensors in any order of the JSON', async () => {
-    const file = await open(
-      handMade(
-        `{"b":${tensor('U8', [2], 1, 3)},"a":${tensor('U8', [1], 0, 1)}}`,
-        Uint8Array.of(1, 2, 3),
-      ),
-    )
-    expect([...file.tensors.keys()]).toEqual(['a', 'b'])
-    expect([...(await file.readBytes('b'))]).toEqual([2, 3])
-  })
-
-  it('data that is not aligned to its element size', async () => {
-    const data = new Uint8Array(new Float32Array([0, 1.5, -2]).buffer).slice(3)
-    const file = await open(
-      handMade(`{"x":${tensor('U8', [1], 0, 1)},"f":${tensor('F32', [2], 1, 9)}}`, data),
-    )
-    expect(await (await file.read('f')).data()).toEqual(Float32Array.of(1.5, -2))
-  })
-})
-
-describe('reading', () => {
-  it.each([
-    ['F64', 8],
-    ['U16', 2],
-    ['U32', 4],
-    ['U64', 8],
-    ['C64', 8],
-    ['F8_E8M0', 1],
-    ['F8_E4M3FNUZ', 1],
-  ])('%s is listed and has bytes, but no tensor', async (dtype, size) => {
-    const file = await open(handMade(one(dtype, [1], 0, size), size))
-    expect(file.tensors.get('a')).toMatchObject({ dtype, shape: [1], nbytes: size })
-    expect((await file.readBytes('a')).length).toBe(size)
-    const error = await file.read('a').catch((thrown: unknown) => thrown)
-    expect(DTypeError.isInstance(error)).toBe(true)
-    expect((error as AoError).message).toBe(
-      `[@ao/safetensors] Expected "a" in x.safetensors to be of a dtype that tensors can have here (I64, F32, I32, BF16, F16, I16, F8_E4M3, F8_E5M2, I8, U8, BOOL), got ${dtype}. Read it with readBytes(name) and convert it.`,
-    )
-  })
-
-  it.each([
-    ['F4', [2, 3], 3],
-    ['F6_E2M3', [4], 3],
-    ['F6_E3M2', [8], 6],
-  ])('%s counts bits', async (dtype, shape, size) => {
-    const file = await open(handMade(one(dtype, shape, 0, size), size))
-    expect(file.tensors.get('a')?.nbytes).toBe(size)
-  })
-
-  it('says which names there are not', async () => {
-    const file = await open(handMade(one('U8', [1], 0, 1), 1))
-    const error = await file.read('b').catch((thrown: unknown) => thrown)
-    expect(FileError.isInstance(error)).toBe(true)
-    expect((error as AoError).message).toBe(
-      '[@ao/safetensors] Expected one of the 1 tensors of x.safetensors, got "b". Names are the keys of `tensors`.',
-    )
-  })
-
-  it('gives memory of its own', async () => {
-    const bytes = handMade(one('U8', [1], 0, 1), 1)
-    const before = bytes.slice()
-    const file = await open(bytes)
-    const tensor = await file.read('a')
-    hostArray(tensor)[0] = 9
-    ;(await file.readBytes('a'))[0] = 9
-    expect(bytes).toEqual(before)
   })
 })

@@ -20,6 +20,7 @@ import {
   type Tensor,
   type TensorSubclassType,
 } from '@ao/base-tensor'
+import { bytesSource, openSafetensors, type SafetensorsFile } from '../src/index.ts'
 import { pythonJson } from '../src/python-json.ts'
 
 const anyJson: JsonCodec<unknown> = { encode: (value) => value as Json, decode: (json) => json }
@@ -190,6 +191,22 @@ export function handMade(
   file.set(payload, 8 + text.length)
   return file
 }
+
+/** A tensor's entry in a header, valid or not. */
+export const tensor = (dtype: string, shape: unknown, begin: unknown, end: unknown): string =>
+  JSON.stringify({ dtype, shape, data_offsets: [begin, end] })
+
+/** The header of a file of one such tensor. */
+export const one = (...args: Parameters<typeof tensor>): string => `{"a":${tensor(...args)}}`
+
+/** The header of a file whose tensor has a field that no reader knows. */
+export const unknown = (value: string): string =>
+  `{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"z":${value}}}`
+
+export const nested = (levels: number): string => unknown('['.repeat(levels) + ']'.repeat(levels))
+
+export const openBytes = (file: Uint8Array): Promise<SafetensorsFile> =>
+  openSafetensors(bytesSource(file, 'x.safetensors'))
 
 /** Whether two runs of bytes are equal; matchers that compare element by element are slow. */
 export function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
