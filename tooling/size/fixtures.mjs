@@ -135,7 +135,7 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     code: `export { LlamaForCausalLM } from '@ao/llama'`,
     packages: ['base-tensor', 'nn', 'safetensors', 'llama', '@huggingface/tokenizers'],
     mustNotAppear: [...WGSL, 'Int8Tensor'],
-    maxBytes: 24000,
+    maxBytes: 26400,
   },
   {
     name: 'int4-plain-int32',

@@ -6,6 +6,7 @@
  */
 
 import {
+  cast,
   DenseTensor,
   inScope,
   isTensor,
@@ -150,7 +151,7 @@ export class LlamaModel extends Module {
 
   /** The dtype that activations have. */
   get dtype(): FloatDType {
-    return floatDType(this.embed_tokens.weight, 'an embedding')
+    return floatDType(this.norm.weight, 'a norm')
   }
 
   get device(): Device {
@@ -182,7 +183,9 @@ export class LlamaModel extends Module {
   }
 
   #run(ids: readonly number[] | Tensor, cache: KVCache, rotary: RotaryTable): Tensor {
-    const sum = this.embed_tokens.forward(isTensor(ids) ? ids : this.#upload(ids))
+    const embedded = this.embed_tokens.forward(isTensor(ids) ? ids : this.#upload(ids))
+    // A quantized embedding keeps the dtype that it was made from.
+    const sum = embedded.dtype === this.dtype ? embedded : cast(embedded, this.dtype)
     const [first] = this.layers
     if (!first) return this.norm.forward(sum)
     let hidden: Hidden = { sum, normed: first.input_layernorm.forward(sum) }

@@ -2,7 +2,7 @@
 
 import { hostFloat32, isTensorSubclass, type QuantizationConfig } from '@ao/base-tensor'
 import { Int8DynamicActivationInt8WeightConfig, Int8Tensor, Int8WeightOnlyConfig } from '@ao/int8'
-import { quantize_ } from '@ao/quantize'
+import { FqnToConfig, quantize_, quantizeStateDict } from '@ao/quantize'
 import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
@@ -56,4 +56,17 @@ describe.each<[string, QuantizationConfig, number]>([
     expect(logitsOf(loaded)).toEqual(logitsOf(model))
     await expect(LlamaForCausalLM.fromPretrained(saved)).rejects.toThrow('add it to `formats`')
   })
+})
+
+it('computes in the dtype that is asked for where a quantized embedding was made from another', async () => {
+  const half = await LlamaForCausalLM.fromPretrained(folder, { dtype: 'bfloat16' })
+  const name = 'model.embed_tokens.weight'
+  const config = new FqnToConfig({ [name]: new Int8WeightOnlyConfig() })
+  const { stateDict } = await quantizeStateDict(half.stateDict(), config)
+  const saved = checkpointFolder(readStoriesJson('config.json'), stateDict)
+  const model = await LlamaForCausalLM.fromPretrained(saved, { formats: [Int8Tensor] })
+  expect(model.model.embed_tokens.weight.dtype).toBe('bfloat16')
+  const logits = model.forward(prompt)
+  expect([model.dtype, logits.dtype]).toEqual(['float32', 'float32'])
+  expect(sqnr(referenceLogits('float32'), hostFloat32(logits))).toBeGreaterThan(30)
 })
