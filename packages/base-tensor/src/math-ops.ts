@@ -247,8 +247,11 @@ export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__
     if (stray !== undefined) throw fail(ShapeError, `ids in 0..${vocabulary - 1}`, stray)
     return index(weight, rows).view([...ids.shape, width])
   },
-  meta: (ids: Tensor, weight: Tensor): Tensor =>
-    zeros([...ids.shape, embeddingShape(weight)[1]], weight.dtype, weight.device),
+  meta: (ids: Tensor, weight: Tensor): Tensor => {
+    const [vocabulary, width] = embeddingShape(weight)
+    if (vocabulary === 0 && ids.numel > 0) throw fail(ShapeError, 'a table with rows', weight.shape)
+    return zeros([...ids.shape, width], weight.dtype, weight.device)
+  },
 })
 
 function embeddingShape(weight: Tensor): [number, number] {

@@ -20,6 +20,7 @@ import {
   type FloatDType,
   type Op,
   type Tensor,
+  numelOf,
 } from '@ao/base-tensor'
 import { BAND_ROWS, bandsOf, PACKAGE } from './layout.ts'
 
@@ -67,7 +68,7 @@ export const float8Scales: Op<[scale: Tensor, zeroPoint: Tensor | undefined], Fl
       const values = hostFloat32(scale)
       const shape = rowShape(scale)
       const [groups, n] = scale.shape.slice(-2) as [number, number]
-      const peaks = new Float32Array(values.length / groups)
+      const peaks = new Float32Array(numelOf(shape))
       const bits = new Uint8Array(values.length)
       for (let row = 0; row < peaks.length; row++) {
         const expert = Math.floor(row / n)

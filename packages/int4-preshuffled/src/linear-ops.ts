@@ -88,7 +88,7 @@ function product(
 ): Tensor {
   const shape = productShape(x, weight, n)
   const k = x.shape.at(-1) as number
-  const out = tiledMatmulNT(values, values.length / k, n, k, dequantizeRows(weight, n))
+  const out = tiledMatmulNT(values, numelOf(shape.slice(0, -1)), n, k, dequantizeRows(weight, n))
   return roundThenAddBias(out, shape, x.dtype, bias)
 }
 

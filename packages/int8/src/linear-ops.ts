@@ -22,6 +22,7 @@ import {
   type StoredDType,
   type Tensor,
 } from '@ao/base-tensor'
+import { PerTensor } from '@ao/granularity'
 import {
   codeSums,
   multiplyColumns,
@@ -126,7 +127,10 @@ export const dynamicLinear: Op<
   meta: (x, weight, _bias, _activation, outDtype) => shapeOnly(x, weight, outDtype),
 })
 
-/** {@link dynamicLinear} with a scale of `x` that was measured beforehand. */
+/**
+ * {@link dynamicLinear} with a scale of `x` that was measured beforehand: one element for all tokens, or,
+ * per row, one for each.
+ */
 export const staticLinear: Op<
   [
     x: Tensor,
@@ -148,7 +152,11 @@ export const staticLinear: Op<
     [scale, zeroPoint]: Int8ActivationQparams,
     outDtype: FloatDType,
   ): Tensor => {
-    const known = { scale: asColumn(scale), zeroPoint: zeroPoint && asColumn(zeroPoint) }
+    const known = {
+      scale: asColumn(scale),
+      zeroPoint: zeroPoint && asColumn(zeroPoint),
+      ...(scale.numel === 1 && { granularity: PerTensor() }),
+    }
     return activationLinear(x, weight, bias, { ...activation, ...known }, outDtype)
   },
   meta: (x, weight, _bias, _activation, _qparams, outDtype) => shapeOnly(x, weight, outDtype),

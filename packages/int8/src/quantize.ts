@@ -93,7 +93,10 @@ function knownQparams(
   scale: Tensor,
   { mappingType, zeroPoint }: Int8Quantization,
 ): Qparams {
-  const shape = input.shape.map((size, d) => size / (blockSize[d] as number))
+  // No tokens have one block of 0 where one scale is for all.
+  const shape = input.shape.map((size, d) =>
+    size === blockSize[d] ? 1 : size / (blockSize[d] as number),
+  )
   if (scale.shape.join() !== shape.join()) {
     throw fail(
       ShapeError,

@@ -9,7 +9,6 @@ import {
   narrowDTypeCodec,
   optionalCodec,
   TensorSubclass,
-  type DenseTensor,
   type FloatDType,
   type JsonCodec,
   type OpImplementation,
@@ -102,15 +101,32 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
   }
 
   /**
-   * Quantizes a dense weight; torchao's `Int8Tensor.from_hp`.
+   * Quantizes a dense weight; torchao's `Int8Tensor.from_hp`. Scales that are given on the CPU come to
+   * the weight's device.
    *
    * @param weight - (N, K), or (E, N, K) for experts; floating
    * @throws {@link DTypeError} or {@link ShapeError} when the weight, or a given scale, does not fit
    */
   static fromHp(weight: Tensor, options: Int8FromHpOptions = {}): Int8Tensor {
     const { granularity = PerRow(), mappingType = 'SYMMETRIC', reduceRange = false } = options
-    const codes = quantizeToInt8(weight, { ...options, granularity, mappingType, reduceRange })
-    return new Int8Tensor({ ...options, ...codes, dtype: checkFloat(weight) })
+    const { actQuantScale, actQuantZeroPoint, actPreScale, scale, zeroPoint } = options
+    const [actScale, actZero, preScale, ownScale, ownZero] = [
+      actQuantScale,
+      actQuantZeroPoint,
+      actPreScale,
+      scale,
+      zeroPoint,
+    ].map((part) => part && beside(weight, part))
+    const given = {
+      ...options,
+      actQuantScale: actScale,
+      actQuantZeroPoint: actZero,
+      actPreScale: preScale,
+      scale: ownScale,
+      zeroPoint: ownZero,
+    }
+    const codes = quantizeToInt8(weight, { ...given, granularity, mappingType, reduceRange })
+    return new Int8Tensor({ ...given, ...codes, dtype: checkFloat(weight) })
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {

@@ -24,6 +24,7 @@ import {
 } from './buffers.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import { CommandQueue } from './commands.ts'
+import { emptyResult } from './empty.ts'
 import { deviceLost, KernelError } from './errors.ts'
 import { type DispatchArgs, type GPU, type Kernel, type Variant } from './kernel.ts'
 import { missingKernel, noVariant } from './missing-kernel.ts'
@@ -33,7 +34,7 @@ import type { Program } from './program.ts'
 import { openDevice, type WebGPUDeviceOptions } from './open.ts'
 import { live, padded, rangeOf, wholeOf } from './ranges.ts'
 import { capture, checkCurrent, isCurrent, type RecordedMemory } from './recorded-memory.ts'
-import { storagesIn } from './scope.ts'
+import { tensorsIn } from './scope.ts'
 import { StagingBuffers } from './staging.ts'
 
 const PACKAGE = '@ao/kernels-webgpu'
@@ -132,6 +133,8 @@ export class WebGPUDevice implements Device, GPU {
       if (op.isComposite) return op.reference(...args)
       throw missingKernel(op as unknown as AnyOp)
     }
+    const empty = emptyResult(this, op, args)
+    if (empty) return empty.result
     const variants = own.variants as readonly Variant<Args, Result>[]
     const at = variants.findIndex(({ fits }) => !fits || fits(this, ...args))
     const variant = variants[at]
@@ -224,7 +227,7 @@ export class WebGPUDevice implements Device, GPU {
     let kept: readonly Storage[] = []
     try {
       const result = run()
-      kept = storagesIn(result)
+      kept = tensorsIn(result).map(({ storage }) => storage)
       return result
     } finally {
       this.#scopes.pop()

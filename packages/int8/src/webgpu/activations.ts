@@ -57,7 +57,7 @@ export function quantizeTokens(
   const qparams = gpu.empty([count, 4], 'float32')
   const isPerTensor = activation.granularity.type === 'PerTensor'
   const [scale, zeroPoint] = known ?? (isPerTensor ? chosenForAll(x, activation) : [])
-  if (known) checkKnown(known, activation, isPerTensor ? 1 : count)
+  if (known) checkKnown(known, activation, isPerTensor || known[0].numel === 1 ? 1 : count)
   const [scales, zeros] = [scale && gpu.dense(scale), zeroPoint && gpu.dense(zeroPoint)]
   const scaleDtype = (scale?.dtype ?? 'float32') as FloatDType
   const defines = {

@@ -4,13 +4,16 @@
  */
 
 import {
+  add,
   asDense,
   bmm,
+  cast,
   isFloatDType,
   itemSize,
   linear,
   linearShape,
   matmul,
+  zeros,
   type DenseTensor,
   type FloatDType,
   type Tensor,
@@ -49,6 +52,16 @@ const fitsGemv = (_gpu: GPU, input: Tensor, weight: Tensor, bias?: Tensor): bool
   ((weight.shape[1] as number) * itemSize(weight.dtype)) % 16 === 0
 
 export const linearKernel: Kernel = /* @__PURE__ */ kernel(linear, [
+  {
+    name: 'bias alone',
+    when: 'K is 0',
+    fits: (_gpu: GPU, ...[, weight]: LinearArgs) => weight.shape[1] === 0,
+    run: (gpu: GPU, ...[input, weight, bias]: LinearArgs) => {
+      checkBias(input, weight, bias)
+      const sums = zeros(linearShape(input, weight), input.dtype, input.device)
+      return bias ? gpu.scope(() => cast(add(sums, bias), input.dtype)) : sums
+    },
+  },
   {
     name: 'gemv, subgroups',
     when: 'up to 8 rows, K in whole 16 bytes, on GPUs with subgroups',

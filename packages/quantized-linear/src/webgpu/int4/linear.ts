@@ -1,6 +1,7 @@
 /** @file Products with int4 weights: the variants of a format's `linear` op. */
 
 import {
+  add,
   cast,
   isFloatDType,
   itemSize,
@@ -60,6 +61,10 @@ function multiply(
 ): Tensor {
   const { x, weight, bias, inputDtype } = product
   const shape = [...x.shape.slice(0, -1), weight.n]
+  if (x.shape.at(-1) === 0) {
+    const sums = zeros(shape, x.dtype, x.device)
+    return bias ? as(add(sums, bias), x.dtype) : sums
+  }
   const computed = inputDtype === 'bfloat16' ? 'bfloat16' : (x.dtype as FloatDType)
   // Two numbers of 16 bits share a word, which only one thread may write.
   const y = gpu.empty(shape, weight.n % 2 === 0 ? computed : 'float32')

@@ -1,0 +1,45 @@
+/** @file Every op of this package on empty inputs. */
+
+import { fromFloat32, numelOf, type Tensor } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { expectEmptyInputs, sized } from '@ao/kernels-webgpu/testing'
+import { testGPU } from '@ao/webgpu-driver/gpu'
+import { expect, it } from 'vitest'
+import { dequantizeInt4, int4Float8Linear, int4Linear, Int4Tensor } from '../src/index.ts'
+import { webgpuKernels } from '../src/webgpu.ts'
+
+const gpu = await testGPU()
+const kernels = [denseKernels, webgpuKernels]
+const device = gpu && (await WebGPUDevice.create({ gpu, kernels }))
+const ramp = (...shape: number[]): Tensor => {
+  const values = Float32Array.from({ length: numelOf(shape) }, (_, i) => (i % 7) - 3)
+  return fromFloat32(values, shape, 'float32')
+}
+
+function weight(...shape: number[]): readonly unknown[] {
+  const blockSize = shape.map((_, d) => (d === shape.length - 1 ? 32 : 1))
+  const { qdata, scale, zeroPoint } = Int4Tensor.fromHp(ramp(...shape), { blockSize })
+  return [qdata, scale, zeroPoint]
+}
+
+const CASES = [
+  ...[1, 20].flatMap((M) =>
+    [int4Linear, int4Float8Linear].map((op) =>
+      sized(op, { M, N: 8, K: 64 }, ({ M, N, K }) => [ramp(M, K), weight(N, K), ramp(N)]),
+    ),
+  ),
+  sized(dequantizeInt4, { N: 8, K: 64 }, ({ N, K }) => [weight(N, K), 'float32']),
+  sized(dequantizeInt4, { E: 2, N: 8, K: 64 }, ({ E, N, K }) => [weight(E, N, K), 'float32']),
+]
+
+it.each(CASES.map((each, i) => [`${each.op.opName} ${i}`, each] as const))(
+  '%s takes empty inputs, or refuses them',
+  async (_name, each) => {
+    expect(await expectEmptyInputs(device, each)).toBeGreaterThan(0)
+  },
+)
+
+it('of every kernel', () => {
+  const tested = new Set(CASES.map(({ op }) => op.opName))
+  expect(webgpuKernels.map(({ op }) => op.opName).filter((name) => !tested.has(name))).toEqual([])
+})
