@@ -152,6 +152,7 @@ export const staticLinear: Op<
     [scale, zeroPoint]: Int8ActivationQparams,
     outDtype: FloatDType,
   ): Tensor => {
+    if (x.numel === 0) return shapeOnly(x, weight, outDtype)
     const known = {
       scale: asColumn(scale),
       zeroPoint: zeroPoint && asColumn(zeroPoint),

@@ -93,10 +93,7 @@ function knownQparams(
   scale: Tensor,
   { mappingType, zeroPoint }: Int8Quantization,
 ): Qparams {
-  // No tokens have one block of 0 where one scale is for all.
-  const shape = input.shape.map((size, d) =>
-    size === blockSize[d] ? 1 : size / (blockSize[d] as number),
-  )
+  const shape = input.shape.map((size, d) => size / (blockSize[d] as number))
   if (scale.shape.join() !== shape.join()) {
     throw fail(
       ShapeError,

@@ -3,7 +3,10 @@
 import {
   asDense,
   booleanCodec,
+  DenseTensor,
+  hostArray,
   integerCodec,
+  isDenseTensor,
   isFloatDType,
   listCodec,
   narrowDTypeCodec,
@@ -109,22 +112,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
    */
   static fromHp(weight: Tensor, options: Int8FromHpOptions = {}): Int8Tensor {
     const { granularity = PerRow(), mappingType = 'SYMMETRIC', reduceRange = false } = options
-    const { actQuantScale, actQuantZeroPoint, actPreScale, scale, zeroPoint } = options
-    const [actScale, actZero, preScale, ownScale, ownZero] = [
-      actQuantScale,
-      actQuantZeroPoint,
-      actPreScale,
-      scale,
-      zeroPoint,
-    ].map((part) => part && beside(weight, part))
-    const given = {
-      ...options,
-      actQuantScale: actScale,
-      actQuantZeroPoint: actZero,
-      actPreScale: preScale,
-      scale: ownScale,
-      zeroPoint: ownZero,
-    }
+    const given = onDeviceOf(weight, options)
     const codes = quantizeToInt8(weight, { ...given, granularity, mappingType, reduceRange })
     return new Int8Tensor({ ...given, ...codes, dtype: checkFloat(weight) })
   }
@@ -134,4 +122,14 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
     const options = { outputDtype: dtype }
     return asDense(dequantizeAffine(qdata, blockSize, scale, zeroPoint, 'int8', options))
   }
+}
+
+/** `options` with the tensors of the CPU on the weight's device. */
+function onDeviceOf({ device }: Tensor, options: Int8FromHpOptions): Int8FromHpOptions {
+  const moved = (value: unknown): unknown =>
+    isDenseTensor(value) && value.device.name === 'cpu'
+      ? new DenseTensor(device.upload(value.dtype, hostArray(value)), value.shape)
+      : value
+  if (device.name === 'cpu') return options
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, moved(value)]))
 }

@@ -1,6 +1,6 @@
 /** @file GPU memory: buffers that storage is made of, and the pool that they go back to. */
 
-import type { Device, Storage, StoredDType } from '@ao/base-tensor'
+import { DeviceError, type Device, type Storage, type StoredDType } from '@ao/base-tensor'
 
 /** The use of a buffer by one tensor's storage; a later use of the buffer is another allocation. */
 export interface Allocation {
@@ -152,4 +152,15 @@ export function gpuStorage(
   allocation: Allocation,
 ): GPUStorage {
   return { device, dtype, length, allocation }
+}
+
+/** @throws {@link DeviceError} for more bytes than a buffer can have */
+export function checkBufferSize(bytes: number, most: number): void {
+  if (bytes <= most) return
+  throw new DeviceError({
+    package: '@ao/kernels-webgpu',
+    expected: `a tensor of at most ${most} bytes, the largest buffer of this GPU`,
+    got: `${bytes} bytes`,
+    cure: 'Cut it, for example by rows, or quantize it before it moves to the GPU.',
+  })
 }

@@ -17,6 +17,7 @@ import {
 } from '@ao/base-tensor'
 import {
   BufferPool,
+  checkBufferSize,
   gpuStorage,
   type Allocation,
   type GPUStorage,
@@ -26,7 +27,7 @@ import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import { CommandQueue } from './commands.ts'
 import { emptyResult } from './empty.ts'
 import { deviceLost, KernelError } from './errors.ts'
-import { type DispatchArgs, type GPU, type Kernel, type Variant } from './kernel.ts'
+import type { DispatchArgs, Explanation, GPU, Kernel, Variant } from './kernel.ts'
 import { missingKernel, noVariant } from './missing-kernel.ts'
 import type { PassTimer } from './passes.ts'
 import { PipelineCache } from './pipelines.ts'
@@ -38,16 +39,6 @@ import { tensorsIn } from './scope.ts'
 import { StagingBuffers } from './staging.ts'
 
 const PACKAGE = '@ao/kernels-webgpu'
-
-/** How one call would run. */
-export interface Explanation {
-  readonly op: string
-  /** Name of the variant that runs. */
-  readonly variant: string
-  readonly when: string
-  /** Better variants that do not fit. */
-  readonly refused: readonly { readonly variant: string; readonly when: string }[]
-}
 
 /** Tensors on a GPU through WebGPU, in browsers and in Node. */
 export class WebGPUDevice implements Device, GPU {
@@ -348,14 +339,8 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   #take(bytes: number, before?: number): Allocation {
-    const { maxBufferSize } = this.capabilities
-    if (bytes <= maxBufferSize) return (this.#recording?.pool ?? this.#pool).take(bytes, before)
-    throw new DeviceError({
-      package: PACKAGE,
-      expected: `a tensor of at most ${maxBufferSize} bytes, the largest buffer of this GPU`,
-      got: `${bytes} bytes`,
-      cure: 'Cut it, for example by rows, or quantize it before it moves to the GPU.',
-    })
+    checkBufferSize(bytes, this.capabilities.maxBufferSize)
+    return (this.#recording?.pool ?? this.#pool).take(bytes, before)
   }
 
   /** Gives storage to the innermost scope, or else to the garbage collector. */

@@ -2,7 +2,7 @@ export type { MemoryUse } from './buffers.ts'
 export type { Capabilities, SubgroupMatrixShape } from './capabilities.ts'
 export type { Workgroups } from './command.ts'
 export { denseKernels } from './dense/kernels.ts'
-export { WebGPUDevice, type Explanation } from './device.ts'
+export { WebGPUDevice } from './device.ts'
 export { DeviceLostError, KernelError } from './errors.ts'
 export { onMeta } from './on-meta.ts'
 export {
@@ -18,6 +18,7 @@ export {
   kernel,
   type Counted,
   type DispatchArgs,
+  type Explanation,
   type GPU,
   type Kernel,
   type KernelSet,

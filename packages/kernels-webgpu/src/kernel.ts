@@ -72,6 +72,16 @@ export interface Kernel {
   readonly variants: readonly Variant<never, unknown>[]
 }
 
+/** How one call would run. */
+export interface Explanation {
+  readonly op: string
+  /** Name of the variant that runs. */
+  readonly variant: string
+  readonly when: string
+  /** Better variants that do not fit. */
+  readonly refused: readonly { readonly variant: string; readonly when: string }[]
+}
+
 /** Kernels that go together, such as those of a format. */
 export type KernelSet = readonly Kernel[]
 

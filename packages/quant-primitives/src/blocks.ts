@@ -83,12 +83,13 @@ export function qparamsShape(
 }
 
 /**
- * Checks that `tensor` has one element for each of `count` blocks, in any shape.
+ * Checks that `tensor` has one element for each of `count` blocks, in any shape. Where there is nothing to
+ * quantize, it may be of any size: how many blocks of no elements there are is not known.
  *
  * @param what - how the message calls it, such as `the scale`
  */
 export function checkBlockCount(tensor: Tensor, count: number, what: string): void {
-  if (tensor.numel === count) return
+  if (tensor.numel === count || count === 0) return
   throw fail(
     ShapeError,
     `${what} to have ${count} elements, one for each block`,
