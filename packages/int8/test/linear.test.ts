@@ -10,7 +10,7 @@ import {
   type DenseTensor,
   type Device,
 } from '@ao/base-tensor'
-import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
+import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import { sqnr } from '@ao/test-kit'
 import { elements, randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
@@ -147,13 +147,17 @@ describe('linear', () => {
         expect(values(flat)).toEqual(values(linear(x.view([6, 32]), dynamicWeight)))
       }
     }
-    const weight = Int8Tensor.fromHp(hp, {
-      granularity: PerRow(),
-      actQuantKwargs: dynamic,
-      actQuantScale: dense([[0.03]]),
-    })
-    expect(() => linear(x, weight)).toThrow(
-      '[@ao/int8] Expected a scale of shape [6, 1] for values of shape [6, 32], got [1, 1].',
+    const scaled = (granularity: Granularity, ...scale: number[]): Int8Tensor =>
+      Int8Tensor.fromHp(hp, {
+        granularity: PerRow(),
+        actQuantKwargs: QuantizeTensorToInt8Kwargs({ granularity }),
+        actQuantScale: dense(scale.map((number) => [number])),
+      })
+    // One scale is for all tokens, whatever the granularity.
+    const expected = values(linear(x, scaled(PerTensor(), 0.03)))
+    expect(values(linear(x, scaled(PerRow(), 0.03)))).toEqual(expected)
+    expect(() => linear(x, scaled(PerRow(), 0.03, 0.02))).toThrow(
+      '[@ao/int8] Expected a scale of shape [6, 1] for values of shape [6, 32], got [2, 1].',
     )
   })
 
