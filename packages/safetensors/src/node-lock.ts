@@ -23,6 +23,17 @@ interface Owner {
 
 const TOKEN = randomBytes(8).toString('hex')
 
+/** Locks and folders that this process uses now; it may have failed to remove others that bear its name. */
+const claims = new Set<string>()
+
+export function claim(path: string): void {
+  claims.add(path)
+}
+
+export function unclaim(path: string): void {
+  claims.delete(path)
+}
+
 /** This process, as JSON. */
 export async function ownerText(more: object = {}): Promise<string> {
   const owner: Owner = {
@@ -42,10 +53,10 @@ export function parseOwner<T extends object>(text: string): (Owner & T) | undefi
   }
 }
 
-/** Whether a process runs. Of other machines nobody knows: `elsewhere`. */
-export async function stateOf(owner: Owner): Promise<'runs' | 'over' | 'elsewhere'> {
+/** Whether a process still uses `path`. Of other machines nobody knows: `elsewhere`. */
+export async function stateOf(owner: Owner, path: string): Promise<'runs' | 'over' | 'elsewhere'> {
   if (owner.host !== hostname()) return 'elsewhere'
-  if (owner.pid === process.pid) return owner.token === TOKEN ? 'runs' : 'over'
+  if (owner.pid === process.pid) return owner.token === TOKEN && claims.has(path) ? 'runs' : 'over'
   try {
     process.kill(owner.pid, 0)
   } catch (error) {
@@ -78,6 +89,7 @@ export async function withLock<T>(folder: string, action: () => Promise<T>): Pro
   try {
     return await action()
   } finally {
+    unclaim(path)
     await attempt(`${path} to be removable`, () => rm(path, { force: true }))
   }
 }
@@ -108,9 +120,11 @@ async function take(path: string): Promise<boolean> {
   })
   if (!handle) return false
   try {
+    claim(path)
     await handle.writeFile(owner)
     return true
   } catch (error) {
+    unclaim(path)
     await rm(path, { force: true })
     throw error
   } finally {
@@ -119,7 +133,7 @@ async function take(path: string): Promise<boolean> {
 }
 
 async function isLeft(path: string, owner: Owner | undefined): Promise<boolean> {
-  if (owner) return (await stateOf(owner)) === 'over'
+  if (owner) return (await stateOf(owner, path)) === 'over'
   const found = await unlessMissing(stat(path))
   return found !== undefined && Date.now() - found.mtimeMs > LONGEST_WRITE
 }

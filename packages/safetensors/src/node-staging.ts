@@ -16,7 +16,16 @@ import { SINGLE_FILE } from './index-file.ts'
 import { makeFolder, plainDirectory } from './node-directory.ts'
 import { attempt, unlessMissing } from './node-errors.ts'
 import { fileSink, syncFolder } from './node-files.ts'
-import { LOCK_FILE, ownerText, parseOwner, placeOf, stateOf, withLock } from './node-lock.ts'
+import {
+  claim,
+  LOCK_FILE,
+  ownerText,
+  parseOwner,
+  placeOf,
+  stateOf,
+  unclaim,
+  withLock,
+} from './node-lock.ts'
 import { stagingOf, unfinishedMark } from './unfinished.ts'
 
 const PREFIX = '.ao-partial-'
@@ -40,24 +49,35 @@ interface Journal {
  */
 export async function stageFiles(path: string, options: StageOptions = {}): Promise<StagedFiles> {
   const made = await attempt(`${path} to be a writable folder`, () => makeFolder(path))
+  let staging: string | undefined
   try {
-    const staging = await withLock(path, () => openStaging(path, options))
-    return new Staged(path, made, staging)
+    await withLock(path, async () => {
+      staging = await openStaging(path, options)
+    })
+    return new Staged(path, made, staging as unknown as string)
   } catch (error) {
+    if (staging !== undefined) await drop(staging)
     await unmake(path, made)
     throw error
   }
+}
+
+/** Removes a staging folder; where that fails, the next run does. */
+async function drop(staging: string): Promise<void> {
+  unclaim(staging)
+  await rm(staging, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
 }
 
 async function openStaging(path: string, { sharing }: StageOptions): Promise<string> {
   await clear(path, sharing)
   return attempt(`${path} to be a writable folder`, async () => {
     const staging = await mkdtemp(join(path, PREFIX))
+    claim(staging)
     try {
       await writeFully(staging, OWNER_FILE, await ownerText({ sharing }))
       return staging
     } catch (error) {
-      await rm(staging, { recursive: true, force: true })
+      await drop(staging)
       throw error
     }
   })
@@ -113,9 +133,10 @@ class Staged implements StagedFiles {
 
   async discard(): Promise<void> {
     await this.#running
+    unclaim(this.#staging)
     if (this.#state !== 'made') return
     this.#state = 'done'
-    await rm(this.#staging, { recursive: true, force: true, maxRetries: 3 })
+    await drop(this.#staging)
     await unmake(this.#path, this.#made)
   }
 
@@ -251,7 +272,7 @@ async function clear(path: string, sharing: StageOptions['sharing']): Promise<bo
     if (!name.startsWith(PREFIX)) continue
     const text = await readFile(join(path, name, OWNER_FILE), 'utf8').catch(() => '')
     const owner = parseOwner<StageOptions>(text)
-    const state = owner && name !== marked ? await stateOf(owner) : 'over'
+    const state = owner && name !== marked ? await stateOf(owner, join(path, name)) : 'over'
     if (owner === undefined || state === 'over') {
       left.push(name)
       continue
