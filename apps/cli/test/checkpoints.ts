@@ -55,11 +55,16 @@ export function bfloat16(shape: readonly number[], bits: (i: number) => number):
 }
 
 /** Digests of a folder's files, by name. */
-export function digests(folder: string): Record<string, string> {
+export function digests(
+  folder: string,
+  filter: (name: string) => boolean = () => true,
+): Record<string, string> {
   return Object.fromEntries(
-    readdirSync(folder).map((name) => {
-      const bytes = readFileSync(join(folder, name))
-      return [name, createHash('sha256').update(bytes).digest('hex')]
-    }),
+    readdirSync(folder)
+      .filter(filter)
+      .map((name) => {
+        const bytes = readFileSync(join(folder, name))
+        return [name, createHash('sha256').update(bytes).digest('hex')]
+      }),
   )
 }

@@ -1,15 +1,13 @@
 /** @file `ao quantize` where the disk fails at any one change. */
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync, rmSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { watchChanges } from './faults/hook.mjs'
-import { makeScenario, run, SCENARIOS } from './faults/scenarios.ts'
+import { makeScenario, run, SCENARIOS, scratchFolder } from './faults/scenarios.ts'
 import { ao } from './run-cli.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'ao-faults-'))
-afterAll(() => rmSync(root, { recursive: true }))
+const root = scratchFolder()
+afterAll(() => rmSync(root, { recursive: true }), 60_000)
 
 const FAULTS = [
   ['EIO', 'i/o error'],
@@ -54,6 +52,7 @@ describe.each(SCENARIOS)('%i files, then %i', (older, newer) => {
       await run(argv(out))
       expect(await state(out), where).toBe('newer')
       expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([])
+      rmSync(out, { recursive: true })
     }
   }, 300_000)
 })

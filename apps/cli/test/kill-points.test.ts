@@ -1,13 +1,19 @@
 /** @file `ao quantize`, killed at every change that it makes while it puts its files in place. */
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundleAo, makeScenario, run, runHooked, SCENARIOS } from './faults/scenarios.ts'
+import {
+  bundleAo,
+  makeScenario,
+  run,
+  runHooked,
+  SCENARIOS,
+  scratchFolder,
+} from './faults/scenarios.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'ao-kills-'))
-afterAll(() => rmSync(root, { recursive: true }))
+const root = scratchFolder()
+afterAll(() => rmSync(root, { recursive: true }), 60_000)
 let main = ''
 beforeAll(async () => {
   main = await bundleAo(root)
@@ -37,6 +43,7 @@ describe.each(SCENARIOS)('%i files, then %i', (older, newer) => {
       await run(isUnfinished && at % 2 === 0 ? ['merge', out] : argv(out))
       expect(await state(out), `after change ${at}: ${changes[at - 1]}`).toBe('newer')
       expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([])
+      rmSync(out, { recursive: true })
     }
     const points = changes.map((_, i) => i + 1).slice(first)
     // Each process waits for the disk most of the time.

@@ -1,8 +1,9 @@
 /** @file Small models, and which of them is written over which. */
 
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openCheckpoint } from '@ao/safetensors'
@@ -87,20 +88,15 @@ export async function makeScenario(root: string, older: number, newer: number): 
   }
 }
 
-/** Digests of a folder's files but those that begin with a dot. */
+/** Digests of a folder's files but those that `ao` has there for a while. */
 function visible(folder: string): string {
-  const names = readdirSync(folder).filter((name) => name.startsWith('.ao-'))
-  const all = names.length === 0 ? digests(folder) : digestsWithout(folder, names)
+  const all = digests(folder, (name) => !name.startsWith('.ao-'))
   return JSON.stringify(Object.entries(all).sort())
 }
 
-function digestsWithout(folder: string, names: readonly string[]): Record<string, string> {
-  const copy = mkdtempSync(join(folder, '..', 'copy-'))
-  cpSync(folder, copy, {
-    recursive: true,
-    filter: (path) => !names.some((name) => path.startsWith(join(folder, name))),
-  })
-  return digests(copy)
+/** A folder for many small files that are flushed to disk: in memory, where the system has such a place. */
+export function scratchFolder(): string {
+  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'ao-faults-'))
 }
 
 export async function run(argv: readonly string[]): Promise<void> {
