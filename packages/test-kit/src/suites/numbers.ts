@@ -40,6 +40,16 @@ export function testNumbers(test: FormatCase): void {
     }
   })
 
+  it('multiplies inputs of no rows', () => {
+    const { weight } = weightOf(test)
+    for (const lead of [[0], [2, 0], [0, 3]]) {
+      for (const add of [undefined, normal(test, [n], 2)]) {
+        const y = base.linear(normal(test, [...lead, k], 3), weight, add)
+        expect([y.shape, y.dtype]).toEqual([[...lead, n], dtype])
+      }
+    }
+  })
+
   it('refuses inputs and biases of another size', () => {
     const { weight } = weightOf(test)
     const x = normal(test, [2, k], 3)
