@@ -132,6 +132,9 @@ export function isDType(name: unknown): name is DType {
   return isStoredDType(name) || (typeof name === 'string' && /^u?int[1-7]$/.test(name))
 }
 
+/** All of {@link FloatDType}. */
+export const FLOAT_DTYPES: readonly FloatDType[] = ['float32', 'float16', 'bfloat16']
+
 /** Whether arithmetic runs in `dtype`: float32, float16 or bfloat16. */
 export function isFloatDType(dtype: DType): dtype is FloatDType {
   return dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16'

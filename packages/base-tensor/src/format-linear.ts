@@ -18,23 +18,20 @@ export function checkBias(bias: Tensor | undefined, n: number, packageName: stri
 }
 
 /**
- * Products (..., N) as a tensor: rounded to `dtype`, and once more after the bias (N) is added, as
- * kernels do that add it to a finished product.
+ * Products (..., N), plus the bias (N) if there is one, as a tensor: rounded to `dtype` once, so that a sum
+ * beyond float16 is not lost where the bias brings it back.
  *
  * @param products - may be written into
  * @throws {@link ShapeError} unless `bias` has N elements
  */
-export function roundThenAddBias(
+export function addBiasThenRound(
   products: Float32Array,
   shape: readonly number[],
   dtype: StoredDType,
   bias: Tensor | undefined,
 ): Tensor {
-  const rounded = fromFloat32(products, shape, dtype)
-  if (!bias) return rounded
-  const sums = hostFloat32(rounded)
-  addBias(sums, hostFloat32(bias), shape.at(-1) as number)
-  return fromFloat32(sums, shape, dtype)
+  if (bias) addBias(products, hostFloat32(bias), shape.at(-1) as number)
+  return fromFloat32(products, shape, dtype)
 }
 
 /**

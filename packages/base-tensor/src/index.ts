@@ -10,7 +10,7 @@ export {
   toFloat32Array,
   type NestedNumbers,
 } from './cast.ts'
-export { checkDType, checkShape } from './check-part.ts'
+export { checkDType, checkFinite, checkPreScale, checkShape } from './check-part.ts'
 export {
   cpu,
   inScope,
@@ -36,6 +36,7 @@ export {
   iinfo,
   isDType,
   isFloat8DType,
+  FLOAT_DTYPES,
   isFloatDType,
   isStoredDType,
   itemSize,
@@ -64,7 +65,7 @@ export {
   type AoErrorParts,
   type ErrorMaker,
 } from './errors.ts'
-export { bmmByExperts, checkBias, roundThenAddBias } from './format-linear.ts'
+export { addBiasThenRound, bmmByExperts, checkBias } from './format-linear.ts'
 export {
   fromBfloat16Bits,
   fromFloat16Bits,

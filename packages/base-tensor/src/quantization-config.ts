@@ -14,6 +14,8 @@ import type { TensorSubclassType } from './tensor-subclass.ts'
 export interface QuantizeContext {
   /** The parameter's full name, such as `model.layers.0.mlp.up_proj.weight`. */
   readonly name: string
+  /** Whether to quantize a weight with NaN or infinities, instead of refusing it. */
+  readonly allowNonFinite?: boolean | undefined
 }
 
 /** How weights are quantized: what `quantize_` applies to a model. */

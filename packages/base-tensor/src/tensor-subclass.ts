@@ -6,6 +6,8 @@
  * toString and the file layout. What the format can *do* is its op table.
  */
 
+import { hostFloat32 } from './cast.ts'
+import { checkFinite } from './check-part.ts'
 import { sameDevice, type Device } from './device.ts'
 import type { DenseTensor } from './dense-tensor.ts'
 import type { StoredDType } from './dtype.ts'
@@ -104,6 +106,7 @@ export abstract class TensorSubclass implements Tensor {
 
   readonly shape: readonly number[]
   readonly dtype: StoredDType
+  #isUnchecked = false
 
   /**
    * @param fields - inner tensors and attributes by their listed names
@@ -262,7 +265,21 @@ export abstract class TensorSubclass implements Tensor {
     for (const tensor of Object.values(this.flatten().tensors)) {
       moved.set(tensor, await tensor.to(device))
     }
-    return this.#map((tensor) => moved.get(tensor) as DenseTensor)
+    const result = this.#map((tensor) => moved.get(tensor) as DenseTensor)
+    return this.#isUnchecked ? result.requireFinite() : result
+  }
+
+  /**
+   * This tensor, for `fromHp` of a format to give: a weight with NaN or infinities has such scales. On the CPU
+   * they are looked at now; of other devices, when the tensor comes from there to the CPU.
+   *
+   * @throws {@link ValueError} unless all floating inner tensors are finite
+   */
+  requireFinite(): this {
+    const { name } = this.device
+    this.#isUnchecked = name !== 'cpu' && name !== 'meta'
+    if (name === 'cpu') checkFiniteParts(this)
+    return this
   }
 
   toString(): string {
@@ -329,6 +346,12 @@ function fieldNames(type: typeof TensorSubclass): string[] {
     ...type.optionalTensorDataNames,
     ...type.optionalTensorAttributeNames,
   ]
+}
+
+function checkFiniteParts(tensor: TensorSubclass): void {
+  for (const [name, part] of Object.entries(tensor.flatten().tensors)) {
+    if (part.dtype.includes('float')) checkFinite(hostFloat32(part), name)
+  }
 }
 
 function missingField(formatName: string, name: string): ValueError {

@@ -23,8 +23,6 @@ const OPTIONS: WeightOpsOptions<Int4PlainInt32Weight> = {
   packageName: PACKAGE,
   shape: ([qdata]) => unpackedShape(qdata),
   rows: decodeRows,
-  // As torchao's kernels do on an XPU; on an NPU they round once.
-  roundsBeforeBias: ([, , zeroPoint]) => variantOf(zeroPoint) === 'xpu',
 }
 
 /** `(code - zeroPoint) * scale`, in float32 and then of `dtype`: (..., N, K). */

@@ -46,6 +46,7 @@ export function quantizeInt4PlainInt32(
     eps: EPS,
     zeroPointDtype: variant === 'xpu' ? 'int8' : weight.dtype,
     keepdim: true,
+    finite: true,
   })
   const scales = scale.transpose(-2, -1).contiguous()
   const zeroPoints = zeroPoint.transpose(-2, -1).contiguous()

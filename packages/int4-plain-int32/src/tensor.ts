@@ -85,18 +85,21 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
    * @param weight - (N, K), or (E, N, K) for experts; floating
    * @throws {@link DTypeError}, {@link ShapeError} or {@link ValueError} for a weight, groups or options
    * that the variant does not take
+   * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
+   * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions): Int4PlainInt32Tensor {
     const { blockSize, variant = 'xpu', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     const [qdata, scale, zeroPoint] = quantizeInt4PlainInt32(weight, blockSize, variant)
-    return new Int4PlainInt32Tensor({
+    const result = new Int4PlainInt32Tensor({
       qdata: asDense(qdata),
       scale: asDense(scale),
       zeroPoint: asDense(zeroPoint),
       blockSize,
       shape: weight.shape,
     })
+    return options.allowNonFinite ? result : result.requireFinite()
   }
 
   /**

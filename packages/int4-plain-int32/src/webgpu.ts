@@ -45,7 +45,7 @@ function stored([codes, scale, zero]: Int4PlainInt32Weight): Int4Stored {
 }
 
 function productOf(x: Tensor, weight: Int4PlainInt32Weight, bias: Tensor | undefined): Int4Product {
-  return { x, weight: stored(weight), bias, roundsBeforeBias: variantOf(weight[2]) === 'xpu' }
+  return { x, weight: stored(weight), bias }
 }
 
 /** Codes of this shape: rows that are not whole pieces of 32 are one long row. */

@@ -8,13 +8,13 @@
  */
 
 import {
+  addBiasThenRound,
   defineOp,
   fromFloat32,
   hostArray,
   hostFloat32,
   linearShape,
   numelOf,
-  roundThenAddBias,
   tiledMatmulNT,
   zeros,
   type FillRows,
@@ -89,7 +89,7 @@ function product(
   const shape = productShape(x, weight, n)
   const k = x.shape.at(-1) as number
   const out = tiledMatmulNT(values, numelOf(shape.slice(0, -1)), n, k, dequantizeRows(weight, n))
-  return roundThenAddBias(out, shape, x.dtype, bias)
+  return addBiasThenRound(out, shape, x.dtype, bias)
 }
 
 function emptyProduct(x: Tensor, weight: Int4PreshuffledParts, n: number): Tensor {

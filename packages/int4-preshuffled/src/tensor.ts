@@ -110,6 +110,8 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
    *
    * @param weight - (N, K), or (E, N, K) for experts; floating
    * @throws {@link ValueError} unless groups run along K and divide it, by multiples of 32
+   * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
+   * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions): Int4PreshuffledTensor {
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
@@ -122,7 +124,8 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
     const dtype = scale.dtype as FloatDType
     const values = { domain: 'FLOAT', values: zeroPoint } as const
     const all: Int4Codes = { codes, scale, zeroPoint: values, groupSize, dtype }
-    return Int4PreshuffledTensor.fromCodes(all, { activationDtype })
+    const result = Int4PreshuffledTensor.fromCodes(all, { activationDtype })
+    return options.allowNonFinite ? result : result.requireFinite()
   }
 
   /**

@@ -20,7 +20,14 @@
  * Experts (E, N, K) are padded and tiled one by one: both tensors then have E in front.
  */
 
-import { checkDType, checkShape, ShapeError, ValueError, type DenseTensor } from '@ao/base-tensor'
+import {
+  checkDType,
+  checkPreScale,
+  checkShape,
+  ShapeError,
+  ValueError,
+  type DenseTensor,
+} from '@ao/base-tensor'
 
 export const PACKAGE = '@ao/int4-tile-packed-to-4d'
 
@@ -83,6 +90,7 @@ export function checkLayout(fields: Int4TilePackedTo4dFields): void {
   checkShape('qdata', qdata, [...experts, rowTiles, columns / TILE_COLUMNS, ...TILE_WORDS], PACKAGE)
   const groups = columns / (blockSize.at(-1) as number)
   checkShape('scaleAndZero', scaleAndZero, [...experts, groups, rowTiles * TILE_ROWS, 2], PACKAGE)
+  checkPreScale(fields.actPreScale, [k], PACKAGE)
 }
 
 /** @throws {@link ShapeError} unless `shape` is (N, K) or (E, N, K) */

@@ -2,10 +2,11 @@
  * @file Ops on stored weights, that devices bring kernels for.
  *
  * The arithmetic is that of tinygemm's kernels: weights are bfloat16, rounded once from code, scale and
- * zero; sums run in float32 or better; outputs are bfloat16.
+ * zero; sums run in float32 or better. Outputs are rounded once, to the dtype of the input.
  */
 
 import {
+  addBiasThenRound,
   cast,
   defineOp,
   fromFloat32,
@@ -13,7 +14,6 @@ import {
   hostFloat32,
   linearShape,
   numelOf,
-  roundThenAddBias,
   tiledMatmulNT,
   zeros,
   type FillRows,
@@ -55,8 +55,7 @@ export const dequantizeInt4Tiles: Op<
 })
 
 /**
- * `x @ weight^T + bias` in the dtype of `x`; the input is rounded to bfloat16 first, and so are the
- * product and the bias before they are added.
+ * `x @ weight^T + bias` in the dtype of `x`; the input is rounded to bfloat16 first.
  *
  * `x` (..., K), `bias` (N) -> (..., N)
  *
@@ -80,8 +79,7 @@ export const int4TiledLinear: Op<
     const columns = roundUp(k, TILE_COLUMNS)
     const input = paddedRows(asBfloat16(x), k, columns)
     const out = tiledMatmulNT(input, m, n, columns, dequantizeRows(weight, columns))
-    const sums = roundThenAddBias(out, outShape, 'bfloat16', bias && cast(bias, 'bfloat16'))
-    return cast(sums, x.dtype)
+    return addBiasThenRound(out, outShape, x.dtype, bias)
   },
   meta: (x, _weight, shape): Tensor => zeros(linearShape(x, { shape }, PACKAGE), x.dtype, x.device),
 })

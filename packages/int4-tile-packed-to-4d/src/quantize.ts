@@ -61,9 +61,10 @@ function quantizeTinygemm(weight: DenseTensor, blockSize: readonly number[]): In
     'ASYMMETRIC',
     blockSize,
     'int32',
-    { ...BOUNDS, keepdim: true },
+    { ...BOUNDS, keepdim: true, finite: true },
   )
-  const codes = quantizeAffineTinygemm(weight, blockSize, scale, zeroPoint, 'uint8', BOUNDS)
+  const options = { ...BOUNDS, finite: true }
+  const codes = quantizeAffineTinygemm(weight, blockSize, scale, zeroPoint, 'uint8', options)
   return { codes, scale, zeroPoint }
 }
 
@@ -75,11 +76,25 @@ function quantizeHqq(weight: Tensor, groupSize: number): Int4Quantized {
     rawOutput: true,
     optimizeWeights: optimizeInFloat16,
   })
+  checkSolved(weight, scale, zeroPoint)
   return {
     codes: qdata,
     scale: cast(scale, 'bfloat16'),
     zeroPoint: cast(valueOfMiddleCode(zeroPoint, scale), 'bfloat16'),
   }
+}
+
+/** @throws {@link ValueError} where numbers of `weight` are beyond what HQQ computes with */
+function checkSolved(weight: Tensor, ...solved: readonly Tensor[]): void {
+  if (weight.device.name !== 'cpu') return
+  if (solved.every((part) => hostFloat32(part).every(Number.isFinite))) return
+  throw new ValueError({
+    package: PACKAGE,
+    expected:
+      'weights that HQQ can compute with in float16: within 65504 of 0, and within 3.2 where all of a group are equal',
+    got: `weights up to ${hostFloat32(weight).reduce((peak, x) => Math.max(peak, Math.abs(x)), 0)}`,
+    cure: 'Use the algorithm TINYGEMM for this weight.',
+  })
 }
 
 /** Sizes (N, K) of a weight of this shape when it is padded. */

@@ -93,6 +93,8 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
    * @param options - `ntileSize` 8 (unless given) or 16: what N is padded to a multiple of
    * @throws {@link DTypeError}, {@link ShapeError} or {@link ValueError} for weights, groups and options
    * that the format does not take
+   * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
+   * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4FromHpOptions): Int4TilePackedTo4dTensor {
     const { blockSize, chooseQparamsAlgorithm = 'TINYGEMM', ntileSize = TILE_ROWS } = options
@@ -100,12 +102,13 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
     const whole = padded(dense, paddedSizes(weight.shape, ntileSize))
     const quantized = quantizePadded(whole, blockSize, chooseQparamsAlgorithm)
     const { codes, scale, zeroPoint } = quantized
-    return new Int4TilePackedTo4dTensor({
+    const result = new Int4TilePackedTo4dTensor({
       qdata: asDense(packInt4Tiles(codes)),
       scaleAndZero: asDense(packTinygemmScalesAndZeros(scale, zeroPoint)),
       blockSize,
       shape: weight.shape,
     })
+    return options.allowNonFinite ? result : result.requireFinite()
   }
 
   /**

@@ -45,7 +45,7 @@ function stored([codes, pairs]: Int4TiledWeight, shape: readonly number[]): Int4
   }
 }
 
-/** Inputs, biases and results are bfloat16 first, whatever the dtype of the op's. */
+/** Inputs are bfloat16 first, whatever their dtype. */
 function productOf(
   x: Tensor,
   weight: Int4TiledWeight,

@@ -90,6 +90,8 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
    *
    * @param weight - (N, K), or (E, N, K) for experts; floating
    * @throws {@link ValueError} unless groups run along K; {@link ShapeError} when they do not divide it
+   * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
+   * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4TensorFromHpOptions): Int4Tensor {
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
@@ -104,7 +106,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
     const quantize =
       activationDtype === 'bfloat16' ? quantizeInt4Groupwise : quantizeInt4GroupwiseSymmetric
     const { codes, scale, zeroPoint } = quantize(weight, blockSize.at(-1) as number)
-    return new Int4Tensor({
+    const result = new Int4Tensor({
       qdata: asDense(packInt4(codes)),
       scale: asDense(scale),
       zeroPoint: asDense(zeroPoint),
@@ -112,6 +114,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
       shape: weight.shape,
       activationDtype,
     })
+    return options.allowNonFinite ? result : result.requireFinite()
   }
 
   /**

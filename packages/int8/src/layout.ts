@@ -18,7 +18,16 @@
  * keeps that, so the block size tells how scales belong to codes whatever was sliced or transposed.
  */
 
-import { DTypeError, ShapeError, type DenseTensor, type FloatDType } from '@ao/base-tensor'
+import {
+  checkDType,
+  checkPreScale,
+  checkShape,
+  FLOAT_DTYPES,
+  ShapeError,
+  ValueError,
+  type DenseTensor,
+  type FloatDType,
+} from '@ao/base-tensor'
 import { blockwiseViews, type BlockwiseFields, type BlockwiseViews } from '@ao/quantized-linear'
 import { fail, PACKAGE } from './errors.ts'
 import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
@@ -47,11 +56,11 @@ export interface Int8Fields extends BlockwiseFields {
   readonly reduceRange?: boolean | undefined
 }
 
-/** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
-export function checkLayout({ qdata, scale, blockSize, zeroPoint }: Int8Fields): void {
-  if (qdata.dtype !== 'int8') {
-    throw fail(DTypeError, 'qdata of int8', qdata.dtype)
-  }
+/** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
+export function checkLayout(fields: Int8Fields): void {
+  const { qdata, scale, blockSize, zeroPoint, actPreScale } = fields
+  checkDType('qdata', qdata, 'int8', PACKAGE)
+  checkDType('scale', scale, FLOAT_DTYPES, PACKAGE)
   const scaleShape = qdata.shape.map((size, d) => size / (blockSize[d] as number))
   const divides = scaleShape.every((blocks) => Number.isInteger(blocks) && blocks >= 0)
   if (blockSize.length !== qdata.ndim || !divides) {
@@ -61,17 +70,40 @@ export function checkLayout({ qdata, scale, blockSize, zeroPoint }: Int8Fields):
       blockSize,
     )
   }
-  checkShape('scale', scale, scaleShape)
-  if (zeroPoint) checkShape('zeroPoint', zeroPoint, scaleShape)
+  checkBlocks('scale', scale, scaleShape)
+  if (zeroPoint) {
+    checkDType('zeroPoint', zeroPoint, 'int8', PACKAGE)
+    checkBlocks('zeroPoint', zeroPoint, scaleShape)
+  }
+  checkPreScale(actPreScale, qdata.shape.slice(-2), PACKAGE)
+  checkActivation(fields)
 }
 
-function checkShape(name: string, tensor: DenseTensor, shape: readonly number[]): void {
+function checkBlocks(name: string, tensor: DenseTensor, shape: readonly number[]): void {
   if (tensor.shape.join() === shape.join()) return
   throw fail(
     ShapeError,
     `${name} of shape [${shape.join(', ')}], one element a block`,
     tensor.shape,
   )
+}
+
+function checkActivation({ actQuantKwargs, actQuantScale, actQuantZeroPoint }: Int8Fields): void {
+  if (actQuantZeroPoint && !actQuantScale) throw missing('actQuantScale', 'actQuantZeroPoint')
+  if (!actQuantScale) return
+  if (!actQuantKwargs) throw missing('actQuantKwargs', 'actQuantScale')
+  checkDType('actQuantScale', actQuantScale, FLOAT_DTYPES, PACKAGE)
+  if (actQuantZeroPoint) {
+    checkDType('actQuantZeroPoint', actQuantZeroPoint, 'int8', PACKAGE)
+    checkShape('actQuantZeroPoint', actQuantZeroPoint, actQuantScale.shape, PACKAGE)
+  }
+  const { numel } = actQuantScale
+  if (numel === 1 || (numel > 0 && actQuantKwargs.granularity?.type !== 'PerTensor')) return
+  throw fail(ShapeError, 'actQuantScale of one element, or of one a token', actQuantScale.shape)
+}
+
+function missing(name: string, beside: string): ValueError {
+  return fail(ValueError, `${name} beside ${beside}`, 'none')
 }
 
 /** Views of these fields. */

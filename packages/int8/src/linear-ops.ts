@@ -2,8 +2,9 @@
  * @file The products of an activation and an int8 weight, as ops that a device can bring kernels for.
  *
  * There is one op for each way to multiply. Each takes dense tensors and does all of its way in one
- * call: quantizing the activation, the sums, scales, bias. References round where torchao does, in the
- * order in which it does, so results equal torchao's to the bit where its sums are exact.
+ * call: quantizing the activation, the sums, scales, bias. Sums, scales and bias meet in float32, and the
+ * result is rounded once. torchao rounds after each step, so its float16 sums can overflow where the result
+ * would not; in float32 the bits are the same where sums are exact.
  */
 
 import {
@@ -12,10 +13,7 @@ import {
   fromFloat32,
   hostFloat32,
   linearShape,
-  promote,
   reshape,
-  roundArray,
-  rounder,
   zeros,
   type FloatDType,
   type Op,
@@ -45,8 +43,6 @@ const shapeOnly = (x: Tensor, [qdata]: Int8Weight, dtype: StoredDType): Tensor =
  * `x @ weight^T + bias` with a scale for each row of the weight, or one for all; in `x`'s dtype.
  *
  * `x` (..., K), `bias` (N) -> (..., N)
- *
- * @remarks The sum over codes is rounded to `x`'s dtype, and so is the scale; then they multiply.
  */
 export const weightOnlyLinear: Op<
   [x: Tensor, weight: Int8Weight, bias?: Tensor | undefined],
@@ -59,11 +55,7 @@ export const weightOnlyLinear: Op<
     const shape = linearShape(x, weight[0])
     const n = weight[0].shape[0] as number
     const out = codeSums(hostFloat32(x), weight)
-    const scale = perRow(weight[1], n).slice()
-    roundArray(out, dtype)
-    roundArray(scale, dtype)
-    multiplyColumns(out, scale)
-    roundArray(out, dtype)
+    multiplyColumns(out, perRow(weight[1], n))
     if (bias) addBias(out, hostFloat32(bias), n)
     return fromFloat32(out, shape, dtype)
   },
@@ -75,7 +67,7 @@ export const weightOnlyLinear: Op<
  *
  * `x` (..., K), scales (N / rows, K / groupSize), `bias` (N) -> (..., N)
  *
- * @param weightDtype - what the dequantized weight is rounded to before it is rounded to `x`'s dtype
+ * @param weightDtype - what the dequantized weight is rounded to
  */
 export const groupwiseLinear: Op<
   [x: Tensor, weight: Int8Weight, bias: Tensor | undefined, weightDtype: FloatDType],
@@ -92,8 +84,7 @@ export const groupwiseLinear: Op<
   ): Tensor => {
     const dtype = checkFloat(x)
     const shape = linearShape(x, weight[0])
-    const out = weightSums(hostFloat32(x), weight, [...new Set([weightDtype, dtype])])
-    roundArray(out, dtype)
+    const out = weightSums(hostFloat32(x), weight, weightDtype)
     if (bias) addBias(out, hostFloat32(bias), weight[0].shape[0] as number)
     return fromFloat32(out, shape, dtype)
   },
@@ -177,44 +168,26 @@ function activationLinear(
   const shape = linearShape(x, weight[0])
   const codes = quantizeToInt8(reshape(x, [-1, x.shape.at(-1) as number]), quantization)
   const isAsymmetric = quantization.mappingType === 'ASYMMETRIC'
-  return fromFloat32(scaledSums(codes, isAsymmetric, weight, bias, outDtype), shape, outDtype)
+  return fromFloat32(scaledSums(codes, isAsymmetric, weight, bias), shape, outDtype)
 }
 
-/**
- * Sums of int8 products with their scales, in the steps of torchao's `int_scaled_matmul` and linear:
- * times the activation's scale, rounded to `outDtype`; times the weight's scale; bias.
- */
+/** Sums of int8 products, times the activation's scale and the weight's, plus the bias: in float32. */
 function scaledSums(
   x: Int8Codes,
   isAsymmetric: boolean,
   weight: Int8Weight,
   bias: Tensor | undefined,
-  outDtype: FloatDType,
 ): Float32Array {
   const [qdata, scale] = weight
   const m = x.qdata.shape[0] as number
   const n = qdata.shape[0] as number
   const out = codeSums(hostFloat32(x.qdata), weight)
-  // float16 cannot hold the sums, so a float16 scale multiplies them in float32.
-  const scaleDtype = checkFloat(x.scale)
-  const sumDtype = scaleDtype === 'float16' ? 'float32' : scaleDtype
   const tokenScale = perRow(x.scale, m)
-  roundArray(out, sumDtype)
   multiplyRows(out, tokenScale)
-  roundArray(out, sumDtype)
-  roundArray(out, outDtype)
   if (isAsymmetric) {
-    subtractZeroPoints(
-      out,
-      tokenScale,
-      perRow(x.zeroPoint, m),
-      sumCodes(weight),
-      sumDtype,
-      outDtype,
-    )
+    subtractZeroPoints(out, tokenScale, perRow(x.zeroPoint, m), sumCodes(weight))
   }
   multiplyColumns(out, perRow(scale, n))
-  roundArray(out, promote(outDtype, checkFloat(scale)) as FloatDType)
   if (bias) addBias(out, hostFloat32(bias), n)
   return out
 }
@@ -225,21 +198,13 @@ function subtractZeroPoints(
   tokenScale: Float32Array,
   tokenZero: Float32Array,
   rowSum: Float32Array,
-  sumDtype: FloatDType,
-  outDtype: FloatDType,
 ): void {
   const n = rowSum.length
-  const roundSum = rounder(sumDtype)
-  roundArray(rowSum, sumDtype)
-  const correction = new Float32Array(n)
   for (let i = 0; i < tokenScale.length; i++) {
-    const zero = roundSum((tokenZero[i] as number) * (tokenScale[i] as number))
-    for (let j = 0; j < n; j++) correction[j] = zero * (rowSum[j] as number)
-    roundArray(correction, sumDtype)
-    roundArray(correction, outDtype)
+    const zero = Math.fround((tokenZero[i] as number) * (tokenScale[i] as number))
     for (let j = 0; j < n; j++) {
-      out[i * n + j] = (out[i * n + j] as number) - (correction[j] as number)
+      const correction = Math.fround(zero * (rowSum[j] as number))
+      out[i * n + j] = (out[i * n + j] as number) - correction
     }
   }
-  roundArray(out, outDtype)
 }

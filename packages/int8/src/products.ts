@@ -1,8 +1,7 @@
 /**
  * @file The sums behind the products with an int8 weight, and the steps after them, on float32 arrays.
  *
- * Each step after the sums is one operation; `roundArray` then rounds its results as PyTorch does on
- * tensors of a shorter dtype.
+ * Each step after the sums is one operation, whose results float32 arrays round.
  */
 
 import {
@@ -41,17 +40,13 @@ export function codeSums(x: Float32Array, [qdata, , zeroPoint]: Int8Weight): Flo
   return out
 }
 
-/** `x @ weight^T` with the dequantized weight, rounded to each of `dtypes` in turn. */
-export function weightSums(
-  x: Float32Array,
-  weight: Int8Weight,
-  dtypes: readonly FloatDType[],
-): Float32Array {
+/** `x @ weight^T` with the dequantized weight, rounded to `dtype`. */
+export function weightSums(x: Float32Array, weight: Int8Weight, dtype: FloatDType): Float32Array {
   const [n, k] = weight[0].shape as [number, number]
   const dequantize = dequantizeRows(weight)
   return tiledMatmulNT(x, x.length / k, n, k, (tile, row, count) => {
     dequantize(tile, row, count)
-    for (const dtype of dtypes) roundArray(tile, dtype)
+    roundArray(tile, dtype)
   })
 }
 

@@ -83,6 +83,7 @@ function chosenQparams(
     scaleDtype: 'float32',
     zeroPointDtype: 'int8',
     keepdim: true,
+    finite: true,
   })
   return { scale: asDense(scale), zeroPoint: asDense(zeroPoint) }
 }

@@ -3,8 +3,10 @@
 import {
   asDense,
   booleanCodec,
+  checkFinite,
   DenseTensor,
   hostArray,
+  hostFloat32,
   integerCodec,
   isDenseTensor,
   isFloatDType,
@@ -45,6 +47,8 @@ export interface Int8FromHpOptions {
   readonly actPreScale?: DenseTensor | undefined
   /** Whether codes keep to -64..63; false unless given. */
   readonly reduceRange?: boolean | undefined
+  /** Whether to take a weight with NaN or infinities; false unless given. */
+  readonly allowNonFinite?: boolean | undefined
 }
 
 /** A weight of int8 codes with a scale for each block; torchao's `Int8Tensor`. */
@@ -109,12 +113,17 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
    *
    * @param weight - (N, K), or (E, N, K) for experts; floating
    * @throws {@link DTypeError} or {@link ShapeError} when the weight, or a given scale, does not fit
+   * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
+   * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int8FromHpOptions = {}): Int8Tensor {
     const { granularity = PerRow(), mappingType = 'SYMMETRIC', reduceRange = false } = options
     const given = onDeviceOf(weight, options)
     const codes = quantizeToInt8(weight, { ...given, granularity, mappingType, reduceRange })
-    return new Int8Tensor({ ...given, ...codes, dtype: checkFloat(weight) })
+    const result = new Int8Tensor({ ...given, ...codes, dtype: checkFloat(weight) })
+    if (options.allowNonFinite) return result
+    if (options.scale && weight.device.name === 'cpu') checkFinite(hostFloat32(weight), 'weight')
+    return result.requireFinite()
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {

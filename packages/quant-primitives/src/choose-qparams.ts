@@ -42,6 +42,12 @@ export interface QparamsOptions extends QuantBoundsOptions {
   /** The input's dtype unless given. Scales are computed in the input's dtype and cast last. */
   readonly scaleDtype?: StoredDType | undefined
   readonly zeroPointDtype?: StoredDType | undefined
+  /**
+   * Whether all codes of finite numbers stand for finite numbers, on all devices alike: ranges then end
+   * before the largest number of the dtype, and blocks of numbers below 2^-100 count as zeros. False unless
+   * given, as in torchao, where values become infinite or NaN there.
+   */
+  readonly finite?: boolean | undefined
 }
 
 /** Options of {@link chooseQparamsAffine}. */
@@ -121,7 +127,12 @@ function chooseOp(
     checkMapping(mappingType, mappings)
     const dtype = floatDTypeOf(input)
     return {
-      setting: qparamsSetting(dtype, quantBounds(targetDtype, options), options.eps),
+      setting: qparamsSetting(
+        dtype,
+        quantBounds(targetDtype, options),
+        options.eps,
+        options.finite,
+      ),
       ...reduction(input.shape, blockSize, options.keepdim ?? false),
       scaleDtype: options.scaleDtype ?? dtype,
       zeroPointDtype: options.zeroPointDtype ?? defaultZeroPointDtype(dtype),
@@ -186,7 +197,7 @@ function minMaxPlan(
   }
   const dtype = floatDTypeOf(minVal, 'minVal')
   return {
-    setting: qparamsSetting(dtype, quantBounds(targetDtype, options), options.eps),
+    setting: qparamsSetting(dtype, quantBounds(targetDtype, options), options.eps, options.finite),
     shape: minVal.shape,
     scaleDtype: options.scaleDtype ?? dtype,
     zeroPointDtype: options.zeroPointDtype ?? (mappingType === 'ASYMMETRIC' ? 'int32' : dtype),

@@ -25,6 +25,7 @@ import {
 import { clamp, promoteFloat, requireFloat } from './arithmetic.ts'
 import { blockLayout, checkBlockCount, type BlockLayout } from './blocks.ts'
 import { quantBounds, type QuantBounds, type QuantBoundsOptions } from './bounds.ts'
+import { dropSmall, SMALLEST_STEP } from './qparams-rules.ts'
 import { mapRows, type RowVisitor } from './rows.ts'
 
 type QuantizeArgs = [
@@ -33,8 +34,14 @@ type QuantizeArgs = [
   scale: Tensor,
   zeroPoint: Tensor,
   outputDtype: DType,
-  options?: QuantBoundsOptions,
+  options?: TinygemmOptions,
 ]
+
+/** Options of {@link quantizeAffineTinygemm}. */
+export interface TinygemmOptions extends QuantBoundsOptions {
+  /** Whether `scale` was chosen so: see `finite` of `ChooseQparamsOptions`; false unless given. */
+  readonly finite?: boolean | undefined
+}
 
 /**
  * Codes of `input`: `clamp(round((x - lowest) / scale), quantMin, quantMax)`, where `lowest` is
@@ -50,7 +57,7 @@ export const quantizeAffineTinygemm: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ 
     checkZeroPoint(zeroPoint)
     const { storage, bounds, dtype } = checkQuantize(input, outputDtype, options)
     const layout = blockLayout(input.shape, blockSize)
-    const quantize = tinygemmQuantizer(dtype, layout, scale, zeroPoint, bounds)
+    const quantize = tinygemmQuantizer(dtype, layout, scale, zeroPoint, bounds, options?.finite)
     return mapRows(input, layout, storage, quantize)
   },
   meta: (...[input, , , zeroPoint, outputDtype, options]: QuantizeArgs): Tensor => {
@@ -93,6 +100,18 @@ function middleCode({ quantMin, quantMax }: QuantBounds): number {
   return Math.fround((quantMax + quantMin + 1) / 2)
 }
 
+/** Where steps are so large, differences of numbers may be beyond the dtype's largest, and halves are not. */
+export const LARGE_STEP: Readonly<Record<FloatDType, number>> = {
+  float32: 2 ** 123,
+  bfloat16: 2 ** 123,
+  float16: 2 ** 11,
+}
+
+/** What numbers are multiplied by before they are subtracted. */
+export function differenceShare(step: number, dtype: FloatDType): number {
+  return step > LARGE_STEP[dtype] ? 0.5 : 1
+}
+
 /** Replaces the numbers of a row by their codes. */
 export function tinygemmQuantizer(
   inputDtype: FloatDType,
@@ -100,6 +119,7 @@ export function tinygemmQuantizer(
   scale: Tensor,
   zeroPoint: Tensor,
   bounds: QuantBounds,
+  isFinite: boolean = false,
 ): RowVisitor {
   checkBlockCount(scale, layout.count, 'the scale')
   checkBlockCount(zeroPoint, layout.count, 'the zero point')
@@ -122,10 +142,12 @@ export function tinygemmQuantizer(
   return (row, firstBlock) => {
     let block = firstBlock
     for (let start = 0; start < row.length; start += runLength, block++) {
-      const step = steps[block] as number
-      const low = lowest[block] as number
+      const share = isFinite ? differenceShare(steps[block] as number, differenceDtype) : 1
+      const step = (steps[block] as number) * share
+      const low = (lowest[block] as number) * share
+      if (isFinite && step < SMALLEST_STEP) dropSmall(row, start, start + runLength)
       for (let i = start; i < start + runLength; i++) {
-        const code = roundCode(roundDifference((row[i] as number) - low) / step)
+        const code = roundCode(roundDifference((row[i] as number) * share - low) / step)
         row[i] = clamp(roundHalfToEven(code), quantMin, quantMax)
       }
     }

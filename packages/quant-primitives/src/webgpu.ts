@@ -6,5 +6,5 @@
 
 export { affineKernels, webgpuKernels } from './webgpu/kernels.ts'
 export { arithmeticWgsl, qparamsWgsl } from './webgpu/snippets.ts'
-export { roundingDefines, ruleDefines, ruleParams } from './webgpu/rounding.ts'
+export { roundingDefines, finiteDefines, ruleDefines, ruleParams } from './webgpu/rounding.ts'
 export { elementDefines } from './webgpu/runs.ts'

@@ -16,6 +16,7 @@ import {
   type Json,
   type JsonCodec,
   type QuantizationConfig,
+  type QuantizeContext,
   type RecordFields,
   type Skipped,
   type Tensor,
@@ -81,7 +82,7 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
   }
 
   /** Skips weights whose K the group size does not divide, as torchao does. */
-  quantizeTensor(weight: Tensor): Tensor | Skipped {
+  quantizeTensor(weight: Tensor, context?: QuantizeContext): Tensor | Skipped {
     const skipped = skipUnlessWeight(weight)
     if (skipped) return skipped
     const k = weight.shape.at(-1) as number
@@ -92,6 +93,7 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
       blockSize: weight.shape.map((_, d) => (d === weight.ndim - 1 ? this.groupSize : 1)),
       chooseQparamsAlgorithm: this.chooseQparamsAlgorithm,
       ntileSize: this.tilePackedNtile,
+      allowNonFinite: context?.allowNonFinite,
     })
   }
 

@@ -54,7 +54,7 @@ export async function quantizeCandidates(
     let result = results.get(weight, config)
     if (!result) {
       if (!options.allowNonFinite) await checkFinite(weight, name)
-      result = quantizeWeight(weight, name, config)
+      result = quantizeWeight(weight, name, config, options.allowNonFinite)
       if (options.device && !isSkipped(result)) result = await result.to(options.device)
       results.set(weight, config, result)
     }

@@ -95,7 +95,7 @@ export function weightTransform(
     const selected = selector.select(name, tensor, refusal(name, tensor))
     if ('skipped' in selected) return selected
     if (!options.allowNonFinite) checkFiniteHost(tensor, name)
-    return quantizeWeight(tensor, name, selected.config)
+    return quantizeWeight(tensor, name, selected.config, options.allowNonFinite)
   }
 }
 

@@ -28,9 +28,10 @@ export function quantizeWeight(
   weight: Tensor,
   name: string,
   config: QuantizationConfig,
+  allowNonFinite: boolean = false,
 ): Tensor | Skipped {
   try {
-    return inScope(weight.device, () => config.quantizeTensor(weight, { name }))
+    return inScope(weight.device, () => config.quantizeTensor(weight, { name, allowNonFinite }))
   } catch (cause) {
     throw new ValueError({
       package: PACKAGE,

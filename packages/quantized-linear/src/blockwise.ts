@@ -9,10 +9,11 @@
  */
 
 import {
+  checkDType,
+  checkPreScale,
   checkShape,
-  DTypeError,
   errorsOf,
-  isFloatDType,
+  FLOAT_DTYPES,
   ValueError,
   type DenseTensor,
   type FloatDType,
@@ -85,12 +86,11 @@ export function swapLastTwo(qparam: DenseTensor): DenseTensor {
 /**
  * Dtype of a weight whose files do not say it: that of its scale.
  *
- * @throws {@link DTypeError} for a scale that is not floating
+ * @throws {@link DTypeError} for a scale that is not there, or not floating
  */
 export function dtypeOfScale(scale: DenseTensor, packageName: string): FloatDType {
-  if (isFloatDType(scale.dtype)) return scale.dtype
-  const fail = errorsOf(packageName)
-  throw fail(DTypeError, 'a scale of float32, float16 or bfloat16', scale.dtype)
+  checkDType('scale', scale, FLOAT_DTYPES, packageName)
+  return scale.dtype as FloatDType
 }
 
 /** @throws {@link ValueError} unless `blockSize` is ones and one group of whole elements of `qdata` */
@@ -134,4 +134,5 @@ export function checkGroupedShapes(
   const scales = a === undefined || b === undefined ? grid : [...grid.slice(0, -2), a, b]
   checkShape('scale', scale, scales, packageName)
   if (zeroPoint) checkShape('zeroPoint', zeroPoint, scale.shape, packageName)
+  checkPreScale(fields.actPreScale, [shape[packed] as number], packageName)
 }

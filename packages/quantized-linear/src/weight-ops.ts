@@ -4,7 +4,7 @@
  */
 
 import {
-  addBias,
+  addBiasThenRound,
   bmmByExperts,
   cast,
   checkBias,
@@ -15,7 +15,6 @@ import {
   linearShape,
   mul,
   numelOf,
-  roundThenAddBias,
   tiledMatmulNT,
   transpose,
   UnsupportedOpError,
@@ -39,8 +38,6 @@ export interface WeightOpsOptions<Weight> {
    * Fills tiles with dequantized rows of K numbers, in float32. Rows of experts follow each other.
    */
   readonly rows: (weight: Weight) => FillRows
-  /** Whether a product is rounded to the output's dtype before the bias is added; it is, unless given. */
-  readonly roundsBeforeBias?: (weight: Weight) => boolean
 }
 
 /** `x` (..., K), `bias` (N) -> (..., N) in the dtype of `x`. */
@@ -73,8 +70,8 @@ export function defineDequantize<Weight extends readonly (Tensor | undefined)[]>
 }
 
 /**
- * `<name>.linear`: products dequantize and sum in float32 or better, whatever the dtype of the input, and
- * round the result to it.
+ * `<name>.linear`: products dequantize, sum and add the bias in float32 or better, whatever the dtype of
+ * the input, and round the result to it once.
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function defineWeightLinear<Weight>(
@@ -98,7 +95,7 @@ export function defineFloat8Linear<Weight>(
 
 /* @__NO_SIDE_EFFECTS__ */
 function linearOp<Weight>(
-  { name, packageName, shape, rows, roundsBeforeBias = () => true }: WeightOpsOptions<Weight>,
+  { name, packageName, shape, rows }: WeightOpsOptions<Weight>,
   opName: string,
   inputOf: (x: Tensor) => Float32Array,
 ): WeightLinearOp<Weight> {
@@ -112,9 +109,7 @@ function linearOp<Weight>(
       const n = out.at(-1) as number
       const [k, m] = [x.shape.at(-1) as number, numelOf(out.slice(0, -1))]
       const products = tiledMatmulNT(inputOf(x), m, n, k, rows(weight))
-      if (!bias || roundsBeforeBias(weight)) return roundThenAddBias(products, out, x.dtype, bias)
-      addBias(products, hostFloat32(bias), n)
-      return fromFloat32(products, out, x.dtype)
+      return addBiasThenRound(products, out, x.dtype, bias)
     },
     meta: (x: Tensor, weight: Weight): Tensor => zeros(outputShape(x, weight), x.dtype, x.device),
   })

@@ -85,13 +85,14 @@ export class Int8DynamicActivationInt8WeightConfig implements QuantizationConfig
     })
   }
 
-  quantizeTensor(weight: Tensor, _context: QuantizeContext): Int8Tensor | Skipped {
+  quantizeTensor(weight: Tensor, context?: QuantizeContext): Int8Tensor | Skipped {
     return (
       skipReason(weight) ??
       Int8Tensor.fromHp(weight, {
         granularity: splitGranularity(this.granularity).weight,
         actQuantKwargs: this.getActQuantKwargs(),
         reduceRange: this.reduceRange,
+        allowNonFinite: context?.allowNonFinite,
       })
     )
   }

@@ -109,7 +109,7 @@ export class Int8StaticActivationInt8WeightConfig implements QuantizationConfig 
   }
 
   /** @throws {@link ValueError} without the activation's scale, or zero point where it needs one */
-  quantizeTensor(weight: Tensor, { name }: QuantizeContext): Int8Tensor | Skipped {
+  quantizeTensor(weight: Tensor, { name, allowNonFinite }: QuantizeContext): Int8Tensor | Skipped {
     const skipped = skipReason(weight)
     if (skipped) return skipped
     const { actQuantScale, actQuantZeroPoint, actMappingType } = this
@@ -127,6 +127,7 @@ export class Int8StaticActivationInt8WeightConfig implements QuantizationConfig 
       actQuantScale,
       actQuantZeroPoint,
       reduceRange: this.reduceRange,
+      allowNonFinite,
     })
   }
 

@@ -81,13 +81,13 @@ export class Int8WeightOnlyConfig implements QuantizationConfig {
   }
 
   /** @throws {@link ShapeError} when the group size does not divide the weight's last dimension */
-  quantizeTensor(weight: Tensor, { name }: QuantizeContext): Int8Tensor | Skipped {
+  quantizeTensor(weight: Tensor, { name, allowNonFinite }: QuantizeContext): Int8Tensor | Skipped {
     const skipped = skipReason(weight)
     if (skipped) return skipped
     if (this.granularity.type === 'PerGroup') {
       checkGroupSize(name, weight.shape.at(-1) as number, this.granularity.groupSize)
     }
-    return Int8Tensor.fromHp(weight, { granularity: this.granularity })
+    return Int8Tensor.fromHp(weight, { granularity: this.granularity, allowNonFinite })
   }
 
   toJSON(): Json {

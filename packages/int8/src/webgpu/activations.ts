@@ -13,6 +13,7 @@ import { grid, wgsl, type GPU } from '@ao/kernels-webgpu'
 import { chooseQparamsAffine } from '@ao/quant-primitives'
 import {
   elementDefines,
+  finiteDefines,
   qparamsWgsl,
   roundingDefines,
   ruleDefines,
@@ -33,12 +34,6 @@ const THREADS = 256
 /** As in `quantize.ts`: float32's eps, for all dtypes. */
 const SMALLEST_SCALE = 2 ** -23
 
-/** Codes of `x` (..., K), and the dtype of their scales. */
-export interface QuantizedTokens {
-  readonly tokens: Tokens
-  readonly scaleDtype: FloatDType
-}
-
 /**
  * Quantizes each token.
  *
@@ -49,7 +44,7 @@ export function quantizeTokens(
   input: Tensor,
   activation: QuantizeTensorToInt8Kwargs,
   known: Int8ActivationQparams | undefined,
-): QuantizedTokens {
+): Tokens {
   const count = tokenCount(input)
   const k = input.shape.at(-1) as number
   const x = gpu.dense(input)
@@ -67,6 +62,7 @@ export function quantizeTokens(
     ...(scales && elementDefines('SCALE', scales)),
     ...(zeros && elementDefines('ZERO', zeros)),
     ...ruleDefines(activation.mappingType, x.dtype as FloatDType),
+    ...finiteDefines(boundsOf(activation), x.dtype as FloatDType),
     ...roundingDefines({
       SCALE: scaleDtype,
       PRODUCT: promote(x.dtype, scaleDtype) as FloatDType,
@@ -88,7 +84,7 @@ export function quantizeTokens(
       workgroups: grid(part.count),
     })
   }
-  return { tokens: { x: codes, qparams, count }, scaleDtype }
+  return { x: codes, qparams, count }
 }
 
 function boundsOf({ reduceRange }: QuantizeTensorToInt8Kwargs): {
@@ -105,6 +101,7 @@ function chosenForAll(x: DenseTensor, activation: QuantizeTensorToInt8Kwargs): [
     eps: SMALLEST_SCALE,
     scaleDtype: 'float32',
     zeroPointDtype: 'int8',
+    finite: true,
   })
   return [scale, zeroPoint]
 }

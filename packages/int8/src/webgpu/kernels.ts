@@ -1,6 +1,6 @@
 /** @file The kernels of this package's ops. */
 
-import { isFloatDType, linearShape, promote, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { isFloatDType, linearShape, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { floatInput, kernel, type GPU, type KernelSet } from '@ao/kernels-webgpu'
 import { affineKernels } from '@ao/quant-primitives/webgpu'
 import {
@@ -62,7 +62,6 @@ function multiplyNumbers(
     bias,
     outDtype,
     shape: linearShape(x, weight[0]),
-    roundings: { PRODUCT: outDtype },
   })
 }
 
@@ -77,15 +76,9 @@ function multiplyCodes(
   known?: Int8ActivationQparams,
 ): Tensor {
   const shape = linearShape(x, weight[0])
-  const { tokens, scaleDtype } = quantizeTokens(gpu, x, activation, known)
+  const tokens = quantizeTokens(gpu, x, activation, known)
   return multiply(gpu, method, {
     ...{ tokens, weight, bias, outDtype, shape },
-    roundings: {
-      // float16 cannot hold the sums.
-      SUM: scaleDtype === 'float16' ? 'float32' : scaleDtype,
-      TOKEN: outDtype,
-      PRODUCT: promote(outDtype, weight[1].dtype) as FloatDType,
-    },
     isAsymmetric: activation.mappingType === 'ASYMMETRIC',
   })
 }

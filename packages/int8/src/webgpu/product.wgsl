@@ -73,28 +73,24 @@ fn word_at(n: u32, k: u32) -> u32 {
 }
 #endif
 
-// The element of the result from a sum over K, in torchao's steps. Tokens and rows are those of this dispatch.
+// The element of the result from a sum over K. Tokens and rows are those of this dispatch.
 #if CODES
 fn finish(m: u32, n: u32, sum: i32, weight_sum: i32) {
   let token = tokens[params.first_m + m];
-  let scale = scale_at(n, 0u);
   let zero = zero_at(n, 0u);
-  var y = $ROUND_TOKEN($ROUND_SUM($ROUND_SUM(f32(sum) - zero * token.z) * token.x));
+  var y = (f32(sum) - zero * token.z) * token.x;
 #if ASYMMETRIC
-  let row_sum = $ROUND_SUM(f32(weight_sum) - zero * f32($K));
-  let correction = $ROUND_SUM($ROUND_SUM(token.y * token.x) * row_sum);
-  y = $ROUND_TOKEN(y - $ROUND_TOKEN(correction));
+  y -= token.y * token.x * (f32(weight_sum) - zero * f32($K));
 #endif
-  y = $ROUND_PRODUCT(y * scale);
-  store(m, n, y);
+  store(m, n, y * scale_at(n, 0u));
 }
 #else
 fn finish(m: u32, n: u32, sum: f32, unused: f32) {
-  var y = $ROUND_PRODUCT(sum);
-#if !GROUPS
-  y = $ROUND_PRODUCT(y * $ROUND_PRODUCT(scale_at(n, 0u)));
+#if GROUPS
+  store(m, n, sum);
+#else
+  store(m, n, sum * scale_at(n, 0u));
 #endif
-  store(m, n, y);
 }
 #endif
 

@@ -40,8 +40,6 @@ export interface Product {
   readonly outDtype: FloatDType
   /** Shape of the result, (..., N). */
   readonly shape: readonly number[]
-  /** Dtypes that steps round to. */
-  readonly roundings: Readonly<Record<string, FloatDType>>
   readonly isAsymmetric?: boolean
 }
 
@@ -81,7 +79,7 @@ export function multiply(gpu: GPU, method: Method, product: Product): Tensor {
     const plan = method.plan(gpu.capabilities, tokens.count, weight, {
       ...weight.defines,
       ...(bias && elementDefines('BIAS', bias)),
-      ...roundingDefines({ ...product.roundings, OUT: outDtype }),
+      ...roundingDefines({ OUT: outDtype }),
       ...typesOf(tokens, weight.k),
       OUT: wgslFloat(out),
       ASYMMETRIC: product.isAsymmetric ?? false,

@@ -2,6 +2,9 @@
  * @file Ops that quantize groups along K to 4-bit codes, as the kernels for torchao's plain int4 format
  * do it: in float32 whatever the weight's dtype, with true divisions, and with codes from the scale as it
  * is before its cast to the weight's dtype.
+ *
+ * Beyond 0.87 of the dtype's largest number, ranges end, so that all codes stand for finite numbers. A group
+ * with NaN has a scale of NaN.
  */
 
 import {
@@ -13,9 +16,11 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { floatDTypeOf } from '../arithmetic.ts'
+import { clamp, clampMin, floatDTypeOf } from '../arithmetic.ts'
 import { blockLayout } from '../blocks.ts'
+import { safeLimit } from '../qparams-rules.ts'
 import { forEachRow } from '../rows.ts'
+import { differenceShare } from '../tinygemm.ts'
 
 /** Codes with a scale, and a zero point, for each group. */
 export interface Int4Groups {
@@ -27,6 +32,7 @@ export interface Int4Groups {
   readonly zeroPoint: Tensor
 }
 
+const BOUNDS = { quantMin: 0, quantMax: 15 } as const
 const SMALLEST_RANGE = Math.fround(1e-6)
 // Adding and taking away 1.5 * 2^52 rounds to an integer, ties to even.
 const ROUNDING = 6755399441055744
@@ -61,6 +67,7 @@ type QuantizeGroup = (
   codes: Uint8Array,
   at: number,
   qparams: Float32Array,
+  limit: number,
 ) => void
 
 function asymmetricGroup(
@@ -70,6 +77,7 @@ function asymmetricGroup(
   codes: Uint8Array,
   at: number,
   qparams: Float32Array,
+  limit: number,
 ): void {
   let min = Infinity
   let max = -Infinity
@@ -77,15 +85,37 @@ function asymmetricGroup(
     const x = row[i] as number
     if (x < min) min = x
     if (x > max) max = x
+    if (x !== x) {
+      min = NaN
+      max = NaN
+    }
   }
-  const scale = Math.fround(Math.max(Math.fround(max - min), SMALLEST_RANGE) / 15)
+  min = within(limit, min)
+  max = within(limit, max)
+  const scale = spanScale(min, max)
+  const share = differenceShare(scale, 'float32')
+  const [low, step] = [min * share, scale * share]
   for (let i = start; i < end; i++) {
-    const steps = Math.fround(Math.fround((row[i] as number) - min) / scale)
+    const steps = Math.fround(Math.fround((row[i] as number) * share - low) / step)
     const code = steps + ROUNDING - ROUNDING
     codes[at + i] = code < 0 ? 0 : code > 15 ? 15 : code
   }
   qparams[0] = scale
   qparams[1] = min + Math.fround(scale * 8)
+}
+
+/** `max(max - min, 1e-6) / 15`, also where the difference is beyond float32. */
+function spanScale(min: number, max: number): number {
+  const span = Math.fround(max - min)
+  if (span === Infinity && max - min < Infinity) {
+    return Math.fround(Math.fround(max * 0.5 - min * 0.5) / 7.5)
+  }
+  return Math.fround(clampMin(span, SMALLEST_RANGE) / 15)
+}
+
+/** `x`, at most `limit` in magnitude; infinities and NaN stay. */
+function within(limit: number, x: number): number {
+  return Number.isFinite(x) ? clamp(x, -limit, limit) : x
 }
 
 function symmetricGroup(
@@ -95,13 +125,14 @@ function symmetricGroup(
   codes: Uint8Array,
   at: number,
   qparams: Float32Array,
+  limit: number,
 ): void {
   let peak = SMALLEST_RANGE
   for (let i = start; i < end; i++) {
     const x = Math.abs(row[i] as number)
-    if (x > peak) peak = x
+    if (x > peak || x !== x) peak = x
   }
-  const scale = Math.fround(peak / 8)
+  const scale = Math.fround(within(limit, peak) / 8)
   for (let i = start; i < end; i++) {
     const code = Math.fround((row[i] as number) / scale) + ROUNDING - ROUNDING + 8
     codes[at + i] = code < 0 ? 0 : code > 15 ? 15 : code
@@ -126,11 +157,12 @@ function groupwiseOp(
       const scale = new Float32Array(codes.length / groupSize)
       const zeroPoint = new Float32Array(scale.length)
       const qparams = new Float32Array(2)
+      const limit = safeLimit(dtype, BOUNDS)
       forEachRow(weight, blockLayout(weight.shape, block), (row, firstBlock, start) => {
         const line = firstBlock / groups // row of all experts' rows
         const expert = Math.floor(line / n)
         for (let g = 0; g < groups; g++) {
-          quantizeGroup(row, g * groupSize, (g + 1) * groupSize, codes, start, qparams)
+          quantizeGroup(row, g * groupSize, (g + 1) * groupSize, codes, start, qparams, limit)
           const to = (expert * groups + g) * n + (line % n)
           scale[to] = qparams[0] as number
           zeroPoint[to] = qparams[1] as number

@@ -6,12 +6,13 @@ fn qparams_of(range: vec2i, rule: Rule) -> Qparams {
   let zero = $ROUND(trunc(middle_of(rule)));
   if (has_nan(range)) { return Qparams(nan(), zero); }
 #endif
+  let ends = safe_range(range);
 #if WITH_ZERO
-  let low = min(value_of(range.x), 0.0);
-  let high = max(value_of(range.y), 0.0);
+  let low = min(ends.x, 0.0);
+  let high = max(ends.y, 0.0);
 #else
-  let low = value_of(range.x);
-  let high = value_of(range.y);
+  let low = ends.x;
+  let high = ends.y;
 #endif
 #if MAPPING == SYMMETRIC
   let half_span = (rule.quant_max - rule.quant_min) * 0.5;

@@ -24,7 +24,7 @@ import { quantBounds, type MappingType } from '../bounds.ts'
 import { chooseQparamsAffine, type AffineQparams } from '../choose-qparams.ts'
 import qparamsSource from './qparams.wgsl'
 import rangeSource from './range.wgsl'
-import { ruleDefines, ruleParams } from './rounding.ts'
+import { finiteDefines, ruleDefines, ruleParams } from './rounding.ts'
 import { areRuns, bindableElements, elementDefines, isElement, portions, RUNS } from './runs.ts'
 import { arithmeticWgsl, qparamsWgsl } from './snippets.ts'
 
@@ -41,12 +41,7 @@ export interface BlockRanges {
 }
 
 /** The ranges of `blocks` blocks of neighbours, which `input` is cut into. */
-export function blockRanges(
-  gpu: GPU,
-  input: Tensor,
-  blocks: number,
-  skipsNaN: boolean = false,
-): BlockRanges {
+export function blockRanges(gpu: GPU, input: Tensor, blocks: number): BlockRanges {
   const x = gpu.dense(input)
   const length = x.numel / blocks
   const itemBytes = itemSize(x.dtype)
@@ -56,7 +51,6 @@ export function blockRanges(
   const ranges = gpu.empty([blocks * parts, 2], 'int32')
   const lanes = lanesFor(part)
   const program = rangeProgram({
-    SKIPS_NAN: skipsNaN,
     THREADS: RANGE_TUNING.threads,
     ...elementDefines('IN', x),
   })
@@ -136,8 +130,13 @@ export function chooseKernel(
         const { eps = finfo(dtype).smallestNormal } = options
         gpu.scope(() => {
           const ranges = blockRanges(gpu, input, qparams.scale.numel)
-          const program = maker({ ...definesOf(mapping, dtype), ...qparamsDefines(qparams) })
-          const rule = ruleParams(quantBounds(targetDtype, options), rounder(dtype)(eps))
+          const bounds = quantBounds(targetDtype, options)
+          const program = maker({
+            ...definesOf(mapping, dtype),
+            ...(options.finite && finiteDefines(bounds, dtype)),
+            ...qparamsDefines(qparams),
+          })
+          const rule = ruleParams(bounds, rounder(dtype)(eps))
           writeQparams(gpu, program, ranges, rule, qparams)
         })
         return qparams

@@ -10,6 +10,7 @@ import {
 import {
   grid,
   wgsl,
+  type Defines,
   type GPU,
   type Param,
   type ProgramMaker,
@@ -34,7 +35,7 @@ export interface Conversion {
   readonly bounds: QuantBounds
   /** Dtypes that steps round to. */
   readonly roundings: Readonly<Record<string, FloatDType>>
-  readonly defines?: Readonly<Record<string, boolean>>
+  readonly defines?: Defines
   /** The code whose value is a floating zero point; 0 unless given. */
   readonly middle?: number
   /** What is added to codes; 0 unless given. */

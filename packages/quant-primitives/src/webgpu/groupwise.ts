@@ -18,8 +18,8 @@ import { packInt4, unpackInt4 } from '../int4/pack.ts'
 import { blockRanges, qparamsDefines, writeQparams } from './choose.ts'
 import { convertBlocks, type Conversion } from './convert.ts'
 import nibblesSource from './nibbles.wgsl'
-import { ruleDefines, ruleParams } from './rounding.ts'
-import { int4Writer, tinygemmConverter } from './tinygemm.ts'
+import { finiteDefines, ruleDefines, ruleParams } from './rounding.ts'
+import { finiteQuantizing, int4Writer, tinygemmConverter } from './tinygemm.ts'
 
 const nibblesProgram = /* @__PURE__ */ wgsl('nibbles', nibblesSource)
 
@@ -38,9 +38,13 @@ function quantizeGroups(
   groups: number,
   isSymmetric: boolean,
 ): [codes: DenseTensor, scale: DenseTensor, zeroPoint: DenseTensor] {
-  const ranges = blockRanges(gpu, weight, groups, true)
+  const ranges = blockRanges(gpu, weight, groups)
   const bounds = { quantMin: 0, quantMax: 15 }
-  const rule = ruleDefines(isSymmetric ? 'INT4_SYMMETRIC' : 'INT4', 'float32')
+  const mapping = isSymmetric ? 'INT4_SYMMETRIC' : 'INT4'
+  const rule = {
+    ...ruleDefines(mapping, 'float32', false),
+    ...finiteDefines(bounds, weight.dtype as FloatDType, 'float32'),
+  }
   const scale = gpu.empty([groups], 'float32')
   const write = (MIDDLE: boolean): DenseTensor => {
     const zeroPoint = gpu.empty([groups], 'float32')
@@ -55,7 +59,7 @@ function quantizeGroups(
     to: 'uint8',
     bounds,
     roundings: FLOAT32,
-    defines: { QUANTIZES: true },
+    defines: { QUANTIZES: true, ...finiteQuantizing('float32') },
     offset: isSymmetric ? 8 : 0,
   })
   return [codes, scale, isSymmetric ? lowest : write(true)]

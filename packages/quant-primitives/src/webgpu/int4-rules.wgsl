@@ -1,15 +1,16 @@
 // The rules of 4-bit codes with floating zero points.
 fn qparams_of(range: vec2i, rule: Rule) -> Qparams {
   if (has_nan(range)) { return Qparams(nan(), nan()); }
-  let low = value_of(range.x);
-  let high = value_of(range.y);
+  let ends = safe_range(range);
+  let low = ends.x;
+  let high = ends.y;
 #if MAPPING == TINYGEMM
   let scale = span_scale(low, high, rule);
   return Qparams(scale, $ROUND(low + apart($ROUND(scale * middle_of(rule)), rule.nothing)));
 #endif
 #if MAPPING == INT4
   // With the lowest number or, with MIDDLE, the value of code 8.
-  let scale = divide(at_least(high - low, rule.eps), 15.0);
+  let scale = at_least(span_step(low, high, 15.0), divide(rule.eps, 15.0));
 #if MIDDLE
   return Qparams(scale, low + apart(scale * 8.0, rule.nothing));
 #else

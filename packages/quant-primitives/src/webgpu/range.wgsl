@@ -31,9 +31,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (at < params.count) {
     for (var i = start + lane; i < end; i += lanes) {
       let x = value_$IN(input[(i - params.base) / $IN_PER_WORD], i - params.base);
-#if SKIPS_NAN
-      if (is_nan(x)) { continue; }
-#endif
       range = wider(range, vec2i(order_of(x)));
     }
   }

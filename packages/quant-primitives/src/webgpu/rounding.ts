@@ -1,8 +1,9 @@
 /** @file What arithmetic in shaders rounds to, as defines and params. */
 
-import type { FloatDType } from '@ao/base-tensor'
+import { finfo, type FloatDType } from '@ao/base-tensor'
 import type { Defines, Param } from '@ao/kernels-webgpu'
 import type { MappingType, QuantBounds } from '../bounds.ts'
+import { safeLimit } from '../qparams-rules.ts'
 
 /** The WGSL functions that round; nothing for float32, which arithmetic rounds to by itself. */
 const ROUNDING = { float32: '', float16: 'round_f16', bfloat16: 'round_bf16' } as const
@@ -27,6 +28,21 @@ export function ruleDefines(
   withZero: boolean = true,
 ): Defines {
   return { MAPPING: mapping, ROUND: ROUNDING[dtype], WITH_ZERO: withZero }
+}
+
+/**
+ * Defines that keep qparams, and what codes stand for, finite.
+ *
+ * @param valueDtype - what codes stand for numbers of
+ * @param dtype - what qparams are computed in
+ */
+export function finiteDefines(
+  bounds: QuantBounds,
+  valueDtype: FloatDType,
+  dtype: FloatDType = valueDtype,
+): Defines {
+  const limit = safeLimit(valueDtype, bounds)
+  return { FINITE: true, LARGEST: `${finfo(dtype).max}f`, LIMIT: `${limit}f` }
 }
 
 /** The struct `Rule` of `qparamsWgsl`, 16 bytes; `eps` in the dtype of the computation. */

@@ -1,7 +1,7 @@
 /** @file Kernels of the ops with floating zero points, and of those without. */
 
 import { promote, rounder, type FloatDType, type StoredDType, type Tensor } from '@ao/base-tensor'
-import { kernel, type KernelSet, type ProgramMaker } from '@ao/kernels-webgpu'
+import { kernel, type Defines, type KernelSet, type ProgramMaker } from '@ao/kernels-webgpu'
 import {
   checkDequantize,
   checkQuantize,
@@ -13,7 +13,7 @@ import {
   chooseQparamsAffineDontPreserveZero,
   chooseQparamsAffineTinygemm,
 } from '../choose-qparams.ts'
-import { dequantizeAffineTinygemm, quantizeAffineTinygemm } from '../tinygemm.ts'
+import { dequantizeAffineTinygemm, LARGE_STEP, quantizeAffineTinygemm } from '../tinygemm.ts'
 import { checkCounts, NAME, quantizing } from './affine.ts'
 import { affineWriter, chooseKernel, qparamsWriter } from './choose.ts'
 import { convertBlocks, converter, isConvertible, type Conversion } from './convert.ts'
@@ -32,6 +32,11 @@ export const int4Writer: ProgramMaker = /* @__PURE__ */ qparamsWriter(
 /** Converts by the distance from the lowest number of a block, and by true divisions. */
 export const tinygemmConverter: ProgramMaker = /* @__PURE__ */ converter('affineTinygemm', source)
 
+/** Defines of {@link tinygemmConverter} for scales that were chosen to stay finite: `dtype` is that of differences. */
+export function finiteQuantizing(dtype: FloatDType): Defines {
+  return { FINITE: true, LARGE_STEP: `${LARGE_STEP[dtype]}f` }
+}
+
 /** `clamp(round((x - lowest) / scale))`, where `lowest` is `zeroPoint - scale * middle`. */
 function quantizingTinygemm(
   input: Tensor,
@@ -39,6 +44,7 @@ function quantizingTinygemm(
   zeroPoint: Tensor,
   to: StoredDType,
   { quantMin, quantMax }: QuantBounds,
+  isFinite: boolean,
 ): Conversion {
   const LOWEST = promote(zeroPoint.dtype, scale.dtype) as FloatDType
   const PRODUCT = promote(input.dtype, LOWEST) as FloatDType
@@ -48,7 +54,7 @@ function quantizingTinygemm(
     to,
     bounds: { quantMin: rounder(SUM)(quantMin), quantMax: rounder(SUM)(quantMax) },
     roundings: { SCALE: scale.dtype as FloatDType, LOWEST, PRODUCT, SUM },
-    defines: { QUANTIZES: true },
+    defines: { QUANTIZES: true, ...(isFinite && finiteQuantizing(PRODUCT)) },
     middle: middleCode({ quantMin, quantMax }),
   }
 }
@@ -89,7 +95,14 @@ export const tinygemmKernels: KernelSet = [
         checkZeroPoint(zeroPoint)
         checkCounts(input, blockSize, scale, zeroPoint)
         const { storage, bounds } = checkQuantize(input, outputDtype, options)
-        const steps = quantizingTinygemm(input, scale, zeroPoint, storage, bounds)
+        const steps = quantizingTinygemm(
+          input,
+          scale,
+          zeroPoint,
+          storage,
+          bounds,
+          options?.finite ?? false,
+        )
         return convertBlocks(gpu, input, scale, zeroPoint, steps)
       },
     },

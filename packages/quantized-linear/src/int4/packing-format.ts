@@ -19,6 +19,8 @@ export interface Int4FromHpOptions {
   readonly chooseQparamsAlgorithm?: Int4ChooseQparamsAlgorithm | undefined
   /** Rows of a tile, for formats that have tiles. */
   readonly ntileSize?: number | undefined
+  /** Whether to take a weight with NaN or infinities; false unless given. */
+  readonly allowNonFinite?: boolean | undefined
 }
 
 /** The static side of an int4 format: a value that configs take. */

@@ -12,15 +12,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #end
   for (var piece = thread % LANES; piece < PIECES; piece += LANES) {
     let q = qparams(params.first + row, piece / GROUP_PIECES);
-    let zero = q.zero - 24.0 * q.scale;
+    let scale = q.scale * SHARE;
+    let zero = q.zero * SHARE - 24.0 * scale;
 #for r in 0..4
     let w$r = words(row + ${r}u, piece);
 #end
 #for i in 0..4
     {
 #for r in 0..4
-      let low$r = low_codes(w$r[$i]) * q.scale[$r] + zero[$r];
-      let high$r = high_codes(w$r[$i]) * q.scale[$r] + zero[$r];
+      let low$r = low_codes(w$r[$i]) * scale[$r] + zero[$r];
+      let high$r = high_codes(w$r[$i]) * scale[$r] + zero[$r];
 #end
 #for m in 0..COLUMNS
       {
@@ -34,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
 #for m in 0..COLUMNS
   {
-    let sums = sum_of_lanes(thread, sums$m);
+    let sums = sum_of_lanes(thread, sums$m) * WHOLE;
     if (thread % LANES == 0u && 4u * quad < params.rows && m$m < params.m) {
       write(m$m, params.first + row, params.first + params.rows, sums);
     }

@@ -23,16 +23,17 @@ fn load_input(quad: u32, m: u32, piece: u32, j: u32) {
 // Four rows of the weight by four codes of word i: its low or its high nibbles.
 fn load_weight(quad: u32, row: u32, piece: u32, i: u32, half: u32) {
   let q = qparams(params.first + row, piece / GROUP_PIECES);
-  let zero = q.zero - 24.0 * q.scale;
+  let scale = q.scale * SHARE;
+  let zero = q.zero * SHARE - 24.0 * scale;
 #for r in 0..4
   let word$r = word(row + ${r}u, piece, i) >> (16u * half);
   let c$r = low_codes(word$r);
 #end
   let at = (${WORD_STEP}u * i + ${HALF_STEP}u * half) * QUADS + quad;
-  w_tile[at] = vec4f(c0.x, c1.x, c2.x, c3.x) * q.scale + zero;
-  w_tile[at + ${NIBBLE_STEP}u * QUADS] = vec4f(c0.y, c1.y, c2.y, c3.y) * q.scale + zero;
-  w_tile[at + 2u * ${NIBBLE_STEP}u * QUADS] = vec4f(c0.z, c1.z, c2.z, c3.z) * q.scale + zero;
-  w_tile[at + 3u * ${NIBBLE_STEP}u * QUADS] = vec4f(c0.w, c1.w, c2.w, c3.w) * q.scale + zero;
+  w_tile[at] = vec4f(c0.x, c1.x, c2.x, c3.x) * scale + zero;
+  w_tile[at + ${NIBBLE_STEP}u * QUADS] = vec4f(c0.y, c1.y, c2.y, c3.y) * scale + zero;
+  w_tile[at + 2u * ${NIBBLE_STEP}u * QUADS] = vec4f(c0.z, c1.z, c2.z, c3.z) * scale + zero;
+  w_tile[at + 3u * ${NIBBLE_STEP}u * QUADS] = vec4f(c0.w, c1.w, c2.w, c3.w) * scale + zero;
 }
 
 @compute @workgroup_size(THREADS)
@@ -80,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (row >= params.rows) { return; }
 #for m in 0..TILE
   if (m0 + 4u * own_m + ${m}u < params.m) {
-    write(m0 + 4u * own_m + ${m}u, params.first + row, params.first + params.rows, sums$m);
+    write(m0 + 4u * own_m + ${m}u, params.first + row, params.first + params.rows, sums$m * WHOLE);
   }
 #end
 }

@@ -18,8 +18,6 @@ import { weightDefines, type Int4Programs } from './layout.ts'
 import { int4Tuning, type Int4TuningOptions } from './tuning.ts'
 import { linearWays, rowsOf, type Int4Product, type Plan, type Way } from './ways.ts'
 
-const ROUNDING = { float32: false, float16: 'round_f16', bfloat16: 'round_bf16' } as const
-
 /**
  * The variants of an op that multiplies with weights of one layout, best first.
  *
@@ -61,20 +59,19 @@ function multiply(
 ): Tensor {
   const { x, weight, bias, inputDtype } = product
   const shape = [...x.shape.slice(0, -1), weight.n]
+  const dtype = x.dtype as FloatDType
   if (x.shape.at(-1) === 0) {
-    const sums = zeros(shape, x.dtype, x.device)
-    return bias ? as(add(sums, bias), x.dtype) : sums
+    const sums = zeros(shape, dtype, x.device)
+    return bias ? as(add(sums, bias), dtype) : sums
   }
-  const computed = inputDtype === 'bfloat16' ? 'bfloat16' : (x.dtype as FloatDType)
   // Two numbers of 16 bits share a word, which only one thread may write.
-  const y = gpu.empty(shape, weight.n % 2 === 0 ? computed : 'float32')
+  const y = gpu.empty(shape, weight.n % 2 === 0 ? dtype : 'float32')
   const rounded: Int4Product = {
     ...product,
-    x: inputDtype === 'float8_e4m3fn' ? roundRowsToFloat8(gpu, x) : as(x, computed),
-    bias: bias && inputDtype === 'bfloat16' ? as(bias, computed) : bias,
+    x: inputDtype === 'float8_e4m3fn' ? roundRowsToFloat8(gpu, x) : as(x, inputDtype ?? dtype),
   }
-  dispatchParts(gpu, programs, plans, rounded, way, y, computed)
-  return as(as(y, computed), x.dtype)
+  dispatchParts(gpu, programs, plans, rounded, way, y)
+  return as(y, dtype)
 }
 
 const as = (tensor: Tensor, dtype: StoredDType): Tensor =>
@@ -87,7 +84,6 @@ function dispatchParts(
   product: Int4Product,
   way: Way,
   y: DenseTensor,
-  dtype: FloatDType,
 ): void {
   const { weight, bias } = product
   const x = gpu.dense(wholePieces(product.x, weight.groupSize % 32 === 0))
@@ -97,7 +93,7 @@ function dispatchParts(
   const parts = rowRanges(gpu, codeRows, weight.rowBytes)
   const isFixed = rowsOf(x) === 1 && parts.length === 1
   const own = { ...product, x }
-  const { program, workgroups } = planOf(gpu, programs, plans, own, way, bound, dtype, isFixed)
+  const { program, workgroups } = planOf(gpu, programs, plans, own, way, bound, isFixed)
   for (const inputs of rowRanges(gpu, rowsOf(x), xBytes, yBytes)) {
     for (const part of parts) {
       const rows = Math.min(part.rows, weight.n - part.first)
@@ -130,12 +126,11 @@ function planOf(
   product: Int4Product,
   way: Way,
   bound: Bindings,
-  dtype: FloatDType,
   isFixed: boolean,
 ): PlannedProgram {
-  const { x, weight, roundsBeforeBias = true } = product
+  const { x, weight } = product
   const { codes } = weight.parts
-  const key = `${way.name}|${rowsOf(x)}|${dtype}|${bound.key}`
+  const key = `${way.name}|${rowsOf(x)}|${bound.key}`
   let own = plans.get(codes)
   if (!own) plans.set(codes, (own = new Map()))
   let found = own.get(key)
@@ -145,7 +140,6 @@ function planOf(
       X_BINDING: bound.at('x'),
       X_DTYPE: x.dtype,
       ...outputDefines(bound),
-      ROUND: roundsBeforeBias && ROUNDING[dtype],
       FIXED_ROWS: isFixed && weight.n,
     }
     const all = { ...weightDefines(programs, weight), ...bound.defines, ...numbers, ...defines }

@@ -5,19 +5,10 @@
 @group(0) @binding($Y_BINDING) var<storage, read_write> y_: array<u32>;
 #endif
 
-// What the dtype makes of sums, before a bias is added.
-fn rounded(sums: vec4f) -> vec4f {
-#if ROUND
-  return vec4f($ROUND(sums.x), $ROUND(sums.y), $ROUND(sums.z), $ROUND(sums.w));
-#else
-  return sums;
-#endif
-}
-
 // Writes output `m` of rows `row` to `row + 3`; `end` is the end of the rows that are there.
 fn write(m: u32, row: u32, end: u32, sums: vec4f) {
 #if bias
-  let y = rounded(sums) + bias4(row);
+  let y = sums + bias4(row);
 #else
   let y = sums;
 #endif

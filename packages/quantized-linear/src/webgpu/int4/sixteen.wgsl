@@ -18,3 +18,8 @@ const SIXTEEN = 0x41c00000u;
 #else
 const SIXTEEN = 0x41800000u;
 #endif
+
+// Values from such codes are kept at a 32nd: sixteen times a scale may be beyond the largest number where
+// the value is not. Powers of two change no digit.
+const SHARE = 0.03125;
+const WHOLE = 32.0;

@@ -25,12 +25,9 @@ export interface Int4Product {
   /** (N) */
   readonly bias: Tensor | undefined
   /**
-   * What `x` is rounded to first: float8_e4m3fn, with a scale for each row, or bfloat16, as are then the
-   * bias, the sums and the result before it is cast to the dtype of `x`.
+   * What `x` is rounded to first: float8_e4m3fn, with a scale for each row, or bfloat16.
    */
   readonly inputDtype?: 'float8_e4m3fn' | 'bfloat16'
-  /** Whether sums are rounded before the bias is added; they are, unless given. */
-  readonly roundsBeforeBias?: boolean
 }
 
 /** One way to compute it. */
