@@ -350,7 +350,7 @@ function fieldNames(type: typeof TensorSubclass): string[] {
 
 function checkFiniteParts(tensor: TensorSubclass): void {
   for (const [name, part] of Object.entries(tensor.flatten().tensors)) {
-    if (part.dtype.includes('float')) checkFinite(hostFloat32(part), name)
+    if (part?.dtype.includes('float')) checkFinite(hostFloat32(part), name)
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  addBiasThenRound,
   bmm,
   bmmByExperts,
   checkBias,
@@ -11,7 +12,6 @@ import {
   implementOnFields,
   linear,
   mul,
-  roundThenAddBias,
   sliceRange,
   tensor,
   TensorSubclass,
@@ -86,20 +86,21 @@ describe('linear and bmm of formats', () => {
     )
   })
 
-  it('round before a bias is added, and after', () => {
+  it('add a bias before they round', () => {
     // 257 is a tie between bfloat16 numbers, and goes to 256; 257 + 1 is one.
     const bias = tensor([1], { dtype: 'bfloat16' })
-    const products = (): Float32Array => Float32Array.of(257)
-    expect([...hostFloat32(roundThenAddBias(products(), [1, 1], 'bfloat16', undefined))]).toEqual([
-      256,
-    ])
-    expect([...hostFloat32(roundThenAddBias(products(), [1, 1], 'bfloat16', bias))]).toEqual([256])
-    expect([...hostFloat32(roundThenAddBias(products(), [1, 1], 'float32', bias))]).toEqual([258])
+    const rounded = (dtype: 'bfloat16' | 'float16', own?: DenseTensor, product = 257): number[] => [
+      ...hostFloat32(addBiasThenRound(Float32Array.of(product), [1, 1], dtype, own)),
+    ]
+    expect(rounded('bfloat16')).toEqual([256])
+    expect(rounded('bfloat16', bias)).toEqual([258])
+    expect(rounded('float16', undefined, 70000)).toEqual([Infinity])
+    expect(rounded('float16', tensor([-60000]), 70000)).toEqual([10000])
   })
 
   it('leave a bias of float32 as it was', () => {
     const bias = tensor([1])
-    roundThenAddBias(Float32Array.of(2, 3), [2, 1], 'float32', bias)
+    addBiasThenRound(Float32Array.of(2, 3), [2, 1], 'float32', bias)
     expect([...hostArray(bias)]).toEqual([1])
   })
 })

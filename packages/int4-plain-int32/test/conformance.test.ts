@@ -1,11 +1,11 @@
 import * as base from '@ao/base-tensor'
-import { testFormat } from '@ao/test-kit'
+import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from '../src/index.ts'
 
 const by = (options: Int4PlainInt32FromHpOptions) => (weight: base.Tensor) =>
   Int4PlainInt32Tensor.fromHp(weight, options)
 
-testFormat(base, Int4PlainInt32Tensor, [
+const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32',
     fromHp: by({ blockSize: [1, 32] }),
@@ -30,4 +30,7 @@ testFormat(base, Int4PlainInt32Tensor, [
     weightSqnr: 19,
     linearSqnr: 18,
   },
-])
+]
+
+testFormat(base, Int4PlainInt32Tensor, VARIANTS)
+testExtremes(base, VARIANTS)

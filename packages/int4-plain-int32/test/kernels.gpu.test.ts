@@ -1,3 +1,4 @@
+import * as base from '@ao/base-tensor'
 import { bmm, type Tensor } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
@@ -10,6 +11,7 @@ import {
   INT4_HALF_CASES,
   testNumbers,
 } from '@ao/quantized-linear/webgpu/int4/testing'
+import { expectSameExtremes } from '@ao/test-kit'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import {
@@ -127,5 +129,14 @@ describe.skipIf(!gpu)('weights', () => {
   it('multiply as experts', async () => {
     const experts = quantized(testNumbers([3, 10, 64]), 32)
     await expectReference(device, bmm, [testNumbers([3, 1, 64]), experts], 1e-6)
+  })
+})
+
+describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
+  it('are what they are on the CPU', async () => {
+    const on = await WebGPUDevice.create({ gpu, kernels })
+    const fromHp = (weight: Tensor): Int4PlainInt32Tensor =>
+      Int4PlainInt32Tensor.fromHp(weight, { blockSize: [1, 32] })
+    await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [8, 128] })
   })
 })

@@ -1,11 +1,11 @@
 import * as base from '@ao/base-tensor'
-import { testFormat } from '@ao/test-kit'
+import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4PreshuffledTensor, type Int4PreshuffledFromHpOptions } from '../src/index.ts'
 
 const by = (options: Int4PreshuffledFromHpOptions) => (weight: base.Tensor) =>
   Int4PreshuffledTensor.fromHp(weight, options)
 
-testFormat(base, Int4PreshuffledTensor, [
+const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32, in bands that are not full',
     fromHp: by({ blockSize: [1, 32] }),
@@ -30,4 +30,7 @@ testFormat(base, Int4PreshuffledTensor, [
     weightSqnr: 17,
     linearSqnr: 17,
   },
-])
+]
+
+testFormat(base, Int4PreshuffledTensor, VARIANTS)
+testExtremes(base, VARIANTS)

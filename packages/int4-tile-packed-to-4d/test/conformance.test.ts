@@ -1,6 +1,6 @@
 import * as base from '@ao/base-tensor'
 import type { Int4FromHpOptions } from '@ao/quantized-linear'
-import { testFormat } from '@ao/test-kit'
+import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4TilePackedTo4dTensor } from '../src/index.ts'
 
 const by = (options: Int4FromHpOptions) => (weight: base.Tensor) =>
@@ -9,7 +9,7 @@ const by = (options: Int4FromHpOptions) => (weight: base.Tensor) =>
 const dtypes = ['bfloat16'] as const
 const sliceSteps = [8, 1024] as const
 
-testFormat(base, Int4TilePackedTo4dTensor, [
+const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32',
     fromHp: by({ blockSize: [1, 32] }),
@@ -38,4 +38,7 @@ testFormat(base, Int4TilePackedTo4dTensor, [
     dtypes,
     maxWeight: 3, // 20,000 times a weight, where all of a group are equal, must be a float16
   },
-])
+]
+
+testFormat(base, Int4TilePackedTo4dTensor, VARIANTS)
+testExtremes(base, VARIANTS)

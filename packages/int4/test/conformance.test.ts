@@ -1,11 +1,11 @@
 import * as base from '@ao/base-tensor'
-import { testFormat } from '@ao/test-kit'
+import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4Tensor, type Int4TensorFromHpOptions } from '../src/index.ts'
 
 const by = (options: Int4TensorFromHpOptions) => (weight: base.Tensor) =>
   Int4Tensor.fromHp(weight, options)
 
-testFormat(base, Int4Tensor, [
+const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32',
     fromHp: by({ blockSize: [1, 32] }),
@@ -30,4 +30,7 @@ testFormat(base, Int4Tensor, [
     weightSqnr: 18,
     linearSqnr: 17,
   },
-])
+]
+
+testFormat(base, Int4Tensor, VARIANTS)
+testExtremes(base, VARIANTS)

@@ -1,3 +1,4 @@
+import * as base from '@ao/base-tensor'
 import { bmm, readFloat32, type Tensor } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
@@ -9,6 +10,7 @@ import {
   INT4_HALF_CASES,
   testNumbers,
 } from '@ao/quantized-linear/webgpu/int4/testing'
+import { expectSameExtremes } from '@ao/test-kit'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import {
@@ -92,5 +94,13 @@ describe.skipIf(!gpu)('weights', () => {
     expect(await readFloat32((await experts.to(device)).dequantize())).toEqual(
       await readFloat32(experts.dequantize()),
     )
+  })
+})
+
+describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
+  it('are what they are on the CPU', async () => {
+    const on = await WebGPUDevice.create({ gpu, kernels })
+    const fromHp = (weight: Tensor): Int4Tensor => Int4Tensor.fromHp(weight, { blockSize: [1, 32] })
+    await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [8, 128] })
   })
 })

@@ -1,6 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
-import { testFormat } from '@ao/test-kit'
+import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs, type Int8FromHpOptions } from '../src/index.ts'
 
 const by = (options: Int8FromHpOptions) => (weight: base.Tensor) =>
@@ -13,7 +13,7 @@ const asymmetric = QuantizeTensorToInt8Kwargs({
   mappingType: 'ASYMMETRIC',
 })
 
-testFormat(base, Int8Tensor, [
+const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'weight-only per row',
     fromHp: by({ granularity: PerRow() }),
@@ -62,4 +62,7 @@ testFormat(base, Int8Tensor, [
     weightSqnr: 34,
     linearSqnr: 32,
   },
-])
+]
+
+testFormat(base, Int8Tensor, VARIANTS)
+testExtremes(base, VARIANTS)

@@ -1,5 +1,6 @@
 import {
   bmm,
+  cast,
   cpu,
   embedding,
   hostFloat32,
@@ -257,6 +258,53 @@ describe('linear', () => {
     expect(await opOf(Int8Tensor.fromHp(hp, row))).toBe('int8.dynamicLinear')
     expect(await opOf(Int8Tensor.fromHp(hp, { ...row, actQuantScale }))).toBe('int8.staticLinear')
   })
+})
+
+describe('sums beyond float16', () => {
+  const hp = tensor(
+    Array.from({ length: 8 * 2048 }, (_, i) => 0.02 + 0.001 * Math.sin(i)),
+    { shape: [8, 2048], dtype: 'float16' },
+  )
+  const filled = (shape: readonly number[], value: number): DenseTensor =>
+    tensor(new Float32Array(shape.reduce((a, b) => a * b)).fill(value), { shape, dtype: 'float16' })
+  const granularity = PerTensor()
+  const STATIC = { actQuantKwargs: QuantizeTensorToInt8Kwargs({ granularity }) }
+  const CASES = {
+    'weight-only': {},
+    'weight-only per tensor': { granularity },
+    'weight-only per group': { granularity: PerGroup(32) },
+    asymmetric: { mappingType: 'ASYMMETRIC' },
+    dynamic: { actQuantKwargs: dynamic },
+    'dynamic, asymmetric': {
+      actQuantKwargs: QuantizeTensorToInt8Kwargs({ mappingType: 'ASYMMETRIC' }),
+    },
+    static: { ...STATIC, actQuantScale: dense([[0.5]]) },
+    'static, of float16': { ...STATIC, actQuantScale: dense([[0.5]], 'float16') },
+  } as const
+
+  it.each(Object.entries(CASES))(
+    'come out where their product with scales fits, %s',
+    (_, options) => {
+      const weight = Int8Tensor.fromHp(hp, options)
+      const x = filled([3, 2048], 60)
+      const expected = values(linear(x, hp))
+      values(linear(x, weight)).forEach((y, i) => expect(y / expected[i]!).toBeCloseTo(1, 2))
+      const experts = Int8Tensor.fromHp(hp.view([1, 8, 2048]), options)
+      const y = values(bmm(x.view([1, 3, 2048]), experts))
+      y.forEach((value, i) => expect(value / expected[i]!).toBeCloseTo(1, 2))
+    },
+  )
+
+  it.each(Object.entries(CASES).slice(0, 6))(
+    'come out where a bias brings them back, %s',
+    (_, options) => {
+      const weight = Int8Tensor.fromHp(hp, options)
+      const x = filled([1, 2048], 1800)
+      const y = values(linear(x, weight, filled([8], -65000)))
+      const exact = values(linear(cast(x, 'float32'), cast(hp, 'float32')))
+      y.forEach((value, i) => expect(Math.abs(value - (exact[i]! - 65000))).toBeLessThan(500))
+    },
+  )
 })
 
 describe('bmm', () => {

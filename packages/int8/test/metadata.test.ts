@@ -1,5 +1,5 @@
 import { FormatError, toSnakeCase, type Json, decodeJson, encodeJson } from '@ao/base-tensor'
-import { PerGroup, PerRow } from '@ao/granularity'
+import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
 import { loadSpecGolden } from '@ao/test-data'
 import { randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
@@ -106,6 +106,26 @@ describe('attributes from files', () => {
     expect(build({ qdata: dense([[0]]) })).toThrow(
       '[@ao/int8] Expected qdata of int8, got float32.',
     )
+    expect(build({ qdata: undefined })).toThrow('Expected qdata of int8, got nothing.')
+    expect(build({ scale: undefined })).toThrow('Expected scale of float32 or float16 or bfloat16')
+    expect(build({ zeroPoint: dense([[0], [0], [0], [0]]) })).toThrow('zeroPoint of int8')
+    expect(build({ actPreScale: dense([1, 2, 3]) })).toThrow('actPreScale of shape [8]')
+    expect(build({ actPreScale: dense([1], 'int8') })).toThrow('actPreScale of float32')
+    const one = dense([[0.1]])
+    expect(build({ actQuantScale: one })).toThrow('actQuantKwargs beside actQuantScale, got none')
+    const actQuantKwargs = QuantizeTensorToInt8Kwargs({ granularity: PerTensor() })
+    expect(build({ actQuantKwargs, actQuantScale: one })).not.toThrow()
+    const zero = dense([[0]], 'int8')
+    expect(build({ actQuantKwargs, actQuantZeroPoint: zero })).toThrow(
+      'Expected actQuantScale beside',
+    )
+    expect(build({ actQuantKwargs, actQuantScale: one, actQuantZeroPoint: one })).toThrow(
+      'actQuantZeroPoint of int8',
+    )
+    expect(build({ actQuantKwargs, actQuantScale: zero })).toThrow('actQuantScale of float32')
+    for (const actQuantScale of [dense([1, 2]), dense([])]) {
+      expect(build({ actQuantKwargs, actQuantScale })).toThrow('actQuantScale of one element')
+    }
     const kwargs = { ...QuantizeTensorToInt8Kwargs(), granularity: PerGroup(4) }
     expect(build({ actQuantKwargs: kwargs })).toThrow('as the granularity of activations')
   })
@@ -172,7 +192,12 @@ describe('Int8Tensor', () => {
       [NaN, 1],
       [Infinity, 1],
     ])
-    const weight = Int8Tensor.fromHp(hp, { granularity: PerRow() })
+    expect(() => Int8Tensor.fromHp(hp, { granularity: PerRow() })).toThrow(
+      'Expected a weight of finite numbers, got NaN as element 1 of scale.',
+    )
+    const known = { granularity: PerRow(), scale: dense([[1], [1], [1]]) }
+    expect(() => Int8Tensor.fromHp(hp, known)).toThrow('got NaN as element 2 of weight')
+    const weight = Int8Tensor.fromHp(hp, { granularity: PerRow(), allowNonFinite: true })
     expect(Array.from((weight.scale.storage as any).array)).toEqual([2 ** -23, NaN, Infinity])
     expect(Array.from((weight.qdata.storage as any).array)).toEqual([0, 0, 0, 0, 0, 0])
   })

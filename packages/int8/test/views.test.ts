@@ -215,6 +215,23 @@ describe('slices', () => {
   })
 })
 
+describe('scales of activations', () => {
+  it('are not joined', () => {
+    const actQuantKwargs = QuantizeTensorToInt8Kwargs({ granularity: PerTensor() })
+    const options = { granularity: PerRow(), actQuantKwargs }
+    const weight = Int8Tensor.fromHp(randn([4, 8]), { ...options, actQuantScale: randn([1, 1]) })
+    expect(() => cat([weight, weight])).toThrow('weights without activation scales for cat')
+    const joined = cat([Int8Tensor.fromHp(randn([4, 8]), options)])
+    expect(joined.shape).toEqual([4, 8])
+  })
+
+  it('of one element for all features stay whole in slices', () => {
+    const actPreScale = randn([1])
+    const weight = Int8Tensor.fromHp(randn([4, 8]), { granularity: PerRow(), actPreScale })
+    expect((narrow(weight, 1, 4, 4) as Int8Tensor).actPreScale).toBe(actPreScale)
+  })
+})
+
 describe('other views', () => {
   it('select experts and rows', () => {
     const experts = quantize([3, 4, 8], PerTensor())

@@ -1,8 +1,19 @@
-import { bmm, cpu, DenseTensor, embedding, fromFloat32Array, readFloat32 } from '@ao/base-tensor'
+import {
+  bmm,
+  cast,
+  cpu,
+  DenseTensor,
+  embedding,
+  fromArray,
+  fromFloat32Array,
+  readFloat32,
+} from '@ao/base-tensor'
 import type { FloatDType, Tensor } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
+import * as base from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { compareWithReference, expectReference } from '@ao/kernels-webgpu/testing'
+import { expectSameExtremes } from '@ao/test-kit'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import {
@@ -97,6 +108,20 @@ describe.skipIf(!device)('products of numbers and int8 weights', () => {
 })
 
 const PER_ROW = QuantizeTensorToInt8Kwargs({ granularity: PerRow() })
+
+describe.skipIf(!device)('sums beyond float16', () => {
+  it.each([1, 3, 20])('of %i tokens come out as they do on the CPU', async (m) => {
+    const x = cast(fromArray(new Float32Array(m * 512).fill(200), [m, 512], 'float32'), 'float16')
+    const hp = numbers([12, 512], 'float16', 0.01)
+    const bias = cast(fromArray(new Float32Array(12).fill(-60000), [12], 'float32'), 'float16')
+    for (const actQuantKwargs of [undefined, PER_ROW, PER_ROW_ASYMMETRIC]) {
+      const weight = Int8Tensor.fromHp(hp, { ...ROW, actQuantKwargs })
+      const args = [x, weight, bias] as const
+      const { nmse } = await compareWithReference(device as WebGPUDevice, linear, [...args])
+      expect(nmse).toBeLessThan(1e-6)
+    }
+  })
+})
 const PER_ROW_ASYMMETRIC = QuantizeTensorToInt8Kwargs({ mappingType: 'ASYMMETRIC' })
 const PER_TENSOR = QuantizeTensorToInt8Kwargs({ granularity: PerTensor() })
 
@@ -219,6 +244,17 @@ describe.skipIf(!device)('Int8Tensor on a GPU', () => {
           )
         }
         expect(await readFloat32(there.dequantize())).toEqual(await readFloat32(here.dequantize()))
+      }
+    },
+  )
+
+  it.each([PerRow(), PerGroup(16)])(
+    'quantizes weights at the ends of dtypes alike: %o',
+    async (granularity) => {
+      for (const mappingType of ['SYMMETRIC', 'ASYMMETRIC'] as const) {
+        const fromHp = (weight: Tensor): Int8Tensor =>
+          Int8Tensor.fromHp(weight, { granularity, mappingType })
+        await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [4, 64] })
       }
     },
   )

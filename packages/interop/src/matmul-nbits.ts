@@ -55,7 +55,7 @@ export interface MatMulNBitsAttributes {
   readonly K: number
   readonly N: number
   readonly bits: 4 | 8
-  /** A power of two, 16 or more. */
+  /** A power of two, from 16 to 256. */
   readonly block_size: number
   /** What A may be rounded to: 0 its own dtype, 4 int8, which is faster. */
   readonly accuracy_level: 0 | 1 | 2 | 3 | 4
@@ -83,6 +83,8 @@ export interface Int4MatMulNBitsOptions extends MatMulNBitsOptions {
 /** From int8 codes to the operator's uint8 ones. */
 const INT8_SHIFT = 128
 const SMALLEST_BLOCK = 16
+/** ONNX Runtime refuses models with larger ones. */
+const LARGEST_BLOCK = 256
 
 /**
  * A 4-bit weight (N, K) for `MatMulNBits`.
@@ -187,10 +189,12 @@ function flipSigns(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 /** The groups as blocks of a size that the operator takes. */
 function intoBlocks(groups: Groups, { blockSize = groups.groupSize }: MatMulNBitsOptions): Groups {
   const isPowerOfTwo = Number.isInteger(Math.log2(blockSize))
-  if (isPowerOfTwo && blockSize >= SMALLEST_BLOCK) return splitGroups(groups, blockSize)
+  if (isPowerOfTwo && blockSize >= SMALLEST_BLOCK && blockSize <= LARGEST_BLOCK) {
+    return splitGroups(groups, blockSize)
+  }
   throw new ValueError({
     package: PACKAGE,
-    expected: `a block size of a power of two, ${SMALLEST_BLOCK} or more`,
+    expected: `a block size of a power of two from ${SMALLEST_BLOCK} to ${LARGEST_BLOCK}`,
     got: String(blockSize),
     cure: `Pass one that divides the group size ${groups.groupSize} as blockSize, if there is one.`,
   })

@@ -145,9 +145,12 @@ describe('toMatMulNBits', () => {
   it('refuses what the operator has no form for', () => {
     const odd = int4Codes([1, 48], ramp(48), [1, 1])
     expect(() => toMatMulNBits(odd)).toThrow(
-      '[@ao/interop] Expected a block size of a power of two, 16 or more, got 24. ' +
+      '[@ao/interop] Expected a block size of a power of two from 16 to 256, got 24. ' +
         'Pass one that divides the group size 24 as blockSize, if there is one.',
     )
+    const large = int4Codes([1, 1024], ramp(1024), [1, 1])
+    expect(() => toMatMulNBits(large)).toThrow('from 16 to 256, got 512. Pass one')
+    expect(toMatMulNBits(large, { blockSize: 256 }).B.shape).toEqual([1, 4, 128])
     const small = int4Codes([1, 32], ramp(32), [1, 1])
     expect(() => toMatMulNBits(small, { blockSize: 32 })).toThrow(
       '[@ao/interop] Expected codes in groups of a multiple of 32, got groups of 16. ' +

@@ -118,6 +118,6 @@ function changed(name: string, before: string, result: Tensor | Skipped): ValueE
     package: '@ao/quantize',
     expected: `${name} to become a ${before} again`,
     got: isSkipped(result) ? `the reason to skip it '${result.skipped}'` : formatOf(result),
-    cure: 'A config must decide by name, shape and dtype alone.',
+    cure: 'A config must decide by name, shape and dtype alone. Leave this weight out: with a filter, or null in FqnToConfig.',
   })
 }

@@ -3,11 +3,16 @@
 import {
   asDense,
   hostArray,
+  hostFloat32,
   inScope,
   isFloatDType,
+  isSkipped,
+  isTensorSubclass,
   linear,
   readFloat32,
   reshape,
+  skip,
+  toFloat32Array,
   ValueError,
   zeros,
   type FloatDType,
@@ -31,7 +36,10 @@ export function quantizeWeight(
   allowNonFinite: boolean = false,
 ): Tensor | Skipped {
   try {
-    return inScope(weight.device, () => config.quantizeTensor(weight, { name, allowNonFinite }))
+    const result = inScope(weight.device, () =>
+      config.quantizeTensor(weight, { name, allowNonFinite }),
+    )
+    return whyLost(weight, result) ?? result
   } catch (cause) {
     throw new ValueError({
       package: PACKAGE,
@@ -41,6 +49,27 @@ export function quantizeWeight(
       cause,
     })
   }
+}
+
+/** Far above what formats' smallest scales lose, and far below the weights of models. */
+const SMALL = 1e-5
+const LOOK = 4096
+
+/** Why a weight of the CPU stays as it is though it could be quantized: its numbers would become zeros. */
+function whyLost(weight: Tensor, result: Tensor | Skipped): Skipped | undefined {
+  if (weight.device.name !== 'cpu' || isSkipped(result) || !isTensorSubclass(result)) return
+  const elements = hostArray(weight)
+  const first = toFloat32Array(elements.subarray(0, LOOK), weight.dtype)
+  if (first.some((x) => Math.abs(x) > SMALL)) return
+  const values = toFloat32Array(elements, weight.dtype)
+  const peak = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+  if (peak > SMALL || peak === 0) return
+  const found = hostFloat32(result.dequantize())
+  const lost = values.reduce((sum, x, i) => sum + (x / peak - (found[i] as number) / peak) ** 2, 0)
+  if (lost < 0.1 * values.reduce((sum, x) => sum + (x / peak) ** 2, 0)) return
+  return skip(
+    `its numbers, of which ${peak.toPrecision(2)} is the largest, are below the steps of the format`,
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
 import { meta, tensor, zeros, type QuantizationConfig, type Tensor } from '@ao/base-tensor'
+import { Int8WeightOnlyConfig } from '@ao/int8'
 import { describe, expect, it } from 'vitest'
 import {
   FqnToConfig,
@@ -165,5 +166,22 @@ describe('weightTransform', () => {
 
   it('takes no filter beside FqnToConfig', () => {
     expect(() => weightTransform(new FqnToConfig({}), { filter: () => true })).toThrow('got both')
+  })
+})
+
+describe('weights that a format would lose', () => {
+  it.each(['float32', 'bfloat16'] as const)('stay as they are, of %s', async (dtype) => {
+    const tiny = tensor([1e-9, -2e-9, 0, 3e-9], { shape: [2, 2], dtype })
+    const none = tensor([0, 0, 0, 0], { shape: [2, 2], dtype })
+    const weights = new Map([
+      ['a.weight', tiny],
+      ['b.weight', none],
+    ])
+    const { report, stateDict } = await quantizeStateDict(weights, new Int8WeightOnlyConfig())
+    expect(stateDict.get('a.weight')).toBe(tiny)
+    expect(report.skipped.map(({ name, reason }) => `${name}: ${reason}`)).toEqual([
+      'a.weight: its numbers, of which 3.0e-9 is the largest, are below the steps of the format',
+    ])
+    expect(report.quantized.map(({ name }) => name)).toEqual(['b.weight'])
   })
 })

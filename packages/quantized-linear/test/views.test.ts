@@ -52,6 +52,19 @@ describe('views of weights in blocks', () => {
     expect(() => views.slice(whole, 2, 1, 5)).toThrow('whole blocks of 4')
   })
 
+  it('slices a pre-scale of all features, and no shorter one', () => {
+    const sliced = (size: number): readonly number[] | undefined => {
+      const actPreScale = tensor(new Float32Array(size).fill(2))
+      return views.slice({ ...whole, actPreScale }, 2, GROUP, 3 * GROUP).actPreScale?.shape
+    }
+    expect(sliced(K)).toEqual([2 * GROUP])
+    expect(sliced(1)).toEqual([1])
+    const actPreScale = tensor([1, 2, 3])
+    expect(() => checkGroupedShapes({ ...whole, actPreScale }, LAYOUT)).toThrow(
+      'actPreScale of shape [16]',
+    )
+  })
+
   it('selects an expert, and transposes it there and back', () => {
     const expert = views.select(whole, 0, 1)
     const turned = views.transpose(expert, 0, 1)

@@ -26,7 +26,8 @@ export interface ByteSource {
 }
 
 /** A file that lies in memory. */
-export function bytesSource(bytes: Uint8Array, name = 'bytes'): ByteSource {
+export function bytesSource(data: Uint8Array | ArrayBufferLike, name = 'bytes'): ByteSource {
+  const bytes = bytesOf(data)
   return {
     name,
     size: bytes.byteLength,
@@ -37,6 +38,20 @@ export function bytesSource(bytes: Uint8Array, name = 'bytes'): ByteSource {
     },
     close: async () => undefined,
   }
+}
+
+/** Buffers of another realm, such as a frame, are told by their name. */
+function bytesOf(data: Uint8Array | ArrayBufferLike): Uint8Array {
+  if (ArrayBuffer.isView(data)) {
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  }
+  const kind = Object.prototype.toString.call(data).slice(8, -1)
+  if (kind === 'ArrayBuffer' || kind === 'SharedArrayBuffer') return new Uint8Array(data)
+  throw new FileError({
+    package: PACKAGE,
+    expected: 'bytes as a Uint8Array or an ArrayBuffer',
+    got: kind,
+  })
 }
 
 /** A `Blob`, or a `File` of a picker or drop; only what is read comes into memory. */

@@ -64,7 +64,9 @@ export function plannedTensor(tensor: DenseTensor): PlannedTensor {
 }
 
 export function metadataMap(metadata: Metadata): ReadonlyMap<string, string> {
-  return metadata instanceof Map ? metadata : new Map(Object.entries(metadata))
+  // A Map of another realm, such as a frame, is none of this one.
+  const isMap = Object.prototype.toString.call(metadata) === '[object Map]'
+  return isMap ? (metadata as ReadonlyMap<string, string>) : new Map(Object.entries(metadata))
 }
 
 interface PlannedFile {

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import {
   chmodSync,
   mkdirSync,
@@ -103,6 +104,20 @@ describe('layout', () => {
     expect(a).toEqual(b)
     expect(splitFile(a).header).toBe(
       '{"__metadata__":{"a":"1","b":"2"},"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}  ',
+    )
+  })
+
+  it('takes a Map and buffers of another realm, such as a frame', async () => {
+    const foreign: unknown = runInNewContext(`new Map([['a', '1']])`)
+    const file = serializeSafetensors([['t', bytes(1)]], foreign as Map<string, string>)
+    expect(splitFile(file).header).toContain('"__metadata__":{"a":"1"}')
+    const buffer: ArrayBuffer = runInNewContext('new Uint8Array(bytes).buffer', {
+      bytes: [...file],
+    })
+    const opened = await openSafetensors(bytesSource(buffer))
+    expect([...opened.tensors.keys()]).toEqual(['t'])
+    expect(() => bytesSource('file' as never)).toThrow(
+      'Expected bytes as a Uint8Array or an ArrayBuffer, got String.',
     )
   })
 
