@@ -192,11 +192,11 @@ describe('linear and bmm', () => {
     }
   })
 
-  it('adds the bias after rounding, as torchao does', () => {
+  it('adds the bias before it rounds', () => {
     const weight = Int4PreshuffledTensor.fromHp(randn([4, 32], { dtype: 'bfloat16' }), group32)
     const x = randn([2, 32], { dtype: 'bfloat16', seed: 2 })
     const bias = tensor([1, 2, 3, 4], { dtype: 'bfloat16' })
-    const separate = hostFloat32(linear(x, weight)).map((y, i) => y + 1 + (i % 4))
+    const separate = hostFloat32(linear(cast(x, 'float32'), weight)).map((y, i) => y + 1 + (i % 4))
     const expected = cast(tensor(separate, { shape: [2, 4] }), 'bfloat16')
     expect(elements(linear(x, weight, bias))).toEqual(elements(expected))
   })

@@ -10,6 +10,7 @@ import {
   INT4_HALF_CASES,
   testNumbers,
 } from '@ao/quantized-linear/webgpu/int4/testing'
+import { webgpuKernels as quantizeKernels } from '@ao/quant-primitives/webgpu'
 import { expectSameExtremes } from '@ao/test-kit'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
@@ -99,7 +100,7 @@ describe.skipIf(!gpu)('weights', () => {
 
 describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
   it('are what they are on the CPU', async () => {
-    const on = await WebGPUDevice.create({ gpu, kernels })
+    const on = await WebGPUDevice.create({ gpu, kernels: [...kernels, quantizeKernels] })
     const fromHp = (weight: Tensor): Int4Tensor => Int4Tensor.fromHp(weight, { blockSize: [1, 32] })
     await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [8, 128] })
   })
