@@ -68,7 +68,7 @@ describe('quantizing', () => {
   const bounds = { xpu: { quantMin: 0, quantMax: 15 }, npu: { quantMin: -8, quantMax: 7 } }
 
   function expectCodesOfPrimitives(hp: Tensor, variant: Int4PlainInt32Variant): void {
-    const weight = Int4PlainInt32Tensor.fromHp(hp, { ...group32, variant })
+    const weight = Int4PlainInt32Tensor.fromHp(hp, { ...group32, variant, allowNonFinite: true })
     const block = group32.blockSize
     const { scale, zeroPoint } = chooseQparamsAffine(hp, 'ASYMMETRIC', block, 'int32', {
       ...bounds[variant],

@@ -209,7 +209,7 @@ describe('views', () => {
   it('refuse what would cut a group', () => {
     const weight = Int4Tensor.fromHp(randn([4, 64]), group32)
     expect(() => weight.slice(1, 16, 48)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4] Expected a slice of dimension 1 (size 64) in whole groups of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`,
+      `[ShapeError: [@ao/int4] Expected a slice of dimension 1 (size 64) in whole blocks of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`,
     )
     expect(() => weight.slice(0, 0, 4, 2)).toThrowErrorMatchingInlineSnapshot(
       `[UnsupportedOpError: [@ao/int4] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`,
