@@ -8,14 +8,22 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { LlamaForCausalLM, loadTokenizer, type Tokenizer } from '@ao/llama'
-import { quantizeStateDict } from '@ao/quantize'
+import {
+  MODEL_FAMILIES,
+  quantizeStateDict,
+  tensorRoles,
+  type QuantizeReport,
+  type TensorRoles,
+} from '@ao/quantize'
 import type { CheckpointFolder } from '@ao/safetensors'
 import type { Command } from 'commander'
+import { checkConfigKeys } from './config-keys.ts'
 import { freeTensor } from './device.ts'
 import { usageError } from './errors.ts'
 import { FORMATS } from './formats.ts'
 import type { CommandContext } from './io.ts'
 import { createProgress } from './progress.ts'
+import { parseConfig } from './quantize/side-files.ts'
 import { ascending, sqnr } from './sqnr.ts'
 
 /** Options of a command that loads a model. */
@@ -71,6 +79,12 @@ export async function loadModel(
   }
 }
 
+/** What the tensors of the model in `folder` are, as `ao quantize` tells them. */
+export async function modelRoles(folder: CheckpointFolder): Promise<TensorRoles> {
+  const text = await folder.readText('config.json')
+  return tensorRoles(text === undefined ? null : parseConfig(text, folder.name), MODEL_FAMILIES)
+}
+
 /** How far a quantized weight is from its float weight. */
 export interface WeightError {
   readonly name: string
@@ -79,14 +93,17 @@ export interface WeightError {
 }
 
 /**
- * Quantizes a model's weights in place, on the device that they are on, choosing them by name as
- * `ao quantize` does for files.
+ * Quantizes a model's weights in place, on the device that they are on, choosing them as `ao quantize`
+ * does for files.
  *
  * @param onQuantized - told of each weight, as it was and as it is
+ * @throws {@link UsageError} for keys of an FqnToConfig that are not in the model, and where nothing is
+ * quantized
  */
 export async function quantizeModel(
   model: LlamaForCausalLM,
   config: QuantizationConfig,
+  roles: TensorRoles,
   context: CommandContext,
   onQuantized?: (name: string, before: Tensor, after: Tensor) => Promise<void>,
 ): Promise<void> {
@@ -94,11 +111,16 @@ export async function quantizeModel(
   try {
     const before = model.stateDict()
     const { stateDict, report } = await quantizeStateDict(before, config, {
+      roles,
       onProgress: ({ done, total, name }) => {
         context.signal.throwIfAborted()
         progress.update(done, total, name)
       },
     })
+    for (const note of checkConfigKeys(config, [...before.keys()], report.unusedKeys)) {
+      context.stderr.write(`note: ${note}\n`)
+    }
+    checkSome(report)
     model.loadStateDict(stateDict)
     const kept = new Set(stateDict.values())
     for (const { name } of report.quantized) {
@@ -117,10 +139,11 @@ export async function quantizeModel(
 export async function quantizeAndMeasure(
   model: LlamaForCausalLM,
   config: QuantizationConfig,
+  roles: TensorRoles,
   context: CommandContext,
 ): Promise<WeightError[]> {
   const errors: WeightError[] = []
-  await quantizeModel(model, config, context, async (name, before, after) => {
+  await quantizeModel(model, config, roles, context, async (name, before, after) => {
     errors.push({ name, sqnr: await sqnr(before, after) })
   })
   return errors.sort((a, b) => ascending(a.sqnr, b.sqnr))
@@ -129,6 +152,12 @@ export async function quantizeAndMeasure(
 /** Gives the memory of a model that is not used any more back to its device. */
 export function freeModel(model: LlamaForCausalLM): void {
   for (const [, parameter] of model.namedParameters()) freeTensor(parameter)
+}
+
+function checkSome({ quantized, skipped }: QuantizeReport): void {
+  if (quantized.length > 0) return
+  const reasons = [...new Set(skipped.map(({ reason }) => reason))].join('; ')
+  throw usageError('a weight to quantize', `none: ${reasons}`, 'Choose another --config.')
 }
 
 /** A config that refuses a weight is one that does not fit the model, and no fault of the weight. */

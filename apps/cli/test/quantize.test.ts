@@ -107,7 +107,11 @@ describe('a Hugging Face folder', () => {
     const excluded = ['--exclude', 're:.*down_proj', '--exclude', 'model.layers.0.mlp.up_proj']
     const report = await aoJson(['quantize', MODEL, '--config', 'int8', '--out', out, ...excluded])
     expect(report.quantized).toBe(23)
-    expect(report.kept).toContainEqual({ reason: 'it is in --exclude', count: 5 })
+    expect(report.kept).toContainEqual({
+      reason: 'it is in --exclude',
+      count: 5,
+      bytes: 5 * 2 * 256 * 768,
+    })
     const { modules_to_not_convert: modules } = readJson(
       join(out, 'config.json'),
     ).quantization_config
@@ -168,9 +172,19 @@ describe('a Hugging Face folder', () => {
     expect(made.bytesAfter).toBe(stored)
     const { stdout } = await ao([...args, '--dry-run'])
     expect(stdout).toMatch(
-      /^model\.norm\.weight +\[256\] +bfloat16 +bfloat16 +512 +512 +it is a norm$/m,
+      /^model\.norm\.weight +\[256\] +bfloat16 +bfloat16 +512 +512 +family llama +it is a norm$/m,
     )
-    expect(stdout).toContain('28 tensors quantized\n9 tensors kept: it is a norm\n1 tensor kept: ')
+    expect(stdout).toContain(
+      [
+        ...['28 tensors quantized', '1 tensor kept, 1.05 MB: it is an embedding'],
+        ...['9 tensors kept, 4.61 kB: it is a norm'],
+        ...[
+          'in all, stays as it is: 1.05 MB of 7.34 MB (14.3 %)',
+          'decided by family llama (38)',
+          '',
+        ],
+      ].join('\n'),
+    )
   })
 })
 
@@ -189,7 +203,7 @@ describe('--lm-head', () => {
     const tied = await ao(['quantize', MODEL, '--config', 'int8', '--dry-run', '--lm-head'])
     expect(tied.code).toBe(2)
     expect(tied.stderr).toBe(
-      'error: [@ao/cli] Expected lm_head.weight in the checkpoint, for --lm-head, got none. ' +
+      'error: [@ao/cli] Expected an output head in the checkpoint, for --lm-head, got none. ' +
         'The head is tied to the embedding: leave --lm-head out.\n',
     )
   })

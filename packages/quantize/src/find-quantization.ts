@@ -87,7 +87,7 @@ const TENSOR_RULES: readonly TensorRule[] = [
 
 const FLOATS = new Set(['F64', 'F32', 'F16', 'BF16'])
 /** Dtypes that are of no use without scales. */
-const MX_DTYPES = /^(F4|F6|F8_E8M0)/
+const MX_DTYPES = /^(F4(_|$)|F6_|F8_E8M0)/
 
 function inTensors(tensors: readonly ListedTensor[]): FoundQuantization[] {
   const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]))

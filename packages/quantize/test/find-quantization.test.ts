@@ -67,6 +67,8 @@ describe('a quantization in tensors', () => {
     ['fp8 or int8', { [`${Q}.weight`]: 'F8_E4M3', [`${Q}.weight_scale`]: 'BF16' }],
     ['fp8 or int8', { [`${Q}.weight`]: 'I8', [`${Q}.weight_scale`]: 'BF16' }],
     ['MX formats', { [`${Q}.weight`]: 'F4' }],
+    ['MX formats', { [`${Q}.weight`]: 'F6_E2M3' }],
+    ['MX formats', { [`${Q}.weight_exponent`]: 'F8_E8M0' }],
     ['packing', { [`${Q}.weight`]: 'I32' }],
     [
       'torchao, its metadata lost,',
@@ -79,6 +81,7 @@ describe('a quantization in tensors', () => {
   it.each<Readonly<Record<string, string>>>([
     { [`${Q}.weight`]: 'BF16', [`${Q}.bias`]: 'BF16', 'embeddings.position_ids': 'I64' },
     { [`${Q}.weight`]: 'F8_E4M3' },
+    { [`${Q}.weight`]: 'F64' },
     { 'layer.scale': 'F32', 'layer.weight': 'F32' },
     { 'layer.weight_scale': 'F32', 'layer.weight': 'F32' },
     { 'net.scales': 'F32', 'net.biases_of': 'F32' },

@@ -7,7 +7,7 @@ export type Case = readonly [name: string, shape: readonly number[], role: Tenso
 
 /** The hidden size of all cases. */
 export const H = 64
-export const SQUARE = [H, H]
+export const SQUARE: readonly number[] = [H, H]
 export const DECODER: readonly Case[] = [
   ['model.embed_tokens.weight', [256, H], 'embedding'],
   ['lm_head.weight', [256, H], 'output head'],

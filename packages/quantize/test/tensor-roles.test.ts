@@ -163,6 +163,8 @@ describe('names of no known family', () => {
     ['lm_heads.7.weight', [10, 16], 'output head'],
     ['transformer.output_layer.weight', [10, 16], 'output head'],
     ['proj_out.weight', [10, 16], 'output head'],
+    ['head.weight', [1000, 16], 'output head'],
+    ['head.weight', [10, 16], 'linear'],
     ['transformer_blocks.0.proj_out.weight', [10, 16], 'linear'],
     ['predictions.decoder.weight', [10, 16], 'output head'],
     ['model.layers.0.moe.router.weight', [4, 16], 'router'],

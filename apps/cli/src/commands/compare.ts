@@ -1,15 +1,22 @@
 /** @file `ao compare`: how far two checkpoints are apart, tensor by tensor. */
 
-import { isTensorSubclass, type Device, type Tensor, type TensorSubclass } from '@ao/base-tensor'
+import {
+  FormatError,
+  isTensorSubclass,
+  type Device,
+  type Tensor,
+  type TensorSubclass,
+} from '@ao/base-tensor'
 import type { Checkpoint } from '@ao/safetensors'
 import type { Command } from 'commander'
 import { checkKnown, describeTensor } from '../describe-tensor.ts'
 import { computeOn, deviceOption, withDevice, type DeviceName } from '../device.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { openModelSource } from '../model-source.ts'
+import { openModelSource, type ModelSource } from '../model-source.ts'
 import { formatBytes, formatDb, formatTable, plural } from '../output.ts'
 import { createProgress } from '../progress.ts'
+import { describeQuantizations, isTorchao, quantizationsOf } from '../quantized-model.ts'
 import { ascending, sqnr } from '../sqnr.ts'
 
 const EXAMPLES = `
@@ -50,10 +57,13 @@ async function compare(
   device: Device,
   context: CommandContext,
 ): Promise<Report> {
-  const checkpointA = await (await openModelSource(a)).open()
+  const [sourceA, sourceB] = [await openModelSource(a), await openModelSource(b)]
+  const checkpointA = await sourceA.open()
   try {
-    const checkpointB = await (await openModelSource(b)).open()
+    const checkpointB = await sourceB.open()
     try {
+      await checkComparable(sourceA, checkpointA)
+      await checkComparable(sourceB, checkpointB)
       return await compareCheckpoints(checkpointA, checkpointB, device, context)
     } finally {
       await checkpointB.close()
@@ -61,6 +71,21 @@ async function compare(
   } finally {
     await checkpointA.close()
   }
+}
+
+/** @throws {@link FormatError} where stored numbers are codes whose scales ao does not know */
+async function checkComparable(
+  { name, folder }: ModelSource,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const found = await quantizationsOf(checkpoint, folder)
+  if (isTorchao(found)) return
+  throw new FormatError({
+    package: '@ao/cli',
+    expected: `numbers, or tensors that torchao quantized, in ${name}`,
+    got: `codes of ${describeQuantizations(found)}`,
+    cure: 'Compare models of floats, or what ao quantize makes of them; ao inspect lists any.',
+  })
 }
 
 async function compareCheckpoints(

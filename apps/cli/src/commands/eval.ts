@@ -13,14 +13,16 @@ import {
   loadModel,
   loadModelTokenizer,
   modelBytes,
+  modelRoles,
   quantizeAndMeasure,
   type LoadArguments,
   type WeightError,
 } from '../load-model.ts'
-import { openModelFolder } from '../model-source.ts'
+import { openModelFolder, openModelSource } from '../model-source.ts'
 import { collect, FLOAT_DTYPES, integerFrom } from '../options.ts'
 import { formatBytes, formatDb, formatTable } from '../output.ts'
 import { createProgress } from '../progress.ts'
+import { checkRunnable } from '../quantized-model.ts'
 import { readTextFile } from '../read-file.ts'
 import { sqnr } from '../sqnr.ts'
 
@@ -92,6 +94,8 @@ async function evaluate(
   const configs = await readConfigs(titles, args)
   const folder = await openModelFolder(source)
   const tokenizer = await loadModelTokenizer(folder, args)
+  await checkRunnable(await openModelSource(source), titles)
+  const roles = await modelRoles(folder)
   // Line ends count as one token each on every system, as where Python reads a text.
   const text = (await readTextFile(args.text, 'a text')).replaceAll('\r\n', '\n')
   checkNotEmpty(text, args.text)
@@ -102,7 +106,7 @@ async function evaluate(
     const model = await loadModel(folder, args, device, context, told)
     checkWindow(args.window, model.config.maxPositions)
     const ids = tokenizer.encode(text.trim()).concat(model.config.eosTokenIds.slice(0, 1))
-    const errors = config ? await quantizeAndMeasure(model, config, context) : []
+    const errors = config ? await quantizeAndMeasure(model, config, roles, context) : []
     const title = titles[i - 1]
     const { logits, ...measured } = await measure(model, ids, title, args, context)
     rows.push({

@@ -11,11 +11,13 @@ import {
   addLoadOptions,
   loadModel,
   loadModelTokenizer,
+  modelRoles,
   quantizeModel,
   type LoadArguments,
 } from '../load-model.ts'
-import { openModelFolder } from '../model-source.ts'
+import { openModelFolder, openModelSource } from '../model-source.ts'
 import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
+import { checkRunnable } from '../quantized-model.ts'
 
 interface GenerateArguments extends ConfigArguments, LoadArguments {
   readonly prompt: string
@@ -75,9 +77,10 @@ async function generate(
 ): Promise<Report> {
   const folder = await openModelFolder(source)
   const tokenizer = await loadModelTokenizer(folder, args)
+  await checkRunnable(await openModelSource(source), args.config === undefined ? [] : [args.config])
   const config = args.config === undefined ? undefined : await readConfig(args.config, args)
   const model = await loadModel(folder, args, device, context)
-  if (config) await quantizeModel(model, config, context)
+  if (config) await quantizeModel(model, config, await modelRoles(folder), context)
   const promptIds = tokenizer.encode(args.prompt)
   noteDoubledStart(promptIds, tokenizer, context)
   const { text, ids, prefill, decode } = await stream(

@@ -14,8 +14,9 @@ import {
 import { usageError } from '../errors.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { openModelSource } from '../model-source.ts'
+import { openModelSource, type ModelSource } from '../model-source.ts'
 import { formatBytes, formatShape, formatShare, formatTable, plural } from '../output.ts'
+import { describeQuantizations, isTorchao, quantizationsOf } from '../quantized-model.ts'
 import { statistics, type Statistics } from '../statistics.ts'
 import { nearest } from '../suggest.ts'
 
@@ -46,24 +47,33 @@ async function inspect(
   args: InspectArguments,
   context: CommandContext,
 ): Promise<Report> {
-  const checkpoint = await (await openModelSource(source)).open()
+  const model = await openModelSource(source)
+  const checkpoint = await model.open()
   try {
     return args.tensor === undefined
-      ? await inspectAll(checkpoint, context)
+      ? await inspectAll(model, checkpoint, context)
       : await inspectOne(checkpoint, args.tensor)
   } finally {
     await checkpoint.close()
   }
 }
 
-async function inspectAll(checkpoint: Checkpoint, context: CommandContext): Promise<Report> {
+async function inspectAll(
+  { folder }: ModelSource,
+  checkpoint: Checkpoint,
+  context: CommandContext,
+): Promise<Report> {
   const tensors: TensorDescription[] = []
   for (const name of checkpoint.names) {
     context.signal.throwIfAborted()
     tensors.push(await describeTensor(checkpoint, name))
   }
   const metadata = otherMetadata(checkpoint)
+  const quantizations = await quantizationsOf(checkpoint, folder)
   const notes = checkpoint.report.map(({ message }) => message)
+  if (!isTorchao(quantizations)) {
+    notes.push(`Quantized by ${describeQuantizations(quantizations)}: ao shows what is stored.`)
+  }
   const { bytes, parameters = null } = sizeOf(tensors)
   const files = [...checkpoint.files.keys()]
   return {

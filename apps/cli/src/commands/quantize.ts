@@ -1,7 +1,7 @@
 /** @file `ao quantize`: quantizes a checkpoint, tensor by tensor. */
 
 import { cpu, type Device, type FloatDType, type Tensor } from '@ao/base-tensor'
-import { checkFinite } from '@ao/quantize'
+import { checkFinite, MODEL_FAMILIES, tensorRoles } from '@ao/quantize'
 import {
   FileError,
   transformCheckpoint,
@@ -18,6 +18,7 @@ import { openModelSource, type ModelSource } from '../model-source.ts'
 import { collect, FLOAT_DTYPES } from '../options.ts'
 import { formatBytes } from '../output.ts'
 import { createProgress } from '../progress.ts'
+import { checkNotQuantized, quantizationsOf } from '../quantized-model.ts'
 import {
   describeReplaced,
   openOutputFolder,
@@ -27,13 +28,19 @@ import {
 import { INDEX_FILE, runOf, type Shard } from '../quantize/run-record.ts'
 import {
   findSideFiles,
+  parseConfig,
   quantizedModelConfig,
   readModelConfig,
   writeSideFiles,
   type NotCopied,
 } from '../quantize/side-files.ts'
 import { planTable, summarize, summaryLines } from '../quantize/summary.ts'
-import { WeightPlanner, type TensorPlan, type WeightOptions } from '../quantize/weight-planner.ts'
+import {
+  WeightPlanner,
+  type CheckpointPlan,
+  type TensorPlan,
+  type WeightOptions,
+} from '../quantize/weight-planner.ts'
 
 interface QuantizeArguments extends ConfigArguments {
   readonly config: string
@@ -100,24 +107,28 @@ async function quantize(
   if (args.out === undefined && args.dryRun !== true) {
     throw usageError('--out <dir>', 'none', 'Add it, or --dry-run to write nothing.')
   }
-  const options: WeightOptions = {
-    config: await readConfig(args.config, args),
-    include: args.include ?? [],
-    exclude: args.exclude ?? [],
-    lmHead: args.lmHead ?? false,
-    dtype: args.dtype,
-  }
+  const config = await readConfig(args.config, args)
   const model = await openModelSource(source)
   const checkpoint = await model.open('model.safetensors')
   try {
     const modelConfig = model.folder && (await readModelConfig(model.folder))
+    checkNotQuantized(await quantizationsOf(checkpoint, model.folder), model.name)
+    const json = modelConfig === undefined ? null : parseConfig(modelConfig, model.name)
+    const options: WeightOptions = {
+      config,
+      roles: tensorRoles(json, MODEL_FAMILIES),
+      include: args.include ?? [],
+      exclude: args.exclude ?? [],
+      lmHead: args.lmHead ?? false,
+      dtype: args.dtype,
+    }
     checkShard(args.shard, checkpoint)
     const planner = new WeightPlanner(checkpoint, options)
-    const plans = await planner.plan()
-    if (args.out === undefined || args.dryRun === true) return dryRun(plans)
-    const keptModules = planner.keptModules(plans)
+    const plan = await planner.plan()
+    if (args.out === undefined || args.dryRun === true) return dryRun(plan)
+    const keptModules = planner.keptModules(plan.tensors)
     const job: Job = {
-      ...{ model, checkpoint, planner, plans, device, out: args.out, shard: args.shard },
+      ...{ model, checkpoint, planner, plan, device, out: args.out, shard: args.shard },
       config: modelConfig && quantizedModelConfig(modelConfig, { ...options, keptModules }),
     }
     const output = await openOutputFolder(args.out, {
@@ -143,12 +154,17 @@ function checkShard(shard: Shard | undefined, checkpoint: Checkpoint): void {
   )
 }
 
-function dryRun(plans: readonly TensorPlan[]): Report {
-  const summary = summarize(plans)
+function dryRun({ tensors, notes }: CheckpointPlan): Report {
+  const summary = summarize(tensors)
   return {
-    json: { ...summary, tensors: plans.map(planJson) },
-    text: () => [planTable(plans), '', ...summaryLines(summary)].join('\n'),
+    json: { ...summary, notes, tensors: tensors.map(planJson) },
+    text: () =>
+      [planTable(tensors), '', ...summaryLines(summary), ...notes.map(noteLine)].join('\n'),
   }
+}
+
+function noteLine(note: string): string {
+  return `note: ${note}`
 }
 
 function planJson(plan: TensorPlan): object {
@@ -160,7 +176,7 @@ interface Job {
   readonly checkpoint: Checkpoint
   readonly planner: WeightPlanner
   readonly device: Device
-  readonly plans: readonly TensorPlan[]
+  readonly plan: CheckpointPlan
   readonly out: string
   readonly shard: Shard | undefined
   /** The text of the new config.json. */
@@ -172,7 +188,7 @@ async function writeOutput(
   output: OutputFolder,
   context: CommandContext,
 ): Promise<Report> {
-  const { model, checkpoint, shard } = job
+  const { model, checkpoint, plan, shard } = job
   const { staged } = output
   const progress = createProgress('quantize', context.stderr)
   const start = performance.now()
@@ -195,9 +211,10 @@ async function writeOutput(
     })
     const { files, replaced } = await output.commit(weights, fileNames)
     progress.stop()
-    const plans = job.plans.filter(({ fileName }) => fileNames.includes(fileName))
+    const plans = plan.tensors.filter(({ fileName }) => fileNames.includes(fileName))
     const seconds = (performance.now() - start) / 1000
-    return written({ plans, out: job.out, files, seconds, replaced, notCopied })
+    const { notes } = plan
+    return written({ plans, notes, out: job.out, files, seconds, replaced, notCopied })
   } catch (error) {
     throw asLackOfRoom(error, job)
   } finally {
@@ -208,10 +225,10 @@ async function writeOutput(
 }
 
 /** What a full disk needs in all: an error of the library speaks of one file. */
-function asLackOfRoom(error: unknown, { plans, out }: Job): unknown {
+function asLackOfRoom(error: unknown, { plan, out }: Job): unknown {
   const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
   if (!FileError.isInstance(error) || (code !== 'ENOSPC' && code !== 'EDQUOT')) return error
-  const bytes = plans.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0)
+  const bytes = plan.tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0)
   return new FileError({
     package: '@ao/cli',
     expected: `room for some ${formatBytes(bytes)} in ${out}`,
@@ -222,8 +239,10 @@ function asLackOfRoom(error: unknown, { plans, out }: Job): unknown {
 }
 
 /** The planner's transform, with quantized weights made on the job's device. */
-function transformOn({ planner, plans, device }: Job): TensorTransform {
-  const kept = new Set(plans.filter(({ reason }) => reason !== undefined).map(({ name }) => name))
+function transformOn({ planner, plan, device }: Job): TensorTransform {
+  const kept = new Set(
+    plan.tensors.filter(({ reason }) => reason !== undefined).map(({ name }) => name),
+  )
   return async (name, tensor) => {
     const here = (there: Tensor): Tensor => planner.transform(name, there)
     if (tensor.device.name === 'meta' || device === cpu || kept.has(name)) return here(tensor)
@@ -234,6 +253,7 @@ function transformOn({ planner, plans, device }: Job): TensorTransform {
 
 interface Written {
   readonly plans: readonly TensorPlan[]
+  readonly notes: readonly string[]
   readonly out: string
   readonly files: readonly string[]
   readonly seconds: number
@@ -242,17 +262,18 @@ interface Written {
 }
 
 function written(done: Written): Report {
-  const { plans, out, files, seconds, replaced, notCopied } = done
+  const { plans, notes, out, files, seconds, replaced, notCopied } = done
   const summary = summarize(plans)
   const megabytesPerSecond = summary.bytesBefore / 1e6 / seconds
   return {
     json: {
-      ...{ ...summary, out, files, seconds, megabytesPerSecond },
+      ...{ ...summary, notes, out, files, seconds, megabytesPerSecond },
       ...{ replaced: replaced ?? null, notCopied, tensors: plans.map(planJson) },
     },
     text: () =>
       [
         ...summaryLines(summary),
+        ...notes.map(noteLine),
         `wrote ${files.join(', ')} to ${out}`,
         ...(replaced ? [describeReplaced(replaced)] : []),
         ...(notCopied.length === 0 ? [] : [describeNotCopied(notCopied)]),

@@ -50,22 +50,9 @@ export interface ConfigFileOptions {
   readonly dtype: FloatDType | undefined
 }
 
-/**
- * The text of a model's config.json.
- *
- * @throws {@link FileError} for a model that is quantized already
- */
+/** The text of a model's config.json; undefined where there is none. */
 export async function readModelConfig(folder: CheckpointFolder): Promise<string | undefined> {
-  const text = await folder.readText(CONFIG_FILE)
-  if (text === undefined) return undefined
-  const quantization = parseObject(text, folder.name)['quantization_config']
-  if (quantization === undefined || quantization === null) return text
-  throw new FileError({
-    package: '@ao/cli',
-    expected: 'a model that is not quantized yet',
-    got: `quantization_config in ${CONFIG_FILE} of ${folder.name}`,
-    cure: 'Quantize the model that it was made of.',
-  })
+  return folder.readText(CONFIG_FILE)
 }
 
 /**
@@ -174,7 +161,12 @@ export async function writeFile(
   }
 }
 
-function parseObject(text: string, folder: string): { readonly [key: string]: Json } {
+/**
+ * The fields of a model's config.json.
+ *
+ * @throws {@link FileError} for what is no JSON object
+ */
+export function parseConfig(text: string, folder: string): { readonly [key: string]: Json } {
   let json: Json = null
   let cause: unknown
   try {

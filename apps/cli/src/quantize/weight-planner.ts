@@ -8,19 +8,30 @@ import {
   isSkipped,
   isTensorSubclass,
   skip,
+  type DType,
   type FloatDType,
   type QuantizationConfig,
   type Skipped,
   type Tensor,
 } from '@ao/base-tensor'
-import { fqnMatchesFqnConfig, FqnToConfig, weightTransform, type SkippedWeight } from '@ao/quantize'
+import {
+  fqnMatchesFqnConfig,
+  FqnToConfig,
+  weightTransform,
+  type SkippedWeight,
+  type TensorRole,
+  type TensorRoles,
+} from '@ao/quantize'
 import type { Checkpoint } from '@ao/safetensors'
+import { checkConfigKeys } from '../config-keys.ts'
 import { checkKnown, describeTensor } from '../describe-tensor.ts'
 import { usageError, UsageError } from '../errors.ts'
 import { FORMATS } from '../formats.ts'
 
 export interface WeightOptions {
   readonly config: QuantizationConfig
+  /** What the tensors are. */
+  readonly roles: TensorRoles
   /** Modules to quantize: names, or `re:` and a pattern. Empty means all linear layers. */
   readonly include: readonly string[]
   /** Modules to leave alone. */
@@ -44,11 +55,21 @@ export interface TensorPlan {
   readonly to: string
   readonly bytesBefore: number
   readonly bytesAfter: number
+  /** What it is to the model. */
+  readonly role: TensorRole
+  /** What says so: the table of a family, or a rule on names or shapes. */
+  readonly rule: string
   /** Why it is not quantized; undefined where it is. */
   readonly reason: string | undefined
 }
 
-const HEAD = 'lm_head.weight'
+/** What becomes of the tensors of a checkpoint, and what is worth saying of the options. */
+export interface CheckpointPlan {
+  readonly tensors: readonly TensorPlan[]
+  readonly notes: readonly string[]
+}
+
+const HEAD: TensorRole = 'output head'
 
 /** Gives the tensor that takes another's place; the same one where it stays. */
 type Transform = (name: string, tensor: Tensor) => Tensor
@@ -60,11 +81,10 @@ export class WeightPlanner {
   readonly #included: FqnToConfig
   readonly #excluded: FqnToConfig
   readonly #quantize: Transform
-  readonly #quantizeHead: Transform
   readonly #reasons = new Map<string, string>()
 
   constructor(checkpoint: Checkpoint, options: WeightOptions) {
-    const { config, lmHead } = options
+    const { config, lmHead, roles } = options
     if (lmHead && config.configName === FqnToConfig.configName) {
       const cure = 'Write "lm_head" into it.'
       throw usageError('--lm-head with a config for all layers', config.configName, cure)
@@ -76,10 +96,7 @@ export class WeightPlanner {
     const onSkip = ({ name, reason }: SkippedWeight): void => {
       this.#reasons.set(name, reason)
     }
-    this.#quantize = weightTransform(config, { onSkip })
-    this.#quantizeHead = lmHead
-      ? weightTransform(config, { onSkip, filter: () => true })
-      : this.#quantize
+    this.#quantize = weightTransform(config, { onSkip, roles: lmHead ? withHead(roles) : roles })
   }
 
   /** Quantizes, casts or passes on a tensor, also one of the `meta` device. */
@@ -94,11 +111,12 @@ export class WeightPlanner {
    *
    * @throws {@link UsageError} where nothing would be quantized, or an option speaks of nothing there
    */
-  async plan(): Promise<TensorPlan[]> {
-    const plans: TensorPlan[] = []
-    for (const name of this.#checkpoint.names) plans.push(await this.#planTensor(name))
-    this.#checkOptions(plans)
-    return plans
+  async plan(): Promise<CheckpointPlan> {
+    const tensors: TensorPlan[] = []
+    for (const name of this.#checkpoint.names) tensors.push(await this.#planTensor(name))
+    const notes = this.#checkKeys(tensors)
+    this.#checkOptions(tensors)
+    return { tensors, notes }
   }
 
   /** Modules that `plans` leave alone by the caller's wish, for `modules_to_not_convert`. */
@@ -106,8 +124,8 @@ export class WeightPlanner {
     const { include, exclude, lmHead } = this.#options
     if (include.length + exclude.length === 0 && !lmHead) return undefined
     return plans
-      .filter(({ name, shape, reason }) => {
-        const isCandidate = name === HEAD || (shape?.length === 2 && this.#wish(name) !== undefined)
+      .filter(({ name, role, shape, reason }) => {
+        const isCandidate = role === HEAD || (shape?.length === 2 && this.#wish(name) !== undefined)
         return reason !== undefined && isCandidate && name.endsWith('.weight')
       })
       .map(({ name }) => moduleOf(name))
@@ -118,17 +136,18 @@ export class WeightPlanner {
     const { format, shape, bytes, parts } = await describeTensor(this.#checkpoint, name)
     const plan = {
       ...{ name, shape, fileName: parts[0]?.fileName ?? '', from: format, bytesBefore: bytes },
-      ...{ to: format, bytesAfter: bytes },
+      ...{ to: format, bytesAfter: bytes, role: 'other' as TensorRole, rule: 'its dtype' },
     }
     const { format: type, dtype } = this.#checkpoint.info(name)
     if (type === 'Tensor' && dtype === undefined) {
       return { ...plan, reason: `no tensor here has the dtype ${format}` }
     }
     const prepared = this.#cast(await this.#checkpoint.plan(name, { formats: FORMATS }))
+    const { role, rule } = this.#options.roles(name, prepared)
     const decision = this.#decide(name, prepared)
     const result = isSkipped(decision) ? prepared : decision
     return {
-      ...plan,
+      ...{ ...plan, role, rule },
       to: isTensorSubclass(result) ? classNameOf(result) : result.dtype,
       bytesAfter: result.nbytes,
       reason: isSkipped(decision) ? decision.skipped : undefined,
@@ -145,8 +164,10 @@ export class WeightPlanner {
   #decide(name: string, tensor: Tensor): Tensor | Skipped {
     const wish = this.#wish(name)
     if (wish !== undefined) return skip(wish)
+    // Parts of a quantized tensor are named after its module.
+    if (!name.includes('.')) return skip('its name has no module before the last dot')
     try {
-      const result = (name === HEAD ? this.#quantizeHead : this.#quantize)(name, tensor)
+      const result = this.#quantize(name, tensor)
       return result === tensor ? skip(this.#reasons.get(name) ?? 'it stays as it is') : result
     } catch (error) {
       throw this.#unfit(name, tensor, error)
@@ -159,6 +180,19 @@ export class WeightPlanner {
     if (fqnMatchesFqnConfig(module, this.#excluded)) return 'it is in --exclude'
     if (this.#options.include.length === 0) return undefined
     return fqnMatchesFqnConfig(module, this.#included) ? undefined : 'it is not in --include'
+  }
+
+  /** Notes on keys of the config that name nothing. */
+  #checkKeys(plans: readonly TensorPlan[]): string[] {
+    const { config, roles } = this.#options
+    if (!(config instanceof FqnToConfig)) return []
+    const unused = new Set(Object.keys(config.fqnToConfig))
+    for (const { name, shape = [], from } of plans) {
+      const isDefaultTarget = roles(name, { shape, dtype: from }).reason === undefined
+      const match = config.match(name, isDefaultTarget)
+      if (match) unused.delete(match.key)
+    }
+    return checkConfigKeys(config, this.#checkpoint.names, [...unused])
   }
 
   #checkOptions(plans: readonly TensorPlan[]): void {
@@ -174,13 +208,16 @@ export class WeightPlanner {
         )
       }
     }
-    if (lmHead && !this.#checkpoint.has(HEAD)) {
+    if (lmHead && !plans.some(({ role }) => role === HEAD)) {
       const cure = 'The head is tied to the embedding: leave --lm-head out.'
-      throw usageError(`${HEAD} in the checkpoint, for --lm-head`, 'none', cure)
+      throw usageError('an output head in the checkpoint, for --lm-head', 'none', cure)
     }
     if (plans.some(({ reason }) => reason === undefined)) return
     const reasons = [...new Set(plans.map(({ reason }) => reason))].join('; ')
-    const cure = 'Loosen --include and --exclude, or name weights in an FqnToConfig.'
+    const cure =
+      include.length + exclude.length > 0
+        ? 'Loosen --include and --exclude.'
+        : 'Quantize another model: there is no weight here that a config fits.'
     throw usageError('a weight to quantize', `none: ${reasons}`, cure)
   }
 
@@ -197,6 +234,17 @@ export class WeightPlanner {
       cure: `Leave it out with --exclude ${moduleOf(name)}, or choose another config.`,
       cause: error,
     })
+  }
+}
+
+/** The same roles, with no reason to leave output heads alone. */
+function withHead(roles: TensorRoles): TensorRoles {
+  return (name, tensor) => {
+    const decision = roles(name, tensor)
+    const isMatrix = name.endsWith('.weight') && tensor.shape.length === 2
+    return decision.role === HEAD && isMatrix && isFloatDType(tensor.dtype as DType)
+      ? { ...decision, reason: undefined }
+      : decision
   }
 }
 

@@ -46,7 +46,7 @@ const HEAD_NAMES = new RegExp(
     '|shared_head\\.head|(lm_head|predictions)\\.decoder|pred_layer\\.proj)(\\.\\d+)?$',
 )
 /** Heads by names that layers of a stack have, too. */
-const HEAD_OUTSIDE_STACKS = /^(output|head|proj_out|score|classifier|qa_outputs|unembed|logits)$/
+const HEAD_OUTSIDE_STACKS = /^(output|proj_out|score|classifier|qa_outputs|unembed|logits)$/
 
 const isWide = ({ shape: [rows = 0, columns = 0] }: Subject): boolean => rows < columns
 const hasWord = ({ words }: Subject, some: ReadonlySet<string>): boolean =>
@@ -65,7 +65,9 @@ const RULES: readonly NameRule[] = [
   { role: 'output head', matches: ({ module }) => HEAD_NAMES.test(module) },
   {
     role: 'output head',
-    matches: ({ layer, isInStack }) => !isInStack && HEAD_OUTSIDE_STACKS.test(layer),
+    matches: ({ layer, isInStack, shape: [rows = 0, columns = 0] }) =>
+      // A vocabulary is much larger than what comes in; a head of a few outputs is a layer like others.
+      !isInStack && (HEAD_OUTSIDE_STACKS.test(layer) || (layer === 'head' && rows > 4 * columns)),
   },
   { role: 'norm', matches: ({ layer }) => /norm|^(ln|bn)(_|\d|$)|_(ln|bn)$/i.test(layer) },
   {
