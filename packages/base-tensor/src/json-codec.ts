@@ -89,7 +89,8 @@ export function optionalCodec<T>(item: JsonCodec<T>): JsonCodec<T | undefined> {
 
 /**
  * A Python enum, written by member name: `{"_type": "MappingType", "_data": "SYMMETRIC"}`. A bare string
- * is read too: configs keep an enum that was given as a string.
+ * is read too, in any case: configs keep an enum that was given as a string, and such values are lower
+ * case.
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function enumCodec<Name extends string>(
@@ -233,9 +234,12 @@ function decode(codec: AnyCodec, json: Json, path: string): unknown {
     case 'optional':
       return json === null ? undefined : decode(codec.item, json, path)
     case 'enum': {
-      const name = typeof json === 'string' ? json : readTagged(json, path, codec.typeName)
-      const isMember = codec.names.includes(name as string)
-      return isMember ? name : rejectJson(path, `one of ${codec.names.join(', ')}`, name)
+      const isBare = typeof json === 'string'
+      const name = isBare ? json : readTagged(json, path, codec.typeName)
+      const member = isBare ? json.toUpperCase() : name
+      return codec.names.includes(member as string)
+        ? member
+        : rejectJson(path, `one of ${codec.names.join(', ')}`, name)
     }
     case 'dtype': {
       const name = readTagged(json, path, 'torch.dtype')

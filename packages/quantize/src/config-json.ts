@@ -14,6 +14,7 @@ import {
   type Json,
   type QuantizationConfig,
 } from '@ao/base-tensor'
+import { fromVersion1 } from './config-version-1.ts'
 
 /** {@link ConfigJsonContext}, and what to do about a version that is not the one that is read. */
 export interface ReadConfigContext extends ConfigJsonContext {
@@ -39,8 +40,11 @@ export function readConfig(json: Json, context: ReadConfigContext): Quantization
     )
   }
   // Where a config says no version, torchao takes it as its first.
-  const { _version: version = 1, _data: data } = json as { readonly [key: string]: Json }
-  if (version !== config.configVersion) {
+  const { _version: version = 1, _data } = json as { readonly [key: string]: Json }
+  const isFirst = version === 1 && config.configVersion === 2 && isJsonObject(_data)
+  const upgraded = isFirst ? fromVersion1(type, _data, `${path}._data`) : undefined
+  const data = upgraded ?? _data
+  if (version !== config.configVersion && !upgraded) {
     const error = versionError(path, type, config.configVersion, version)
     if (!onWarning) throw error
     onWarning(error.message)
