@@ -223,11 +223,11 @@ describe('linear', () => {
     expect(elements(scaled)).toEqual(elements(linear(mul(x, actPreScale), weight)))
   })
 
-  it('adds the bias after rounding', () => {
+  it('adds the bias before it rounds', () => {
     const weight = make([4, 64])
     const x = bf16([2, 64], 2)
     const bias = tensor([1, 2, 3, 4], { dtype: 'bfloat16' })
-    const separate = hostFloat32(linear(x, weight)).map((y, i) => y + 1 + (i % 4))
+    const separate = hostFloat32(linear(cast(x, 'float32'), weight)).map((y, i) => y + 1 + (i % 4))
     const expected = cast(tensor(separate, { shape: [2, 4] }), 'bfloat16')
     expect(elements(linear(x, weight, bias))).toEqual(elements(expected))
   })

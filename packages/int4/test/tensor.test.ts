@@ -212,13 +212,13 @@ describe('views', () => {
       `[ShapeError: [@ao/int4] Expected a slice of dimension 1 (size 64) in whole blocks of 32, which share a scale, got 16 to 48. Slice at multiples of 32, or dequantize() first.]`,
     )
     expect(() => weight.slice(0, 0, 4, 2)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4] Expected a slice of step 1, got step 2. Pick rows with index(weight, rows).]`,
     )
     expect(() => weight.select(1, 0)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4] Expected a dimension without groups to select from, got dimension 1. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4] Expected a dimension whose codes are not packed to select from, got dimension 1. Call dequantize() to work on the plain tensor.]`,
     )
     expect(() => weight.view([16, 16])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4] Expected a shape that keeps groups of [1, 32] in [4, 64] whole, got [16, 16]. Call dequantize() to work on the plain tensor.]`,
+      `[ShapeError: [@ao/int4] Expected a shape that keeps blocks of [1, 32] in [4, 64] whole, got [16, 16]. Call dequantize() to work on the plain tensor.]`,
     )
   })
 })
