@@ -83,7 +83,7 @@ it('reads enums that were given as strings', () => {
 })
 
 /** As much of a format as reading a config asks for. */
-const PLAIN = Object.assign(class {}, {
+const PLAIN = Object.assign(() => undefined, {
   formatName: 'Plain',
   packingFormat: 'PLAIN',
   chooseQparamsAlgorithms: ['TINYGEMM'],
