@@ -10,11 +10,12 @@ const SHARED = ['quantized-linear']
 const KERNELS = ['kernels-webgpu', 'kernels-wasm']
 const ON_CONTRACTS = ['nn', 'safetensors']
 const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant', 'interop']
+const GENERATION = ['text-generation']
 const MODELS = ['llama']
 const ALONE = ['test-kit']
 const NOT_FORMATS = [
   ...[CONTRACTS, ARITHMETIC, SHARED, KERNELS, ON_CONTRACTS],
-  ...[WORKFLOWS, MODELS, ALONE],
+  ...[WORKFLOWS, GENERATION, MODELS, ALONE],
 ].flat()
 
 const filesOf = (names) => `^packages/(?:${names.join('|')})/`
@@ -42,7 +43,8 @@ module.exports = {
     ...layer(ARITHMETIC, [...CONTRACTS, ...KERNELS]),
     ...layer(SHARED, [...CONTRACTS, ...ARITHMETIC, ...KERNELS]),
     ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, ...SHARED, 'nn']),
-    ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS]),
+    ...layer(GENERATION, ['base-tensor', ...KERNELS, ...ON_CONTRACTS]),
+    ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS, ...GENERATION]),
     {
       name: 'formats-import-downwards',
       comment:

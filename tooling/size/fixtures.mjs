@@ -133,9 +133,19 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     name: 'a llama model',
     label: 'a Llama model, with its tokenizer',
     code: `export { LlamaForCausalLM } from '@ao/llama'`,
-    packages: ['base-tensor', 'nn', 'safetensors', 'llama', '@huggingface/tokenizers'],
+    packages: [
+      ...['base-tensor', 'nn', 'safetensors', 'text-generation', 'llama'],
+      '@huggingface/tokenizers',
+    ],
     mustNotAppear: [...WGSL, 'Int8Tensor'],
     maxBytes: 26400,
+  },
+  {
+    name: 'perplexity of any model',
+    code: `export { perplexity } from '@ao/text-generation'`,
+    packages: ['base-tensor', 'text-generation'],
+    mustNotAppear: [...WGSL, 'tokenizers', 'safetensors'],
+    maxBytes: 4500,
   },
   {
     name: 'int4-plain-int32',

@@ -7,6 +7,7 @@ import {
   type FloatDType,
   type QuantizationConfig,
   type Tensor,
+  freeTensor,
 } from '@ao/base-tensor'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
@@ -17,7 +18,7 @@ import type { Explanation, WebGPUDevice } from '@ao/kernels-webgpu'
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 import { timeCalls } from './environment.ts'
 import { timeMatMulNBits } from './onnxruntime.ts'
-import { partsOf, randomWeight } from './random-tensors.ts'
+import { randomWeight } from './random-tensors.ts'
 
 /** One row of the table. */
 export interface LinearCase {
@@ -130,7 +131,7 @@ export async function measureLinear(
     { calls, rounds: options.rounds },
   )
   const bytes = first.nbytes + x.nbytes + (m * n * x.nbytes) / x.numel
-  for (const tensor of [...weights, x].flatMap(partsOf)) device.free(tensor.storage)
+  for (const tensor of [...weights, x]) freeTensor(tensor)
   device.trim()
   const comparable = groupSize !== undefined && options.peer !== undefined
   const peerCase = { m, k, n, groupSize: groupSize ?? 32, dtype: dtype as 'float16' | 'float32' }

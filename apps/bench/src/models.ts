@@ -6,13 +6,14 @@ import {
   type FloatDType,
   type QuantizationConfig,
   type Tensor,
+  freeTensor,
 } from '@ao/base-tensor'
 import { elapsed, profile, type WebGPUDevice } from '@ao/kernels-webgpu'
 import { LlamaForCausalLM, parseLlamaConfig, type LlamaConfig } from '@ao/llama'
 import { quantize_ } from '@ao/quantize'
 import { warmUp } from './environment.ts'
 import { configOf } from './linears.ts'
-import { partsOf, randomLike } from './random-tensors.ts'
+import { randomLike } from './random-tensors.ts'
 import { median } from './statistics.ts'
 
 /** A model whose weights are random, of the shape of a known one. */
@@ -117,7 +118,7 @@ export async function measureModel(
   const { gpuMilliseconds, dispatches } = await timeStep(device, model)
   const kernelMilliseconds = gpuMilliseconds - (dispatches * options.gapNanoseconds) / 1e6
   for (const [, tensor] of model.namedParameters()) {
-    for (const { storage } of partsOf(tensor)) device.free(storage)
+    freeTensor(tensor)
   }
   device.trim()
   return {

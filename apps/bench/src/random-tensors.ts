@@ -47,12 +47,6 @@ export function randomWeight(
   return randomLike(planned, device, seed)
 }
 
-/** The dense tensors that a tensor is made of. */
-export function partsOf(tensor: Tensor): DenseTensor[] {
-  if (isTensorSubclass(tensor)) return Object.values(tensor.flatten().tensors)
-  return [tensor as DenseTensor]
-}
-
 const BLOCK = 1 << 18 // words that are made once and used over and over
 
 function randomDense(like: DenseTensor, name: string, device: Device, seed: number): DenseTensor {

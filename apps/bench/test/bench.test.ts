@@ -1,8 +1,8 @@
-import { cpu, linear, readFloat32, tensor } from '@ao/base-tensor'
+import { cpu, linear, readFloat32, tensor, innerTensors } from '@ao/base-tensor'
 import { describe, expect, it } from 'vitest'
 import { configOf, linearCases, type LinearResult } from '../src/linears.ts'
 import { modelCases, type ModelResult } from '../src/models.ts'
-import { partsOf, randomWeight } from '../src/random-tensors.ts'
+import { randomWeight } from '../src/random-tensors.ts'
 import { median } from '../src/statistics.ts'
 import { linearTable, modelTable } from '../src/tables.ts'
 
@@ -14,7 +14,7 @@ describe('random weights', () => {
     const dtype = format === 'tile_packed_to_4d' ? 'bfloat16' : 'float32'
     const weight = randomWeight(config, [16, 1024], { device: cpu, dtype, seed: 3 })
     expect(weight.shape).toEqual([16, 1024])
-    expect(partsOf(weight).length).toBeGreaterThan(1)
+    expect(innerTensors(weight).length).toBeGreaterThan(1)
     const x = tensor([Array.from({ length: 1024 }, (_, i) => Math.sin(i))])
     const y = await readFloat32(linear(x, weight))
     expect(y.every((value) => Number.isFinite(value))).toBe(true)

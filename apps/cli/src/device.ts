@@ -1,14 +1,6 @@
 /** @file `--device`: where models are computed. */
 
-import {
-  asDense,
-  cpu,
-  DeviceError,
-  inScope,
-  isTensorSubclass,
-  type Device,
-  type Tensor,
-} from '@ao/base-tensor'
+import { cpu, DeviceError, freeTensor, inScope, type Device, type Tensor } from '@ao/base-tensor'
 import type { KernelSet } from '@ao/kernels-webgpu'
 import { Option } from 'commander'
 
@@ -95,10 +87,4 @@ export async function computeOn(
   } finally {
     freeTensor(there)
   }
-}
-
-/** Gives a tensor's memory back to its device now. */
-export function freeTensor(tensor: Tensor): void {
-  const parts = isTensorSubclass(tensor) ? Object.values(tensor.flatten().tensors) : [tensor]
-  for (const part of parts) tensor.device.free(asDense(part).storage)
 }

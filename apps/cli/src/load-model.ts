@@ -6,6 +6,7 @@ import {
   type FloatDType,
   type QuantizationConfig,
   type Tensor,
+  freeTensor,
 } from '@ao/base-tensor'
 import { LlamaForCausalLM, loadTokenizer, type Tokenizer } from '@ao/llama'
 import {
@@ -18,7 +19,6 @@ import {
 import type { CheckpointFolder } from '@ao/safetensors'
 import type { Command } from 'commander'
 import { checkConfigKeys } from './config-keys.ts'
-import { freeTensor } from './device.ts'
 import { usageError } from './errors.ts'
 import { FORMATS } from './formats.ts'
 import type { CommandContext } from './io.ts'

@@ -1,8 +1,15 @@
 /** @file How far two tensors are apart. */
 
-import { cast, cpu, hostFloat32, inScope, isTensorSubclass, type Tensor } from '@ao/base-tensor'
+import {
+  cast,
+  cpu,
+  hostFloat32,
+  inScope,
+  isTensorSubclass,
+  type Tensor,
+  freeTensor,
+} from '@ao/base-tensor'
 import { computeError } from '@ao/quantize'
-import { freeTensor } from './device.ts'
 
 /**
  * Signal to quantization noise ratio of what two tensors stand for, in dB: Infinity where they are equal

@@ -65,6 +65,7 @@ export {
   type AoErrorParts,
   type ErrorMaker,
 } from './errors.ts'
+export { freeTensor, innerTensors } from './parts.ts'
 export { addBiasThenRound, bmmByExperts, checkBias } from './format-linear.ts'
 export {
   fromBfloat16Bits,

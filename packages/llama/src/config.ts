@@ -1,11 +1,16 @@
 /** @file Reads a Llama's config.json and generation_config.json. */
 
 import { isFloatDType, type DType, type FloatDType } from '@ao/base-tensor'
-import { ConfigFields } from './config-fields.ts'
-import { checkUnreadFields, reportUnusedFields, type ConfigOptions } from './field-rules.ts'
+import {
+  ConfigFields,
+  MAX_POSITIONS,
+  checkUnreadFields,
+  parseRopeConfig,
+  reportUnusedFields,
+  type ConfigOptions,
+} from '@ao/text-generation'
 import type { LlamaConfig } from './llama-config.ts'
 import { GENERATION_FIELDS, LLAMA_FIELDS } from './llama-fields.ts'
-import { MAX_POSITIONS, parseRopeConfig } from './rope-config.ts'
 
 export type { LlamaConfig } from './llama-config.ts'
 

@@ -1,7 +1,7 @@
 /** @file LlamaConfig: what config.json says of a model's shape. */
 
 import type { FloatDType } from '@ao/base-tensor'
-import type { RopeConfig } from './rope-config.ts'
+import { type RopeConfig } from '@ao/text-generation'
 
 /** A Llama model's shape, from the config.json of Hugging Face transformers. */
 export interface LlamaConfig {

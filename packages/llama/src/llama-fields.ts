@@ -1,8 +1,7 @@
 /** @file Fields of a Llama's config.json beyond those that {@link parseLlamaConfig} reads. */
 
+import { isObject, type FieldRules } from '@ao/text-generation'
 import type { LlamaConfig } from './config.ts'
-import { isObject } from './config-fields.ts'
-import type { FieldRules } from './field-rules.ts'
 
 const set = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/))
 

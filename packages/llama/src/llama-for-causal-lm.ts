@@ -12,13 +12,18 @@ import {
 } from '@ao/base-tensor'
 import { Module, type Linear } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
-import { checkIds } from './check-ids.ts'
+import {
+  KVCache,
+  checkIds,
+  generate,
+  loadParameters,
+  readJson,
+  readJsonIfThere,
+  type GenerateOptions,
+  type LoadOptions,
+} from '@ao/text-generation'
 import { parseLlamaConfig, parseStopIds, type LlamaConfig } from './config.ts'
-import { generate, type GenerateOptions } from './generate.ts'
-import { KVCache } from './kv-cache.ts'
-import { loadParameters, type LoadOptions } from './load.ts'
 import { LlamaModel, makeLinear, type MakeParameter } from './modules.ts'
-import { readJson, readJsonIfThere } from './read-json.ts'
 
 /** A Llama decoder that predicts the next token. */
 export class LlamaForCausalLM extends Module {

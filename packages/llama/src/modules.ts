@@ -7,6 +7,7 @@
 
 import {
   cast,
+  freeTensor,
   DenseTensor,
   inScope,
   isTensor,
@@ -17,15 +18,17 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { Embedding, gelu, Linear, Module, RMSNorm } from '@ao/nn'
+import {
+  addRmsNorm,
+  attention,
+  floatDType,
+  ropeAppend,
+  rotaryTable,
+  siluMul,
+  type KVCache,
+  type RotaryTable,
+} from '@ao/text-generation'
 import type { LlamaConfig } from './config.ts'
-import { floatDType } from './float-dtype.ts'
-import { freeTensor } from './free-tensor.ts'
-import type { KVCache } from './kv-cache.ts'
-import { addRmsNorm } from './ops/add-rms-norm.ts'
-import { attention } from './ops/attention.ts'
-import { ropeAppend } from './ops/rope-append.ts'
-import { siluMul } from './ops/silu-mul.ts'
-import { rotaryTable, type RotaryTable } from './rotary-table.ts'
 
 /** Makes a parameter of a new module. */
 export type MakeParameter = (...shape: number[]) => Tensor

@@ -6,7 +6,7 @@ import { testGPU } from '@ao/webgpu-driver/gpu'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import type { GenerateOptions } from '../src/generate.ts'
+import { type GenerateOptions } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 

@@ -7,9 +7,9 @@ import {
   serializeSafetensors,
   type CheckpointFolder,
 } from '@ao/safetensors'
+import { mulberry32 } from '@ao/text-generation'
 import { parseLlamaConfig } from '../src/config.ts'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import { mulberry32 } from '../src/sampler.ts'
 
 /** config.json of a model of a few thousand weights: grouped queries, untied, odd sizes. */
 export const TINY = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { type ConfigOptions, type Ignored } from '@ao/text-generation'
 import { parseLlamaConfig } from '../src/config.ts'
-import type { ConfigOptions, Ignored } from '../src/field-rules.ts'
 
 const llama = (fields: object = {}, options: ConfigOptions = {}) =>
   parseLlamaConfig(
@@ -160,12 +160,12 @@ describe('parseLlamaConfig', () => {
       'Expected rope_scaling in config.json to hold a JSON object, got "linear".',
     ],
   ])('refuses %j', (fields, message) => {
-    expect(() => llama(fields)).toThrow(`[@ao/llama] ${message}`)
+    expect(() => llama(fields)).toThrow(`[@ao/text-generation] ${message}`)
   })
 
   it('refuses JSON that is no object', () => {
     expect(() => parseLlamaConfig([], 'x/config.json')).toThrow(
-      '[@ao/llama] Expected x/config.json to hold a JSON object, got [].',
+      '[@ao/text-generation] Expected x/config.json to hold a JSON object, got [].',
     )
   })
 })
@@ -250,7 +250,7 @@ describe('fields that parseLlamaConfig does not read', () => {
       'mrope_section in rope_parameters: [16,24,24]',
     ],
   ])('refuses %j, and goes on where it is told to', (fields, got) => {
-    const message = `[@ao/llama] Expected fields in config.json that are known, or that change nothing, got ${got}`
+    const message = `[@ao/text-generation] Expected fields in config.json that are known, or that change nothing, got ${got}`
     expect(() => llama(fields)).toThrow(message)
     expect(() => llama(fields)).toThrow("`unknownFields: 'ignore'` runs the model without it.")
     const ignored: Ignored[] = []
@@ -286,7 +286,7 @@ describe('fields that parseLlamaConfig does not read', () => {
     [{ hidden_act: 'gelu_pytorch_tanh' }, 'hidden_act in config.json to be one of'],
   ])('refuses %j whatever it is told', (fields, message) => {
     expect(() => llama(fields, { unknownFields: 'ignore' })).toThrow(
-      `[@ao/llama] Expected ${message}`,
+      `[@ao/text-generation] Expected ${message}`,
     )
   })
 
@@ -313,7 +313,7 @@ describe('fields that parseLlamaConfig does not read', () => {
     ['max_position_embeddings', 2 ** 25],
   ])('refuses %s of %d, which no model has', (name, value) => {
     expect(() => llama({ [name]: value })).toThrow(
-      `[@ao/llama] Expected ${name} in config.json to be`,
+      `[@ao/text-generation] Expected ${name} in config.json to be`,
     )
   })
 })

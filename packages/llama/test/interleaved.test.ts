@@ -9,10 +9,9 @@ import { quantize_ } from '@ao/quantize'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { GenerateOptions } from '../src/generate.ts'
+import { perplexity, type GenerateOptions } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import type { LlamaDecoderLayer } from '../src/modules.ts'
-import { perplexity } from '../src/perplexity.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 
 const gpu = await testGPU()

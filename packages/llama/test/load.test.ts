@@ -12,9 +12,8 @@ import {
 } from '@ao/base-tensor'
 import { memoryFolder, serializeSafetensors } from '@ao/safetensors'
 import { describe, expect, it } from 'vitest'
+import { type Ignored, type LoadProgress } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import type { Ignored } from '../src/field-rules.ts'
-import type { LoadProgress } from '../src/load.ts'
 import { checkpointFolder, jsonBytes, randomWeights, TINY } from './checkpoints.ts'
 
 const weights = randomWeights(TINY)
@@ -125,19 +124,19 @@ describe('fromPretrained', () => {
     [
       'a missing tensor',
       changed('model.norm.weight', undefined),
-      '[@ao/llama] Expected model.norm.weight among the tensors of tiny, got no such tensor. ' +
+      '[@ao/text-generation] Expected model.norm.weight among the tensors of tiny, got no such tensor. ' +
         CURE,
     ],
     [
       'a wrong shape',
       changed('model.layers.1.mlp.up_proj.weight', zeros([24, 20])),
-      '[@ao/llama] Expected model.layers.1.mlp.up_proj.weight in model.safetensors of tiny ' +
+      '[@ao/text-generation] Expected model.layers.1.mlp.up_proj.weight in model.safetensors of tiny ' +
         `to have shape [20, 24], got [24, 20]. ${CURE}`,
     ],
     [
       'integers',
       changed('model.norm.weight', zeros([24], 'int8')),
-      '[@ao/llama] Expected model.norm.weight in model.safetensors of tiny to be of float32, ' +
+      '[@ao/text-generation] Expected model.norm.weight in model.safetensors of tiny to be of float32, ' +
         `float16 or bfloat16, got int8. ${CURE}`,
     ],
   ])('refuses %s', async (_, entries, message) => {
@@ -153,7 +152,7 @@ describe('fromPretrained', () => {
 
   it('refuses a folder without config.json, and one that it does not support', async () => {
     await expect(load(memoryFolder(new Map(), 'empty'))).rejects.toThrow(
-      '[@ao/llama] Expected config.json in empty, got no such file. ' +
+      '[@ao/text-generation] Expected config.json in empty, got no such file. ' +
         'The folder must hold a model as Hugging Face transformers saves it.',
     )
     const files = new Map([
@@ -161,7 +160,7 @@ describe('fromPretrained', () => {
       ['model.safetensors', serializeSafetensors([])],
     ])
     await expect(load(memoryFolder(files, 'gpt2'))).rejects.toThrow(
-      '[@ao/llama] Expected model_type in config.json of gpt2 to be one of llama, got "gpt2".',
+      '[@ao/text-generation] Expected model_type in config.json of gpt2 to be one of llama, got "gpt2".',
     )
   })
 })

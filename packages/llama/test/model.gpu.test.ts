@@ -1,12 +1,10 @@
-import { cpu, fromFloat32, readFloat32, type Tensor } from '@ao/base-tensor'
+import { freeTensor, cpu, fromFloat32, readFloat32, type Tensor } from '@ao/base-tensor'
 import { denseKernels, DeviceLostError, WebGPUDevice } from '@ao/kernels-webgpu'
 import { webgpuKernels } from '@ao/llama/webgpu'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
-import { freeTensor } from '../src/free-tensor.ts'
+import { perplexity, type LoadOptions } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import type { LoadOptions } from '../src/load.ts'
-import { perplexity } from '../src/perplexity.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 
 const kernels = [denseKernels, webgpuKernels]

@@ -2,10 +2,9 @@ import { hostFloat32, linear, meta, type Tensor } from '@ao/base-tensor'
 import { isModule } from '@ao/nn'
 import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
+import { KVCache, perplexity } from '@ao/text-generation'
 import { parseLlamaConfig } from '../src/config.ts'
-import { KVCache } from '../src/kv-cache.ts'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import { perplexity } from '../src/perplexity.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 
 const IDS = [3, 36, 0, 7, 7, 12, 30, 1]
@@ -87,7 +86,7 @@ describe('forward', () => {
 
   it('refuses ids outside of the vocabulary, and none', async () => {
     const model = await load()
-    const message = '[@ao/llama] Expected token ids from 0 to 36, one at least, got'
+    const message = '[@ao/text-generation] Expected token ids from 0 to 36, one at least, got'
     expect(() => model.forward([1, 37])).toThrow(`${message} 37.`)
     expect(() => model.forward([-1])).toThrow(`${message} -1.`)
     expect(() => model.forward([0.5])).toThrow(`${message} 0.5.`)
@@ -102,7 +101,7 @@ describe('forward', () => {
     [7, 'number'],
   ])('refuses %j in the place of ids', async (ids, got) => {
     const model = await load()
-    const message = `[@ao/llama] Expected a list of token ids, got ${got}. Encode text first: tokenizer.encode(text).`
+    const message = `[@ao/text-generation] Expected a list of token ids, got ${got}. Encode text first: tokenizer.encode(text).`
     const list = ids as unknown as number[]
     expect(() => model.forward(list)).toThrow(message)
     await expect(collect(model.generate(list))).rejects.toThrow(message)
@@ -166,7 +165,7 @@ describe('KVCache', () => {
     })
     expect(capacities).toEqual([5, 10, 20, 20, 32])
     expect(() => cache.reserve(1)).toThrow(
-      "[@ao/llama] Expected at most 32 tokens, the model's max_position_embeddings, got 33. " +
+      "[@ao/text-generation] Expected at most 32 tokens, the model's max_position_embeddings, got 33. " +
         'Shorten the prompt, generate fewer tokens, or start a new cache.',
     )
   })
@@ -264,11 +263,11 @@ describe('generate', () => {
   it('refuses more tokens than there are positions', async () => {
     const model = await load()
     await expect(collect(model.generate(IDS, { maxNewTokens: 25 }))).rejects.toThrow(
-      '[@ao/llama] Expected maxNewTokens from 0 to 24, the positions that the prompt leaves free, ' +
+      '[@ao/text-generation] Expected maxNewTokens from 0 to 24, the positions that the prompt leaves free, ' +
         'got 25 after a prompt of 8 tokens.',
     )
     await expect(collect(model.generate(new Array(33).fill(1)))).rejects.toThrow(
-      "[@ao/llama] Expected a prompt of at most 32 tokens, the model's max_position_embeddings, got 33.",
+      "[@ao/text-generation] Expected a prompt of at most 32 tokens, the model's max_position_embeddings, got 33.",
     )
   })
 })

@@ -1,6 +1,7 @@
 /** @file The trained model, quantized on the GPU and run there, against the CPU. */
 
 import {
+  freeTensor,
   cpu,
   isTensorSubclass,
   readFloat32,
@@ -14,9 +15,8 @@ import { webgpuKernels } from '@ao/llama/webgpu'
 import { quantize_ } from '@ao/quantize'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
-import { freeTensor } from '../src/free-tensor.ts'
+import { perplexity } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import { perplexity } from '../src/perplexity.ts'
 import { folder, reference } from './stories-4m.ts'
 
 const gpu = await testGPU()

@@ -5,9 +5,8 @@ import { hostFloat32, type FloatDType } from '@ao/base-tensor'
 import { modelPath, sharedPath } from '@ao/test-data'
 import { sqnr } from '@ao/test-kit'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { loadTokenizer, perplexity, type Tokenizer } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import { perplexity } from '../src/perplexity.ts'
-import { loadTokenizer, type Tokenizer } from '../src/tokenizer.ts'
 import { folder, reference, referenceLogits } from './stories-4m.ts'
 
 let tokenizer: Tokenizer

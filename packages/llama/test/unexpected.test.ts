@@ -5,10 +5,8 @@ import { Int8Tensor, Int8WeightOnlyConfig } from '@ao/int8'
 import { quantizeStateDict } from '@ao/quantize'
 import { memoryFolder, serializeSafetensors, type CheckpointFolder } from '@ao/safetensors'
 import { describe, expect, it } from 'vitest'
-import type { Ignored } from '../src/field-rules.ts'
+import { loadTokenizer, type Ignored, type LoadOptions } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import type { LoadOptions } from '../src/load.ts'
-import { loadTokenizer } from '../src/tokenizer.ts'
 import { checkpointFolder, jsonBytes, randomWeights, TINY } from './checkpoints.ts'
 import { readStoriesJson } from './stories-4m.ts'
 
@@ -57,7 +55,7 @@ describe('tensors that no parameter takes', () => {
   ])('%s is refused, or left out where that is asked for', async (name) => {
     const folder = checkpointFolder(TINY, withTensors({ [name]: zeros([8]) }))
     await expect(load(folder)).rejects.toThrow(
-      `[@ao/llama] Expected a parameter of the model for every tensor of tiny, got none for ${name}. ` +
+      `[@ao/text-generation] Expected a parameter of the model for every tensor of tiny, got none for ${name}. ` +
         'Its config.json may be of another model, or wrong in attention_bias or tie_word_embeddings. ' +
         "`unexpectedTensors: 'ignore'` loads the model without them.",
     )
@@ -94,7 +92,7 @@ describe('an index and its shards', () => {
   it('a tensor that the index leaves out is refused, or used and said', async () => {
     const folder = await edited((map) => delete map['model.norm.weight'])
     await expect(load(folder)).rejects.toThrow(
-      '[@ao/llama] Expected model.safetensors.index.json of tiny to list all that its shards hold, ' +
+      '[@ao/text-generation] Expected model.safetensors.index.json of tiny to list all that its shards hold, ' +
         'got none of model.norm.weight.',
     )
     const { ignored } = await load(folder, { unexpectedTensors: 'ignore' })
@@ -216,7 +214,7 @@ describe('tokens without a row in the embedding', () => {
     'are refused with %j',
     async (config) => {
       await expect(loadTokenizer(folder(added, config))).rejects.toThrow(
-        '[@ao/llama] Expected tokens of tokenizer.json in tiny with ids below 2048, vocab_size in ' +
+        '[@ao/text-generation] Expected tokens of tokenizer.json in tiny with ids below 2048, vocab_size in ' +
           'config.json, got "<|im_start|>" with 2048.',
       )
       const loaded = await loadTokenizer(folder(added, config), {

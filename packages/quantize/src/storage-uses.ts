@@ -1,6 +1,6 @@
 /** @file Which storage a model's parameters use, so that what no parameter uses any more can be freed. */
 
-import { asDense, isTensorSubclass, type Storage, type Tensor } from '@ao/base-tensor'
+import { innerTensors, type Storage, type Tensor } from '@ao/base-tensor'
 
 /**
  * Counts the parameters that use each storage. Memory of devices that have scopes is freed when the last
@@ -27,6 +27,5 @@ export class StorageUses {
 }
 
 function storagesOf(tensor: Tensor): Storage[] {
-  const parts = isTensorSubclass(tensor) ? Object.values(tensor.flatten().tensors) : [tensor]
-  return parts.map((part) => asDense(part).storage)
+  return innerTensors(tensor).map(({ storage }) => storage)
 }

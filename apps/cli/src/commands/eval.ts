@@ -1,10 +1,18 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
-import { cat, cpu, FormatError, inScope, type Device, type Tensor } from '@ao/base-tensor'
+import {
+  cat,
+  cpu,
+  FormatError,
+  inScope,
+  type Device,
+  type Tensor,
+  freeTensor,
+} from '@ao/base-tensor'
 import { perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
-import { deviceOption, freeTensor, withDevice, type DeviceName } from '../device.ts'
+import { deviceOption, withDevice, type DeviceName } from '../device.ts'
 import { usageError } from '../errors.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
 import {

@@ -1,0 +1,136 @@
+/** @file Reads fields of a JSON object that nobody has checked yet, and knows which were asked for. */
+
+import { FormatError } from '@ao/base-tensor'
+
+/** A field that was written and that nobody asked for. */
+export interface UnreadField {
+  readonly name: string
+  readonly value: unknown
+  /** Where it stands, for messages. */
+  readonly where: string
+}
+
+/** A JSON object and where it stands, for messages: `vocab_size in config.json`. */
+export class ConfigFields {
+  readonly where: string
+  readonly #json: Readonly<Record<string, unknown>>
+  readonly #read = new Set<string>()
+  readonly #children: ConfigFields[] = []
+
+  constructor(json: unknown, where: string) {
+    if (!isObject(json)) {
+      throw new FormatError({
+        package: '@ao/text-generation',
+        expected: `${where} to hold a JSON object`,
+        got: describe(json),
+      })
+    }
+    this.where = where
+    this.#json = json
+  }
+
+  /** Whether the field is written, be it as null. */
+  has(name: string): boolean {
+    return Object.hasOwn(this.#json, name)
+  }
+
+  /** The field's value; undefined where it is absent or null, as Hugging Face writes "not set". */
+  get(name: string): unknown {
+    this.#read.add(name)
+    return this.has(name) ? (this.#json[name] ?? undefined) : undefined
+  }
+
+  /** An integer from 1 to `max`. */
+  size(name: string, fallback: number | undefined, max: number): number {
+    return this.#checked(
+      name,
+      fallback,
+      `an integer from 1 to ${max}`,
+      (value): value is number => Number.isInteger(value) && within(value, 1, max),
+    )
+  }
+
+  /** A number from `min` to `max`. */
+  number(name: string, fallback: number | undefined, min: number, max: number): number {
+    return this.#checked(
+      name,
+      fallback,
+      `a number from ${min} to ${max}`,
+      (value): value is number => typeof value === 'number' && within(value, min, max),
+    )
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    return this.#checked(
+      name,
+      fallback,
+      'true or false',
+      (value): value is boolean => typeof value === 'boolean',
+    )
+  }
+
+  choice<T extends string>(name: string, options: readonly T[], fallback: T | undefined): T {
+    return this.#checked(name, fallback, `one of ${options.join(', ')}`, (value): value is T =>
+      options.includes(value as T),
+    )
+  }
+
+  /** A token id, several or none. */
+  ids(name: string, fallback: readonly number[]): readonly number[] {
+    const ids = this.has(name) ? [this.get(name) ?? []].flat() : fallback
+    const isId = (id: unknown): id is number => Number.isSafeInteger(id) && (id as number) >= 0
+    if (ids.every(isId)) return Object.freeze(ids)
+    return this.reject(name, 'a token id or a list of them')
+  }
+
+  /** A nested object, or undefined where it is absent or empty. */
+  child(name: string): ConfigFields | undefined {
+    const json = this.get(name)
+    if (json === undefined) return undefined
+    const child = new ConfigFields(json, `${name} in ${this.where}`)
+    this.#children.push(child)
+    return Object.keys(child.#json).length > 0 ? child : undefined
+  }
+
+  /** The fields that are written and that nobody asked for, those of nested objects included. */
+  unread(): UnreadField[] {
+    const own = Object.entries(this.#json)
+      .filter(([name]) => !this.#read.has(name))
+      .map(([name, value]) => ({ name, value, where: this.where }))
+    return own.concat(this.#children.flatMap((child) => child.unread()))
+  }
+
+  /** @throws {@link FormatError} always: the field is not what it is `expected` to be */
+  reject(name: string, expected: string, cure?: string): never {
+    throw new FormatError({
+      package: '@ao/text-generation',
+      expected: `${name} in ${this.where} to be ${expected}`,
+      got: describe(this.get(name)),
+      ...(cure === undefined ? {} : { cure }),
+    })
+  }
+
+  #checked<T>(
+    name: string,
+    fallback: T | undefined,
+    expected: string,
+    accepts: (value: unknown) => value is T,
+  ): T {
+    const value = this.get(name) ?? fallback
+    return accepts(value) ? value : this.reject(name, expected)
+  }
+}
+
+export function isObject(json: unknown): json is Readonly<Record<string, unknown>> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+/** A value for messages, cut where it is long. */
+export function describe(json: unknown): string {
+  const text = JSON.stringify(json) ?? 'nothing'
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text
+}
+
+function within(value: unknown, min: number, max: number): boolean {
+  return (value as number) >= min && (value as number) <= max
+}

@@ -1,0 +1,11 @@
+import { DTypeError, isFloatDType, type FloatDType, type Tensor } from '@ao/base-tensor'
+
+/** The dtype of a tensor that an op computes in. */
+export function floatDType(tensor: Tensor, op: string): FloatDType {
+  if (isFloatDType(tensor.dtype)) return tensor.dtype
+  throw new DTypeError({
+    package: '@ao/text-generation',
+    expected: `${op} of float32, float16 or bfloat16`,
+    got: tensor.dtype,
+  })
+}

@@ -1,0 +1,40 @@
+export { checkIds } from './check-ids.ts'
+export { ConfigFields, isObject, type UnreadField } from './config-fields.ts'
+export type { DecoderShape } from './decoder-shape.ts'
+export type { DecodingModel } from './decode-steps.ts'
+export {
+  checkUnreadFields,
+  reportUnusedFields,
+  type ConfigOptions,
+  type FieldRules,
+  type Ignored,
+} from './field-rules.ts'
+export { floatDType } from './float-dtype.ts'
+export { generate, type CachingModel, type GenerateOptions } from './generate.ts'
+export { KVCache, type CachedLayer, type KVCacheOptions } from './kv-cache.ts'
+export { loadParameters, type LoadOptions, type LoadProgress } from './load.ts'
+export type { TensorNames, UnexpectedTensorsOptions } from './match-tensors.ts'
+export { addRmsNorm } from './ops/add-rms-norm.ts'
+export { attention } from './ops/attention.ts'
+export type { CountedPosition, Position } from './ops/position.ts'
+export { ropeAppend } from './ops/rope-append.ts'
+export { rope } from './ops/rope.ts'
+export { siluMul } from './ops/silu-mul.ts'
+export {
+  perplexity,
+  type LogitsModel,
+  type PerplexityOptions,
+  type PerplexityResult,
+} from './perplexity.ts'
+export { readJson, readJsonIfThere } from './read-json.ts'
+export { MAX_POSITIONS, parseRopeConfig, type RopeConfig } from './rope-config.ts'
+export { rotaryTable, type RotaryTable } from './rotary-table.ts'
+export { createSampler, mulberry32, type Sampler, type SamplingOptions } from './sampler.ts'
+export { TextStream } from './text-stream.ts'
+export {
+  loadTokenizer,
+  Tokenizer,
+  type DecodeOptions,
+  type EncodeOptions,
+  type LoadTokenizerOptions,
+} from './tokenizer.ts'

@@ -1,0 +1,140 @@
+/** @file Fills a model's parameters from a checkpoint, tensor by tensor. */
+
+import {
+  freeTensor,
+  cast,
+  FormatError,
+  isFloatDType,
+  isTensorSubclass,
+  nextTask,
+  type Device,
+  type FloatDType,
+  type Tensor,
+  type TensorSubclassType,
+} from '@ao/base-tensor'
+import type { Module } from '@ao/nn'
+import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
+import type { ConfigOptions, Ignored } from './field-rules.ts'
+import { matchTensors, type TensorNames, type UnexpectedTensorsOptions } from './match-tensors.ts'
+
+/** Which parameter was loaded, and how much of the model is. */
+export interface LoadProgress {
+  readonly name: string
+  /** Parameters that are loaded, out of `total`. */
+  readonly done: number
+  readonly total: number
+  /** Their bytes in the checkpoint, out of `totalBytes`. */
+  readonly bytes: number
+  readonly totalBytes: number
+}
+
+/** Options of {@link LlamaForCausalLM.fromPretrained}. */
+export interface LoadOptions extends ConfigOptions, UnexpectedTensorsOptions {
+  /** Dtype to compute in, that dense weights are cast to: float32 unless given. */
+  readonly dtype?: FloatDType
+  /**
+   * Where the model goes: the CPU unless given. Each tensor goes there as soon as it is read, and its
+   * host copy is let go of.
+   */
+  readonly device?: Device
+  /** Formats of quantized tensors that the checkpoint may hold. */
+  readonly formats?: readonly TensorSubclassType[]
+  /** Told of each parameter once it is loaded, on its device. */
+  readonly onProgress?: (progress: LoadProgress) => void
+  /** Told, once for each file, of fields and tensors that are left out of use. */
+  readonly onIgnored?: (ignored: Ignored) => void
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Replaces all parameters of `model` by those of the checkpoint in `folder`. Names and shapes are
+ * checked first; then one tensor at a time is read, cast and moved to the device, with a turn for the
+ * event loop after each.
+ *
+ * @param names - other names that the checkpoint may have for them
+ * @throws {@link FormatError} naming the tensor that is missing, does not fit, is of a format that was
+ * not passed, or that no parameter takes. What was moved to the device is freed after an error
+ */
+export async function loadParameters(
+  model: Module,
+  folder: CheckpointFolder,
+  options: LoadOptions,
+  names: TensorNames = {},
+): Promise<void> {
+  const { formats = [] } = options
+  const checkpoint = await openCheckpoint(folder)
+  try {
+    const parameters = model.stateDict()
+    const sources = await matchTensors([...parameters.keys()], checkpoint, folder, names, options)
+    await checkParameters(parameters, checkpoint, sources, folder.name, formats)
+    await readParameters(model, checkpoint, sources, options)
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+async function readParameters(
+  model: Module,
+  checkpoint: Checkpoint,
+  sources: ReadonlyMap<string, string>,
+  options: LoadOptions,
+): Promise<void> {
+  const { dtype = 'float32', device, formats = [], onProgress, signal } = options
+  const parameterOf = new Map([...sources].map(([name, key]) => [key, name]))
+  const names = checkpoint.names.filter((key) => parameterOf.has(key))
+  const bytesOf = (key: string): number =>
+    checkpoint.info(key).parts.reduce((sum, { nbytes }) => sum + nbytes, 0)
+  const total = names.length
+  const totalBytes = names.reduce((sum, key) => sum + bytesOf(key), 0)
+  const moved: Tensor[] = []
+  let done = 0
+  let bytes = 0
+  try {
+    signal?.throwIfAborted()
+    for await (const [key, stored] of checkpoint.entries({ names, formats })) {
+      const name = parameterOf.get(key) as string
+      const tensor = isTensorSubclass(stored) ? stored : cast(stored, dtype)
+      const placed = device ? await tensor.to(device) : tensor
+      if (placed !== tensor) moved.push(placed)
+      setParameter(model, name, placed)
+      bytes += bytesOf(key)
+      onProgress?.({ name, done: ++done, total, bytes, totalBytes })
+      await nextTask()
+      signal?.throwIfAborted()
+    }
+  } catch (error) {
+    moved.forEach(freeTensor)
+    throw error
+  }
+}
+
+function setParameter(model: Module, name: string, tensor: Tensor): void {
+  const dot = name.lastIndexOf('.')
+  model.getSubmodule(name.slice(0, dot)).setParameter(name.slice(dot + 1), tensor)
+}
+
+/** Compares what the checkpoint's headers say with the parameters of a model. */
+async function checkParameters(
+  parameters: ReadonlyMap<string, Tensor>,
+  checkpoint: Checkpoint,
+  sources: ReadonlyMap<string, string>,
+  folderName: string,
+  formats: readonly TensorSubclassType[],
+): Promise<void> {
+  for (const [name, { shape }] of parameters) {
+    const key = sources.get(name) as string
+    const stored = await checkpoint.plan(key, { formats })
+    const where = `${key} in ${checkpoint.info(key).parts[0]?.fileName} of ${folderName}`
+    if (stored.shape.join() !== shape.join()) {
+      refuse(`${where} to have shape [${shape.join(', ')}]`, `[${stored.shape.join(', ')}]`)
+    }
+    if (!isFloatDType(stored.dtype)) {
+      refuse(`${where} to be of float32, float16 or bfloat16`, stored.dtype)
+    }
+  }
+}
+
+function refuse(expected: string, got: string): never {
+  const cure = 'The weights and config.json must be of one model.'
+  throw new FormatError({ package: '@ao/text-generation', expected, got, cure })
+}

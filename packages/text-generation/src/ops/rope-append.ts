@@ -1,0 +1,38 @@
+/** @file What new tokens leave in a key-value cache: rotated keys, and values. */
+
+import { defineOp, zeros, type Op, type Tensor } from '@ao/base-tensor'
+import { valueOf, type Position } from './position.ts'
+import { rope } from './rope.ts'
+
+/**
+ * Rotates queries and keys of new tokens by {@link rope}, and writes these keys and the values into the
+ * cache, from row `start` on.
+ *
+ * `q` (T, H, D), `k` and `v` (T, G, D); `cos` and `sin` (P, D/2) by position; `keys` and `values`
+ * (capacity, G, D), which are written to -> the rotated queries (T, H, D)
+ */
+export const ropeAppend: Op<
+  [
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    start: Position,
+  ],
+  Tensor
+> = /* @__PURE__ */ defineOp({
+  name: 'text_generation.ropeAppend',
+  budget: { nmse: 1e-5 },
+  isComposite: true,
+  reference: (q, k, v, cos, sin, keys, values, position): Tensor => {
+    const start = valueOf(position)
+    const tokens = k.shape[0] as number
+    keys.narrow(0, start, tokens).copy_(rope(k, cos, sin, start))
+    values.narrow(0, start, tokens).copy_(v)
+    return rope(q, cos, sin, start)
+  },
+  meta: (q) => zeros(q.shape, q.dtype, q.device),
+})

@@ -1,0 +1,62 @@
+/** @file Reads the small JSON files of a model's folder. */
+
+import { FormatError, ValueError } from '@ao/base-tensor'
+import type { CheckpointFolder } from '@ao/safetensors'
+
+/** @throws {@link FormatError} where the file is missing or holds anything but a JSON object */
+export async function readJson(folder: CheckpointFolder, fileName: string): Promise<object> {
+  const json = await readJsonIfThere(folder, fileName)
+  if (json !== undefined) return json
+  throw new FormatError({
+    package: '@ao/text-generation',
+    expected: `${fileName} in ${folder.name}`,
+    got: 'no such file',
+    cure: 'The folder must hold a model as Hugging Face transformers saves it.',
+  })
+}
+
+/** Undefined where the file is missing. */
+export async function readJsonIfThere(
+  folder: CheckpointFolder,
+  fileName: string,
+): Promise<object | undefined> {
+  checkFolder(folder)
+  const text = await folder.readText(fileName)
+  if (text === undefined) return undefined
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw notAnObject(folder, fileName, text, cause)
+  }
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json
+  throw notAnObject(folder, fileName, text)
+}
+
+// transformers takes a path here; callers without types may do the same.
+function checkFolder(folder: unknown): void {
+  if (typeof (folder as Partial<CheckpointFolder> | undefined)?.readText === 'function') return
+  throw new ValueError({
+    package: '@ao/text-generation',
+    expected: 'a folder, such as urlFolder(url) of @ao/safetensors or directory(path) of its /node',
+    got: typeof folder === 'string' ? JSON.stringify(folder) : typeof folder,
+  })
+}
+
+function notAnObject(
+  folder: CheckpointFolder,
+  fileName: string,
+  text: string,
+  cause?: unknown,
+): FormatError {
+  const start = text.trimStart().slice(0, 40)
+  return new FormatError({
+    package: '@ao/text-generation',
+    expected: `${fileName} in ${folder.name} to hold a JSON object`,
+    got: start === '' ? 'an empty file' : `text that begins with ${JSON.stringify(start)}`,
+    ...(start.startsWith('<')
+      ? { cure: 'The server answers with a page where it has no such file: check the address.' }
+      : {}),
+    cause,
+  })
+}
