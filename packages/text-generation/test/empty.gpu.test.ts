@@ -1,9 +1,9 @@
-/** @file Every op of llama on empty inputs. */
+/** @file Every op of this package on empty inputs. */
 
 import { fromFloat32, numelOf, zeros, type Tensor } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectEmptyInputs, sized } from '@ao/kernels-webgpu/testing'
-import { webgpuKernels } from '@ao/llama/webgpu'
+import { webgpuKernels } from '@ao/text-generation/webgpu'
 import { webgpuKernels as nnKernels } from '@ao/nn/webgpu'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { expect, it } from 'vitest'
