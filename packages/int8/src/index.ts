@@ -10,9 +10,8 @@ export {
   staticLinear,
   weightOnlyLinear,
   type Int8ActivationQparams,
+  type Int8Weight,
 } from './linear-ops.ts'
-export type { Int8Weight } from './products.ts'
-export { quantizeToInt8, type Int8Codes, type Int8Quantization } from './quantize.ts'
 export { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 export {
   Int8StaticActivationInt8WeightConfig,
@@ -24,3 +23,4 @@ export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weig
 // What goes with it: this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
 export { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
+export { quantizeToInt8, type Int8Codes, type Int8Quantization } from '@ao/quantized-linear'

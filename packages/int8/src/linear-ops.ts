@@ -22,16 +22,20 @@ import {
 } from '@ao/base-tensor'
 import { PerTensor } from '@ao/granularity'
 import {
+  checkFloat,
   codeSums,
   multiplyColumns,
-  multiplyRows,
   perRow,
-  sumCodes,
+  quantizeToInt8,
+  scaledSums,
   weightSums,
-  type Int8Weight,
-} from './products.ts'
+  type CodedWeight,
+  type Int8Quantization,
+} from '@ao/quantized-linear'
 import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
-import { checkFloat, quantizeToInt8, type Int8Codes, type Int8Quantization } from './quantize.ts'
+
+/** The stored parts of a weight: codes (N, K), scales, and zero points where there are any. */
+export type Int8Weight = CodedWeight
 
 /** A static activation's scale and, for asymmetric mapping, zero point: one element, or one a token. */
 export type Int8ActivationQparams = readonly [scale: Tensor, zeroPoint: Tensor | undefined]
@@ -169,42 +173,4 @@ function activationLinear(
   const codes = quantizeToInt8(reshape(x, [-1, x.shape.at(-1) as number]), quantization)
   const isAsymmetric = quantization.mappingType === 'ASYMMETRIC'
   return fromFloat32(scaledSums(codes, isAsymmetric, weight, bias), shape, outDtype)
-}
-
-/** Sums of int8 products, times the activation's scale and the weight's, plus the bias: in float32. */
-function scaledSums(
-  x: Int8Codes,
-  isAsymmetric: boolean,
-  weight: Int8Weight,
-  bias: Tensor | undefined,
-): Float32Array {
-  const [qdata, scale] = weight
-  const m = x.qdata.shape[0] as number
-  const n = qdata.shape[0] as number
-  const out = codeSums(hostFloat32(x.qdata), weight)
-  const tokenScale = perRow(x.scale, m)
-  multiplyRows(out, tokenScale)
-  if (isAsymmetric) {
-    subtractZeroPoints(out, tokenScale, perRow(x.zeroPoint, m), sumCodes(weight))
-  }
-  multiplyColumns(out, perRow(scale, n))
-  if (bias) addBias(out, hostFloat32(bias), n)
-  return out
-}
-
-/** Takes what the activation's zero points add to each sum off again: zero point x scale x row sum. */
-function subtractZeroPoints(
-  out: Float32Array,
-  tokenScale: Float32Array,
-  tokenZero: Float32Array,
-  rowSum: Float32Array,
-): void {
-  const n = rowSum.length
-  for (let i = 0; i < tokenScale.length; i++) {
-    const zero = Math.fround((tokenZero[i] as number) * (tokenScale[i] as number))
-    for (let j = 0; j < n; j++) {
-      const correction = Math.fround(zero * (rowSum[j] as number))
-      out[i * n + j] = (out[i * n + j] as number) - correction
-    }
-  }
 }

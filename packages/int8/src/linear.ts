@@ -9,12 +9,16 @@ import {
   UnsupportedOpError,
   type Tensor,
 } from '@ao/base-tensor'
-import { inFeaturesDim } from '@ao/quantized-linear'
+import { checkFloat, inFeaturesDim } from '@ao/quantized-linear'
 import { fail, PACKAGE } from './errors.ts'
 import type { Int8Fields } from './layout.ts'
-import { dynamicLinear, groupwiseLinear, staticLinear, weightOnlyLinear } from './linear-ops.ts'
-import type { Int8Weight } from './products.ts'
-import { checkFloat } from './quantize.ts'
+import {
+  dynamicLinear,
+  groupwiseLinear,
+  staticLinear,
+  weightOnlyLinear,
+  type Int8Weight,
+} from './linear-ops.ts'
 
 /** A tensor that is made of int8 fields. */
 export type Int8Like = Tensor & Int8Fields

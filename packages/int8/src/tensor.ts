@@ -21,11 +21,10 @@ import {
 } from '@ao/base-tensor'
 import { PerRow, type Granularity } from '@ao/granularity'
 import { dequantizeAffine, type MappingType } from '@ao/quant-primitives'
-import { weightOpTable } from '@ao/quantized-linear'
+import { checkFloat, quantizeToInt8, weightOpTable } from '@ao/quantized-linear'
 import { PACKAGE } from './errors.ts'
 import { checkLayout, int8Views, type Int8Fields } from './layout.ts'
 import { int8Linear } from './linear.ts'
-import { checkFloat, quantizeToInt8 } from './quantize.ts'
 import { quantizeKwargsCodec, QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 
 /** How {@link Int8Tensor.fromHp} quantizes. */

@@ -158,7 +158,7 @@ describe('linear', () => {
     const expected = values(linear(x, scaled(PerTensor(), 0.03)))
     expect(values(linear(x, scaled(PerRow(), 0.03)))).toEqual(expected)
     expect(() => linear(x, scaled(PerRow(), 0.03, 0.02))).toThrow(
-      '[@ao/int8] Expected a scale of shape [6, 1] for values of shape [6, 32], got [2, 1].',
+      '[@ao/quantized-linear] Expected a scale of shape [6, 1] for values of shape [6, 32], got [2, 1].',
     )
   })
 

@@ -175,14 +175,14 @@ describe('Int8Tensor', () => {
     ).toEqual([2, -4, 3, 127])
     const options = { granularity: PerRow(), scale: dense([[1], [1]]) }
     expect(() => Int8Tensor.fromHp(dense([[1, 2]]), options)).toThrow(
-      '[@ao/int8] Expected a scale of shape [1, 1] for values of shape [1, 2], got [2, 1].',
+      '[@ao/quantized-linear] Expected a scale of shape [1, 1] for values of shape [1, 2], got [2, 1].',
     )
     const hp = dense([
       [1, 2],
       [3, 4],
     ])
     expect(() => Int8Tensor.fromHp(hp, { ...options, mappingType: 'ASYMMETRIC' })).toThrow(
-      '[@ao/int8] Expected a zero point beside the scale for ASYMMETRIC mapping, got none.',
+      '[@ao/quantized-linear] Expected a zero point beside the scale for ASYMMETRIC mapping, got none.',
     )
   })
 
@@ -218,7 +218,7 @@ describe('Int8Tensor', () => {
   it('refuses weights that are not dense and floating', () => {
     const options = { granularity: PerRow() }
     expect(() => Int8Tensor.fromHp(dense([[1]], 'int8'), options)).toThrow(
-      '[@ao/int8] Expected a tensor of float32, float16 or bfloat16, got int8.',
+      '[@ao/quantized-linear] Expected a tensor of float32, float16 or bfloat16, got int8.',
     )
     const weight = Int8Tensor.fromHp(randn([4, 8]), options)
     expect(() => Int8Tensor.fromHp(weight, options)).toThrow(

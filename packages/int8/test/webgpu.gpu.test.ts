@@ -187,7 +187,7 @@ describe.skipIf(!device)('products of codes', () => {
         [scale, undefined],
         'float32',
       ]),
-    ).rejects.toThrow('[@ao/int8] Expected a scale of shape [3, 1]')
+    ).rejects.toThrow('[@ao/quantized-linear] Expected a scale of shape [3, 1]')
     const there = (await Promise.all(
       [x, ...weight, scale].map((t) => (t as Tensor).to(on)),
     )) as DenseTensor[]

@@ -10,6 +10,15 @@ export {
   type BlockwiseFields,
   type BlockwiseLayout,
 } from './blockwise.ts'
+export {
+  codeSums,
+  multiplyColumns,
+  perRow,
+  scaledSums,
+  weightSums,
+  type CodedWeight,
+} from './coded-products.ts'
+export { checkFloat, quantizeToInt8, type Int8Codes, type Int8Quantization } from './int8-codes.ts'
 export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
 export {
   checkTinygemm,

@@ -10,7 +10,7 @@ import {
   weightOnlyLinear,
   type Int8ActivationQparams,
 } from '../linear-ops.ts'
-import type { Int8Weight } from '../products.ts'
+import type { Int8Weight } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import { quantizeTokens } from './activations.ts'
 import { methods, multiply, tokenCount, type Method, type Problem } from './products.ts'

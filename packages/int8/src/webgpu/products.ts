@@ -12,7 +12,7 @@ import {
   type Workgroups,
 } from '@ao/kernels-webgpu'
 import { arithmeticWgsl, elementDefines, roundingDefines } from '@ao/quant-primitives/webgpu'
-import type { Int8Weight } from '../products.ts'
+import type { Int8Weight } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
 import gemvSource from './gemv.wgsl'
 import productSource from './product.wgsl'

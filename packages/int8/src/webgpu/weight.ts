@@ -3,7 +3,7 @@
 import { isFloatDType, type DenseTensor } from '@ao/base-tensor'
 import type { Defines, GPU, TensorRange } from '@ao/kernels-webgpu'
 import { elementDefines } from '@ao/quant-primitives/webgpu'
-import type { Int8Weight } from '../products.ts'
+import type { Int8Weight } from '../linear-ops.ts'
 
 /** When kernels take a weight, for people. */
 export const TAKES = 'an int8 weight with floating scales, and zero points of int8 if any'

@@ -1,4 +1,4 @@
-/** @file From floating numbers to int8 codes: for weights, and for activations on their way. */
+/** @file From floating numbers to int8 codes, for weights and for inputs of products. */
 
 import { asDense, DTypeError, isFloatDType, ShapeError, ValueError, zeros } from '@ao/base-tensor'
 import type { DenseTensor, FloatDType, Tensor } from '@ao/base-tensor'
@@ -41,9 +41,10 @@ export interface Int8Codes {
 const SMALLEST_SCALE = 2 ** -23
 
 /**
- * Codes of a dense floating tensor. With {@link weightOnlyLinear} they do without a tensor class, which is
- * the smaller half of a bundle.
+ * Codes of a dense floating tensor.
  *
+ * @remarks With {@link weightOnlyLinear} of `@ao/int8` they do without a tensor class, which is the
+ * smaller half of a bundle.
  * @throws {@link DTypeError} unless `input` is dense and floating
  */
 export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Codes {

@@ -1,10 +1,11 @@
 /**
- * @file The sums behind the products with an int8 weight, and the steps after them, on float32 arrays.
+ * @file The sums behind products with coded weights, and the steps after them, on float32 arrays.
  *
  * Each step after the sums is one operation, whose results float32 arrays round.
  */
 
 import {
+  addBias,
   hostArray,
   hostFloat32,
   roundArray,
@@ -13,15 +14,16 @@ import {
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
+import type { Int8Codes } from './int8-codes.ts'
 
 /**
- * A weight's codes (N, K), its scales, and its zero points in the shape of the scales, undefined where
- * all are zero. Scales are one a block: (N, 1) a row, (1, 1) for all, (N, K / g) a group.
+ * A weight's codes (N, K) as int8, its scales, and its zero points in the shape of the scales, undefined
+ * where all are zero. Scales are one a block: (N, 1) a row, (1, 1) for all, (N, K / g) a group.
  */
-export type Int8Weight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor | undefined]
+export type CodedWeight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor | undefined]
 
 /** `x @ (codes - zeroPoint)^T`: `x` (M, K) -> (M, N). One zero point a row, or for all. */
-export function codeSums(x: Float32Array, [qdata, , zeroPoint]: Int8Weight): Float32Array {
+export function codeSums(x: Float32Array, [qdata, , zeroPoint]: CodedWeight): Float32Array {
   const [n, k] = qdata.shape as [number, number]
   const m = x.length / k
   const codes = hostArray(qdata) as Int8Array
@@ -41,7 +43,7 @@ export function codeSums(x: Float32Array, [qdata, , zeroPoint]: Int8Weight): Flo
 }
 
 /** `x @ weight^T` with the dequantized weight, rounded to `dtype`. */
-export function weightSums(x: Float32Array, weight: Int8Weight, dtype: FloatDType): Float32Array {
+export function weightSums(x: Float32Array, weight: CodedWeight, dtype: FloatDType): Float32Array {
   const [n, k] = weight[0].shape as [number, number]
   const dequantize = dequantizeRows(weight)
   return tiledMatmulNT(x, x.length / k, n, k, (tile, row, count) => {
@@ -51,7 +53,7 @@ export function weightSums(x: Float32Array, weight: Int8Weight, dtype: FloatDTyp
 }
 
 /** The sum over K of `codes - zeroPoint`, for each of N rows. */
-export function sumCodes([qdata, , zeroPoint]: Int8Weight): Float32Array {
+function sumCodes([qdata, , zeroPoint]: CodedWeight): Float32Array {
   const [n, k] = qdata.shape as [number, number]
   const codes = hostArray(qdata) as Int8Array
   const zero = zeroPoint && perRow(zeroPoint, n)
@@ -81,7 +83,7 @@ function blockOf(index: number, size: number, blocks: number): number {
 }
 
 /** Fills tiles with dequantized rows, in float32. */
-function dequantizeRows([qdata, scale, zeroPoint]: Int8Weight): FillRows {
+function dequantizeRows([qdata, scale, zeroPoint]: CodedWeight): FillRows {
   const [n, k] = qdata.shape as [number, number]
   const [rowBlocks, groups] = scale.shape as [number, number]
   const codes = hostArray(qdata) as Int8Array
@@ -111,7 +113,7 @@ function dequantizeRun(
 }
 
 /** `out[i, j] *= factors[i]`: `out` (M, N), `factors` (M). */
-export function multiplyRows(out: Float32Array, factors: Float32Array): void {
+function multiplyRows(out: Float32Array, factors: Float32Array): void {
   const n = out.length / factors.length
   for (let i = 0; i < factors.length; i++) {
     const factor = factors[i] as number
@@ -124,5 +126,43 @@ export function multiplyColumns(out: Float32Array, factors: Float32Array): void 
   const n = factors.length
   for (let row = 0; row < out.length; row += n) {
     for (let j = 0; j < n; j++) out[row + j] = (out[row + j] as number) * (factors[j] as number)
+  }
+}
+
+/** Sums of int8 products, times the activation's scale and the weight's, plus the bias: in float32. */
+export function scaledSums(
+  x: Int8Codes,
+  isAsymmetric: boolean,
+  weight: CodedWeight,
+  bias: Tensor | undefined,
+): Float32Array {
+  const [qdata, scale] = weight
+  const m = x.qdata.shape[0] as number
+  const n = qdata.shape[0] as number
+  const out = codeSums(hostFloat32(x.qdata), weight)
+  const tokenScale = perRow(x.scale, m)
+  multiplyRows(out, tokenScale)
+  if (isAsymmetric) {
+    subtractZeroPoints(out, tokenScale, perRow(x.zeroPoint, m), sumCodes(weight))
+  }
+  multiplyColumns(out, perRow(scale, n))
+  if (bias) addBias(out, hostFloat32(bias), n)
+  return out
+}
+
+/** Takes what the activation's zero points add to each sum off again: zero point x scale x row sum. */
+function subtractZeroPoints(
+  out: Float32Array,
+  tokenScale: Float32Array,
+  tokenZero: Float32Array,
+  rowSum: Float32Array,
+): void {
+  const n = rowSum.length
+  for (let i = 0; i < tokenScale.length; i++) {
+    const zero = Math.fround((tokenZero[i] as number) * (tokenScale[i] as number))
+    for (let j = 0; j < n; j++) {
+      const correction = Math.fround(zero * (rowSum[j] as number))
+      out[i * n + j] = (out[i * n + j] as number) - correction
+    }
   }
 }
