@@ -126,7 +126,6 @@ export { dot, matmulNT, tiledMatmulNT, type FillRows } from './matmul.ts'
 export { nextTask } from './next-task.ts'
 export {
   defineOp,
-  isTensor,
   type AnyOp,
   type ErrorBudget,
   type Op,
@@ -144,6 +143,7 @@ export {
   type Skipped,
 } from './quantization-config.ts'
 export { contiguousStrides, normalizeDim, numelOf, resolveShape, sliceRange } from './strided.ts'
+export { isTensor, takes } from './takes.ts'
 export type { Tensor } from './tensor.ts'
 export {
   implement,

@@ -10,7 +10,7 @@
 
 import { sameDevice, type Device } from './device.ts'
 import { DeviceError, fail } from './errors.ts'
-import type { Tensor } from './tensor.ts'
+import { isTensor, takes } from './takes.ts'
 
 /** How far a kernel may be from the reference. */
 export interface ErrorBudget {
@@ -87,16 +87,4 @@ function callOp<Args extends readonly unknown[], Result>(op: Op<Args, Result>, a
     throw fail(DeviceError, `a tensor among the arguments of ${op.opName}`, 'none')
   }
   return device.run(op, args)
-}
-
-/** Whether `value` is a tensor of any kind, from any copy of this package. */
-export function isTensor(value: unknown): value is Tensor {
-  const tensor = value as Partial<Tensor> | null | undefined
-  return (
-    typeof tensor === 'object' &&
-    tensor !== null &&
-    Array.isArray(tensor.shape) &&
-    typeof tensor.dtype === 'string' &&
-    typeof tensor.copy_ === 'function'
-  )
 }
