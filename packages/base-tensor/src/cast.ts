@@ -5,7 +5,9 @@
  * wrap (8 and 16 bits) or become -2^31 (int32), as PyTorch's CPU does. NaN becomes 0, or -2^31 for int32.
  */
 
+import { takes } from './takes.ts'
 import { asDense, fromArray, hostArray, zeros, type DenseTensor } from './dense-tensor.ts'
+import { ShapeError, ValueError, fail } from './errors.ts'
 import { newArray, type FloatDType, type StoredDType, type TypedArray } from './dtype.ts'
 import {
   fromFloat16Bits,
@@ -24,6 +26,7 @@ import type { Tensor } from './tensor.ts'
  * nearest where float32 cannot hold them.
  */
 export function toFloat32Array(array: TypedArray, dtype: StoredDType): Float32Array {
+  takes('az', array, dtype)
   if (dtype === 'float32') return array as Float32Array
   const out = new Float32Array(array.length)
   decodeInto(out, array, dtype)
@@ -80,6 +83,7 @@ function valuesOf(codes: number, value: (bits: number) => number): Float32Array 
 
 /** float32 numbers as elements of `dtype`; `values` itself when that is float32. */
 export function fromFloat32Array(values: Float32Array, dtype: StoredDType): TypedArray {
+  takes('az', values, dtype)
   switch (dtype) {
     case 'float32':
       return values
@@ -108,6 +112,7 @@ export function fromFloat32Array(values: Float32Array, dtype: StoredDType): Type
 
 /** Rounds all values to `dtype`, in place. */
 export function roundArray(values: Float32Array, dtype: FloatDType): void {
+  takes('az', values, dtype)
   if (dtype !== 'float32') values.set(toFloat32Array(fromFloat32Array(values, dtype), dtype))
 }
 
@@ -146,6 +151,7 @@ function toInt64(value: number): bigint {
 
 /** The elements of `array` as `to`; `array` itself when the dtypes are equal. */
 export function castArray(array: TypedArray, from: StoredDType, to: StoredDType): TypedArray {
+  takes('azz', array, from, to)
   if (from === to) return array
   // Between integers no float may come in between: float32 holds 24 bits only.
   if (isInteger(from) && isInteger(to)) return castIntegers(array, from, to)
@@ -170,6 +176,7 @@ function castIntegers(array: TypedArray, from: StoredDType, to: StoredDType): Ty
 /** `tensor` with elements of another dtype; itself when it has that dtype already. */
 export const cast: Op<[tensor: Tensor, dtype: StoredDType], Tensor> = /* @__PURE__ */ defineOp({
   name: 'cast',
+  takes: 'tz',
   reference: (tensor: Tensor, dtype: StoredDType): Tensor =>
     tensor.dtype === dtype
       ? tensor
@@ -179,6 +186,7 @@ export const cast: Op<[tensor: Tensor, dtype: StoredDType], Tensor> = /* @__PURE
 
 /** The elements of a CPU tensor as float32 numbers. Do not write into the array: it may be storage. */
 export function hostFloat32(tensor: Tensor): Float32Array {
+  takes('t', tensor)
   return toFloat32Array(hostArray(tensor), tensor.dtype)
 }
 
@@ -188,11 +196,13 @@ export function fromFloat32(
   shape: readonly number[],
   dtype: StoredDType,
 ): DenseTensor {
+  takes('asz', values, shape, dtype)
   return fromArray(fromFloat32Array(values, dtype), shape, dtype)
 }
 
 /** Reads any tensor's elements as numbers, from any device. Dequantize tensor subclasses first. */
 export async function readFloat32(tensor: Tensor): Promise<Float32Array> {
+  takes('t', tensor)
   return toFloat32Array(await asDense(tensor).data(), tensor.dtype)
 }
 
@@ -206,19 +216,35 @@ export function tensor(
   values: Float32Array | NestedNumbers,
   options: { readonly shape?: readonly number[]; readonly dtype?: StoredDType } = {},
 ): DenseTensor {
+  takes('.o{shape dtype}?', values, options)
   const nestedShape: number[] = []
-  for (let level: unknown = values; Array.isArray(level) || level instanceof Float32Array;) {
-    nestedShape.push(level.length)
-    level = level[0]
-  }
   const { shape = nestedShape, dtype = 'float32' } = options
-  const numbers =
-    values instanceof Float32Array
-      ? values
-      : Float64Array.from([values].flat(Infinity as 1) as number[])
+  const numbers = flatten(values, nestedShape)
   // Large integers must not lose digits to float32.
   const exact = dtype === 'int32' || dtype === 'int64' ? numbers : new Float32Array(numbers)
   return fromArray(fromFloat32Array(exact as Float32Array, dtype), shape, dtype)
+}
+
+/** The numbers of nested rows, one after the other; the length of the rows of each level goes to `shape`. */
+function flatten(values: unknown, shape: number[]): Float64Array {
+  let items: readonly unknown[] = [values]
+  while (isRow(items[0])) {
+    const { length } = items[0]
+    const stray = items.find((row) => !isRow(row) || row.length !== length)
+    if (stray !== undefined) {
+      const got = isRow(stray) ? `one of ${stray.length}` : String(stray)
+      throw fail(ShapeError, `rows of ${length} numbers each, as the first has`, got)
+    }
+    shape.push(length)
+    items = items.flatMap((row) => Array.from(row as ArrayLike<unknown>))
+  }
+  const stray = items.findIndex((item) => typeof item !== 'number' && typeof item !== 'boolean')
+  if (stray >= 0) throw fail(ValueError, 'numbers in a tensor', items[stray] ?? 'nothing')
+  return Float64Array.from(items as number[])
+}
+
+function isRow(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value)
 }
 
 /** A number or rows of numbers, to any depth. */

@@ -1,5 +1,6 @@
 /** @file Dense tensors: a strided window on a device's storage. */
 
+import { takes } from './takes.ts'
 import type { CpuStorage, Device, Storage } from './device.ts'
 import { cpu, sameDevice } from './device.ts'
 import type { StoredDType, TypedArray } from './dtype.ts'
@@ -34,6 +35,7 @@ export class DenseTensor implements Tensor {
     strides: readonly number[] = contiguousStrides(shape),
     offset = 0,
   ) {
+    takes('o<device dtype:z length:n>ss?n?', storage, shape, strides, offset)
     this.storage = storage
     this.shape = Object.freeze([...shape])
     this.strides = Object.freeze([...strides])
@@ -103,6 +105,7 @@ export class DenseTensor implements Tensor {
   }
 
   view(shape: readonly number[]): DenseTensor {
+    takes('s', shape)
     const resolved = resolveShape(shape, this.numel)
     const strides = viewStrides(this.shape, this.strides, resolved)
     if (!strides) {
@@ -140,11 +143,13 @@ export class DenseTensor implements Tensor {
   }
 
   copy_(source: Tensor): this {
+    takes('t', source)
     copyInto(this, source)
     return this
   }
 
   async to(device: Device): Promise<DenseTensor> {
+    takes('o<run:f allocate:f>', device)
     if (sameDevice(device, this.device)) return this
     return new DenseTensor(device.upload(this.dtype, await this.data()), this.shape)
   }
@@ -181,6 +186,7 @@ export function isDenseTensor(value: unknown): value is DenseTensor {
  * @throws {@link DTypeError} for a tensor subclass
  */
 export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
+  takes('tx?', tensor, what)
   if (isDenseTensor(tensor)) return tensor
   throw fail(
     DTypeError,
@@ -197,6 +203,7 @@ export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
  * @throws {@link DeviceError} for tensors of another device
  */
 export function hostArray(tensor: Tensor): TypedArray {
+  takes('t', tensor)
   const dense = asDense(tensor)
   if (dense.device.name !== 'cpu') {
     throw fail(
@@ -223,6 +230,7 @@ export function fromArray(
   shape: readonly number[],
   dtype: StoredDType,
 ): DenseTensor {
+  takes('asz', array, shape, dtype)
   if (!isArrayOf(array, dtype)) {
     throw fail(
       DTypeError,
@@ -247,12 +255,14 @@ export function zeros(
   dtype: StoredDType = 'float32',
   device: Device = cpu,
 ): DenseTensor {
+  takes('sz?o<run:f allocate:f>?', shape, dtype, device)
   return new DenseTensor(device.allocate(dtype, numelOf(shape)), shape)
 }
 
 /** What `clone()` of a dense tensor runs: its elements in new storage, contiguous. */
 export const copy: Op<[source: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'copy',
+  takes: 't',
   reference: (source: Tensor): Tensor => {
     const from = asDense(source)
     const to = zeros(from.shape, from.dtype, from.device)
@@ -265,6 +275,7 @@ export const copy: Op<[source: Tensor], Tensor> = /* @__PURE__ */ defineOp({
 /** What `copy_` of a dense tensor runs: writes the elements of `source` into `target`'s storage. */
 export const copyInto: Op<[target: Tensor, source: Tensor], void> = /* @__PURE__ */ defineOp({
   name: 'copyInto',
+  takes: 'tt',
   reference: (target: Tensor, source: Tensor): void => {
     checkCopy(target, source)
     copyHost(asDense(source), asDense(target))

@@ -5,6 +5,7 @@
  * layouts and sizes without reading a weight).
  */
 
+import { takes } from './takes.ts'
 import { newArray, type StoredDType, type TypedArray } from './dtype.ts'
 import { DeviceError, MissingKernelError, fail } from './errors.ts'
 import type { Op } from './op.ts'
@@ -63,6 +64,7 @@ export interface Recording<T> {
 
 /** What `run` returns; on devices that have scopes, all other storage that it made is freed. */
 export function inScope<T>(device: Device, run: () => T): T {
+  takes('o<run:f allocate:f>f', device, run)
   return device.scope ? device.scope(run) : run()
 }
 

@@ -85,17 +85,28 @@ export const STORED_DTYPES: readonly StoredDType[] = /* @__PURE__ */ Object.free
 
 /** Bytes of one element. */
 export function itemSize(dtype: StoredDType): number {
-  return ARRAY_TYPES[dtype].BYTES_PER_ELEMENT
+  return arrayType(dtype).BYTES_PER_ELEMENT
 }
 
 /** A new zeroed array that holds `length` elements of `dtype`. */
 export function newArray<D extends StoredDType>(dtype: D, length: number): TypedArrayOf<D> {
-  return new ARRAY_TYPES[dtype](length)
+  try {
+    return new (arrayType(dtype))(length)
+  } catch (error) {
+    if (!(error instanceof RangeError) && Number.isInteger(length)) throw error
+    throw fail(ValueError, `a number of elements of ${dtype} that memory can hold`, length)
+  }
+}
+
+/** @throws {@link DTypeError} unless `dtype` is one that a tensor can be stored in */
+function arrayType<D extends StoredDType>(dtype: D): (typeof ARRAY_TYPES)[D] {
+  if (isStoredDType(dtype)) return ARRAY_TYPES[dtype]
+  throw fail(DTypeError, `a dtype among ${STORED_DTYPES.join(', ')}`, dtype ?? 'none')
 }
 
 /** Whether `array` is of the type that holds `dtype`, also when it comes from another realm. */
 export function isArrayOf(array: TypedArray, dtype: StoredDType): boolean {
-  return array[Symbol.toStringTag] === ARRAY_TYPES[dtype].name
+  return array[Symbol.toStringTag] === arrayType(dtype).name
 }
 
 /**
@@ -109,6 +120,7 @@ export function arrayFromBytes<D extends StoredDType>(
   bytes: Uint8Array,
 ): TypedArrayOf<D> {
   const size = itemSize(dtype)
+  if (!ArrayBuffer.isView(bytes)) throw fail(ValueError, 'a Uint8Array', bytes)
   if (bytes.byteLength % size !== 0) {
     throw fail(ValueError, `a multiple of ${size} bytes for ${dtype}`, bytes.byteLength)
   }
@@ -165,7 +177,8 @@ const FLOAT_INFO: { readonly [D in FloatDType | Float8DType]: FloatInfo } = {
 
 /** Limits of a floating dtype. */
 export function finfo(dtype: FloatDType | Float8DType): FloatInfo {
-  return FLOAT_INFO[dtype]
+  if (Object.hasOwn(FLOAT_INFO, dtype)) return FLOAT_INFO[dtype]
+  throw fail(DTypeError, 'a floating dtype', dtype)
 }
 
 /** Range of an integer dtype, stored or logical, both ends included. */
@@ -181,7 +194,7 @@ export interface IntInfo {
  * @throws {@link DTypeError} for floating dtypes, bool and int64 (whose ends are not JavaScript numbers)
  */
 export function iinfo(dtype: DType): IntInfo {
-  const match = /^(u?)int(\d+)$/.exec(dtype)
+  const match = /^(u?)int(\d+)$/.exec(typeof dtype === 'string' ? dtype : '')
   const bits = Number(match?.[2])
   if (!match || bits > 32) {
     throw fail(DTypeError, 'an integer dtype of at most 32 bits', dtype)

@@ -109,14 +109,22 @@ export type ErrorMaker = <E extends AoError>(
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function errorsOf(packageName: string): ErrorMaker {
-  return (type, expected, got, cure) => {
-    const shown = Array.isArray(got) ? `[${got.join(', ')}]` : got
-    return new type({
+  return (type, expected, got, cure) =>
+    new type({
       package: packageName,
       expected,
-      got: shown === undefined ? undefined : String(shown),
+      got: got === undefined ? undefined : shown(got),
       cure,
     })
+}
+
+/** What was got, as text; objects of which there is none are named by their kind. */
+function shown(got: unknown): string {
+  try {
+    if (typeof got === 'function') return 'a function'
+    return Array.isArray(got) ? `[${got.map(shown).join(', ')}]` : String(got)
+  } catch {
+    return 'an object'
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import type { FloatDType } from './dtype.ts'
+import { ValueError, fail } from './errors.ts'
 
 const f32 = new Float32Array(1)
 // Signed, because engines keep int32 in a register and turn larger numbers into doubles.
@@ -15,9 +16,15 @@ const i32 = new Int32Array(f32.buffer)
 const FLOAT16_SCALE = 2 ** 112
 const FLOAT8_E4M3_SCALE = 2 ** 120
 
+// A symbol or a bigint would end in an error of the engine.
+function number(value: number): number {
+  if (typeof value === 'number') return value
+  throw fail(ValueError, 'a number', value)
+}
+
 /** The bits of `x` as a float32, as an int32. */
 export function float32ToBits(x: number): number {
-  f32[0] = x
+  f32[0] = number(x)
   return i32[0] as number
 }
 
@@ -40,7 +47,7 @@ export function toBfloat16Bits(x: number): number {
 
 /** The number that bits of bfloat16 stand for. */
 export function fromBfloat16Bits(bits: number): number {
-  return bitsToFloat32(bits << 16)
+  return bitsToFloat32(number(bits) << 16)
 }
 
 /** float32 bits to float16 bits; beyond 65504 (after rounding) to infinity. */
@@ -76,7 +83,7 @@ export function toFloat16Bits(x: number): number {
 
 /** The number that bits of float16 stand for. */
 export function fromFloat16Bits(bits: number): number {
-  const value = bitsToFloat32(((bits & 0x8000) << 16) | ((bits & 0x7fff) << 13))
+  const value = bitsToFloat32(((number(bits) & 0x8000) << 16) | ((bits & 0x7fff) << 13))
   if ((bits & 0x7c00) === 0x7c00) return bits & 0x3ff ? NaN : value * Infinity
   return value * FLOAT16_SCALE
 }
@@ -105,7 +112,7 @@ export function rounder(dtype: FloatDType): (x: number) => number {
  */
 export function roundHalfToEven(x: number): number {
   // Adding and taking away 2^52 leaves an integer, rounded by the processor to nearest even.
-  if (Math.abs(x) >= 4503599627370496) return x
+  if (Math.abs(number(x)) >= 4503599627370496) return x
   const magic = x < 0 ? -4503599627370496 : 4503599627370496
   const rounded = x + magic - magic
   return rounded === 0 ? x * 0 : rounded // keeps the sign of -0.3 and -0
@@ -129,11 +136,11 @@ export function toFloat8E5m2Bits(x: number): number {
 
 /** The number that bits of float8_e4m3fn stand for. */
 export function fromFloat8E4m3Bits(bits: number): number {
-  if ((bits & 0x7f) === 0x7f) return NaN
+  if ((number(bits) & 0x7f) === 0x7f) return NaN
   return bitsToFloat32(((bits & 0x80) << 24) | ((bits & 0x7f) << 20)) * FLOAT8_E4M3_SCALE
 }
 
 /** A float8_e5m2 is the upper half of a float16. */
 export function fromFloat8E5m2Bits(bits: number): number {
-  return fromFloat16Bits(bits << 8)
+  return fromFloat16Bits(number(bits) << 8)
 }

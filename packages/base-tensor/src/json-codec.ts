@@ -8,6 +8,7 @@
  * how its attributes stand in files, and a bundle that opens no files has none of the code that reads.
  */
 
+import { takes } from './takes.ts'
 import { isDType, type DType } from './dtype.ts'
 import { fail, FormatError } from './errors.ts'
 
@@ -72,6 +73,7 @@ export const dtypeCodec: JsonCodec<DType> = { kind: 'dtype' }
 export function narrowDTypeCodec<D extends DType>(
   accepts: (dtype: DType) => dtype is D,
 ): JsonCodec<D> {
+  takes('f', accepts)
   return describe({ kind: 'dtype', accepts })
 }
 
@@ -97,6 +99,7 @@ export function enumCodec<Name extends string>(
   typeName: string,
   names: readonly Name[],
 ): JsonCodec<Name> {
+  takes('xl', typeName, names)
   return describe({ kind: 'enum', typeName, names })
 }
 
@@ -124,6 +127,7 @@ export function recordCodec<T extends object, V extends T = T>(
   fields: RecordFields<T>,
   build?: (values: T) => V,
 ): JsonCodec<V> {
+  takes('xof?', typeName, fields, build)
   return describe({ kind: 'record', typeName, fields: fields as AnyFields, build: build as never })
 }
 
@@ -135,6 +139,7 @@ export function recordCodec<T extends object, V extends T = T>(
 export function unionCodec<T extends { readonly type: string }>(members: {
   readonly [M in T as M['type']]: RecordFields<Omit<M, 'type'>>
 }): JsonCodec<T> {
+  takes('o', members)
   return describe({ kind: 'union', members: members as Readonly<Record<string, AnyFields>> })
 }
 
@@ -155,6 +160,7 @@ const PLAIN: Readonly<Record<PlainKind, readonly [string, (json: unknown) => boo
 
 /** `value` in torchao's JSON. */
 export function encodeJson<T>(codec: JsonCodec<T>, value: T, dialect: JsonDialect): Json {
+  takes('..x', codec, value, dialect)
   return encode(codec as AnyCodec, value, dialect)
 }
 
@@ -200,6 +206,7 @@ export function encodeFields<T extends object>(
   values: T,
   dialect: JsonDialect,
 ): { [key: string]: Json } {
+  takes('o.x', fields, values, dialect)
   const out: { [key: string]: Json } = {}
   for (const key of Object.keys(fields) as (keyof T & string)[]) {
     out[jsonNameOf(key, fields[key])] = encodeJson(fields[key].codec, values[key], dialect)
@@ -218,6 +225,7 @@ function jsonNameOf(key: string, field: { readonly jsonName?: string }): string 
  * @throws {@link FormatError} when it is something else than the codec says
  */
 export function decodeJson<T>(codec: JsonCodec<T>, json: Json, path: string): T {
+  takes('..x', codec, json, path)
   return decode(codec as AnyCodec, json, path) as T
 }
 
@@ -277,6 +285,7 @@ export function decodeFields<T extends object>(
   json: Json,
   path: string,
 ): T {
+  takes('o.x', fields, json, path)
   if (!isJsonObject(json)) return rejectJson(path, 'an object', json)
   const out: Partial<T> = {}
   for (const key of Object.keys(fields) as (keyof T & string)[]) {
@@ -297,6 +306,7 @@ export function isJsonObject(json: unknown): json is { readonly [key: string]: J
 
 /** The `_type` of a tagged value. */
 export function jsonType(json: Json, path: string): string {
+  takes('.x', json, path)
   const type = isJsonObject(json) ? json['_type'] : undefined
   return typeof type === 'string' ? type : rejectJson(path, 'an object with `_type`', json)
 }
@@ -310,6 +320,7 @@ function readTagged(json: Json, path: string, typeName: string): Json {
 
 /** @throws {@link FormatError} always: `path` holds something else than `expected` */
 export function rejectJson(path: string, expected: string, json: unknown, cure?: string): never {
+  takes('xx.x?', path, expected, json, cure)
   throw fail(FormatError, `${path} to be ${expected}`, describeJson(json), cure)
 }
 
@@ -326,5 +337,6 @@ function describeJson(json: unknown): string {
 
 /** `actQuantKwargs` as Python spells it: `act_quant_kwargs`. */
 export function toSnakeCase(name: string): string {
+  takes('x', name)
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

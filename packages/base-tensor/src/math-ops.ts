@@ -5,6 +5,7 @@
  * precision; PyTorch leaves their order open, so results agree to rounding, not to the bit.
  */
 
+import { takes } from './takes.ts'
 import { decodeInto, fromFloat32, hostFloat32 } from './cast.ts'
 import { asDense, DenseTensor, hostArray, zeros } from './dense-tensor.ts'
 import { isFloatDType, type StoredDType } from './dtype.ts'
@@ -17,6 +18,7 @@ import { index } from './view-ops.ts'
 
 /** The dtype of a result of two tensors: theirs if equal, float32 for two different floating dtypes. */
 export function promote(a: StoredDType, b: StoredDType): StoredDType {
+  takes('zz', a, b)
   if (a === b) return a
   if (isFloatDType(a)) return isFloatDType(b) ? 'float32' : a
   if (isFloatDType(b)) return b
@@ -40,6 +42,7 @@ export function linearShape(
   weight: Pick<Tensor, 'shape'>,
   packageName: string = '@ao/base-tensor',
 ): number[] {
+  takes('to<shape:s>x?', input, weight, packageName)
   const [outFeatures, inFeatures] = weight.shape
   if (weight.shape.length !== 2 || input.ndim < 1 || input.shape.at(-1) !== inFeatures) {
     throw errorsOf(packageName)(
@@ -59,6 +62,7 @@ export function linearShape(
 export const linear: Op<[input: Tensor, weight: Tensor, bias?: Tensor | undefined], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'linear',
+    takes: 'ttt?',
     budget: { nmse: 1e-6 },
     reference: (input: Tensor, weight: Tensor, bias?: Tensor): Tensor => {
       const shape = linearShape(input, weight)
@@ -104,6 +108,7 @@ function checkBias(length: number, n: number): void {
  * @throws {@link ShapeError} unless `bias` has N elements
  */
 export function addBias(out: Float32Array, bias: Float32Array, n: number): void {
+  takes('aan', out, bias, n)
   checkBias(bias.length, n)
   for (let row = 0; row < out.length; row += n) {
     for (let j = 0; j < n; j++) out[row + j] = (out[row + j] as number) + (bias[j] as number)
@@ -113,6 +118,7 @@ export function addBias(out: Float32Array, bias: Float32Array, n: number): void 
 /** `a @ b`: (M, K) by (K, N) -> (M, N). */
 export const matmul: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'matmul',
+  takes: 'tt',
   budget: { nmse: 1e-6 },
   reference: (a: Tensor, b: Tensor): Tensor => {
     const [m, k, n] = matmulShape(a.shape, b.shape)
@@ -129,6 +135,7 @@ export const matmul: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ define
 /** Batched {@link matmul}: (B, M, K) by (B, K, N) -> (B, M, N). */
 export const bmm: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'bmm',
+  takes: 'tt',
   budget: { nmse: 1e-6 },
   reference: (a: Tensor, b: Tensor): Tensor => {
     const [batch, m, k, n] = bmmShape(a, b)
@@ -173,6 +180,7 @@ function bmmShape(a: Tensor, b: Tensor): [number, number, number, number] {
 
 /** The shape that two shapes broadcast to, by PyTorch's rules. */
 export function broadcastShapes(a: readonly number[], b: readonly number[]): number[] {
+  takes('ss', a, b)
   const rank = Math.max(a.length, b.length)
   return Array.from({ length: rank }, (_, d) => {
     const sizeA = a[d - rank + a.length] ?? 1
@@ -190,6 +198,7 @@ function elementwise(
 ): Op<[a: Tensor, b: Tensor], Tensor> {
   return defineOp({
     name,
+    takes: 'tt',
     reference: (a: Tensor, b: Tensor): Tensor => {
       const shape = broadcastShapes(a.shape, b.shape)
       const left = broadcastValues(a, shape)
@@ -240,6 +249,7 @@ export const mul: Op<[a: Tensor, b: Tensor], Tensor> = /* @__PURE__ */ elementwi
  */
 export const embedding: Op<[ids: Tensor, weight: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'embedding',
+  takes: 'tt',
   reference: (ids: Tensor, weight: Tensor): Tensor => {
     const [vocabulary, width] = embeddingShape(weight)
     const rows = Array.from(hostArray(ids), Number)

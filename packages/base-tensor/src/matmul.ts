@@ -5,6 +5,8 @@
  * loaded value is used more than once and nothing is allocated.
  */
 
+import { takes } from './takes.ts'
+
 /**
  * `out = a @ b^T`: `a` (M, K), `b` (N, K), `out` (M, N), all row-major.
  *
@@ -71,6 +73,7 @@ export function tiledMatmulNT(
   k: number,
   fillRows: FillRows,
 ): Float32Array {
+  takes('annnf', x, m, n, k, fillRows)
   const out = new Float32Array(m * n)
   const rows = Math.min(Math.max(Math.floor(TILE_SIZE / k) & ~7, 8), n)
   const tile = new Float32Array(rows * k)

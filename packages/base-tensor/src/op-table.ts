@@ -1,5 +1,6 @@
 /** @file Rows of a format's op table that every format writes alike, and what they check. */
 
+import { takes } from './takes.ts'
 import { DTypeError, errorsOf } from './errors.ts'
 import type { Op } from './op.ts'
 import {
@@ -21,6 +22,7 @@ export function implementOnFields<Fields extends object, Args extends readonly u
   op: Op<[tensor: Tensor, ...Args], Tensor>,
   change: (fields: Fields, ...args: Args) => Fields,
 ): OpImplementation {
+  takes('o<reference:f>f', op, change)
   return implement(op, (tensor, ...args) => {
     const type = tensor.constructor as unknown as TensorSubclassType
     return new type(change(tensor as unknown as Fields, ...args) as never)
@@ -39,6 +41,7 @@ export function expectFormat<T extends TensorSubclass>(
   type: TensorSubclassType<T>,
   packageName: string,
 ): T {
+  takes('tfx', tensor, type, packageName)
   if (tensor instanceof type) return tensor
   throw errorsOf(packageName)(
     DTypeError,

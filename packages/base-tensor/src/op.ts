@@ -31,6 +31,8 @@ export interface Op<Args extends readonly unknown[], Result> {
   readonly budget: ErrorBudget | undefined
   /** Whether the reference only calls other ops and reads no data itself, so that it runs on any device. */
   readonly isComposite: boolean
+  /** The arguments that it takes, in the letters of {@link takes}. */
+  readonly takes: string
 }
 
 /** An op of unknown signature: `never` arguments make every op assignable to it. */
@@ -44,6 +46,8 @@ export interface OpDefinition<Args extends readonly unknown[], Result> {
   readonly budget?: ErrorBudget
   /** See {@link Op.isComposite}; false unless given. */
   readonly isComposite?: boolean
+  /** The arguments that it takes, as {@link takes} has them; unchecked unless given. */
+  readonly takes?: string
 }
 
 /**
@@ -56,17 +60,20 @@ export interface OpDefinition<Args extends readonly unknown[], Result> {
 export function defineOp<Args extends readonly unknown[], Result>(
   definition: OpDefinition<Args, Result>,
 ): Op<Args, Result> {
+  takes('o<reference:f>', definition)
   const op: Op<Args, Result> = Object.assign((...args: Args): Result => callOp(op, args), {
     opName: definition.name,
     reference: definition.reference,
     meta: definition.meta,
     budget: definition.budget,
     isComposite: definition.isComposite ?? false,
+    takes: definition.takes ?? '',
   })
   return op
 }
 
 function callOp<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
+  takes(op.takes, ...args)
   let device: Device | undefined
   for (const arg of args) {
     for (const value of Array.isArray(arg) ? (arg as readonly unknown[]) : [arg]) {

@@ -5,6 +5,7 @@
  * `quantize_`, asks it to transform a weight and never looks into a table of configs.
  */
 
+import { takes } from './takes.ts'
 import { isFloatDType } from './dtype.ts'
 import type { Json } from './json-codec.ts'
 import type { Tensor } from './tensor.ts'
@@ -65,6 +66,7 @@ export interface Skipped {
  * @param reason - a clause such as `in_features 100 is not a multiple of the group size 32`
  */
 export function skip(reason: string): Skipped {
+  takes('x', reason)
   return { skipped: reason }
 }
 
@@ -78,6 +80,7 @@ export function isSkipped(result: Tensor | Skipped): result is Skipped {
  * experts (E, N, K). Undefined where nothing of that is so.
  */
 export function skipUnlessWeight(weight: Tensor): Skipped | undefined {
+  takes('t', weight)
   const { dtype, ndim, numel } = weight
   if (weight.dispatchOp) return skip('it is quantized already')
   if (!isFloatDType(dtype)) return skip(`its dtype ${dtype} is not floating`)

@@ -1,10 +1,12 @@
 /** @file Shapes and strides: pure functions on number arrays, and copies between strided windows. */
 
+import { takes } from './takes.ts'
 import type { TypedArray } from './dtype.ts'
 import { ShapeError, fail } from './errors.ts'
 
 /** Number of elements of a shape; 1 for a scalar's `[]`. */
 export function numelOf(shape: readonly number[]): number {
+  takes('s', shape)
   let numel = 1
   for (const size of shape) numel *= size
   return numel
@@ -12,6 +14,7 @@ export function numelOf(shape: readonly number[]): number {
 
 /** Row-major strides, in elements. */
 export function contiguousStrides(shape: readonly number[]): number[] {
+  takes('s', shape)
   const strides = new Array<number>(shape.length)
   let stride = 1
   for (let d = shape.length - 1; d >= 0; d--) {
@@ -36,6 +39,7 @@ export function isContiguous(shape: readonly number[], strides: readonly number[
  * @throws {@link ShapeError} unless -rank <= dim < rank
  */
 export function normalizeDim(dim: number, rank: number): number {
+  takes('nn', dim, rank)
   return normalizeIndex(dim, rank, 'a dimension')
 }
 
@@ -46,8 +50,9 @@ export function normalizeDim(dim: number, rank: number): number {
  * @throws {@link ShapeError} unless -size <= index < size
  */
 export function normalizeIndex(index: number, size: number, what: string = 'an index'): number {
-  const normalized = index < 0 ? index + size : index
-  if (!Number.isInteger(index) || normalized < 0 || normalized >= size) {
+  const isInteger = Number.isInteger(index)
+  const normalized = isInteger && index < 0 ? index + size : index
+  if (!isInteger || normalized < 0 || normalized >= size) {
     throw fail(
       ShapeError,
       size === 0 ? `${what}, of which there are none` : `${what} in -${size}..${size - 1}`,
@@ -64,6 +69,7 @@ export function normalizeIndex(index: number, size: number, what: string = 'an i
  * @throws {@link ShapeError} for fractions and NaN
  */
 export function sliceRange(start: number, end: number, size: number): [from: number, to: number] {
+  takes('nnn', start, end, size)
   const from = clampIndex(start, size)
   return [from, Math.max(from, clampIndex(end, size))]
 }
@@ -77,6 +83,7 @@ function clampIndex(index: number, size: number): number {
 
 /** Resolves one -1 in `shape` against `numel` elements. */
 export function resolveShape(shape: readonly number[], numel: number): number[] {
+  takes('sn', shape, numel)
   const unknown = shape.indexOf(-1)
   const known = -numelOf(shape) // of the other sizes, where one is -1
   const resolved = unknown < 0 ? [...shape] : shape.with(unknown, known && numel / known)

@@ -83,5 +83,5 @@ export function takes(kinds: string, ...args: readonly unknown[]): void {
 
 function expectKind(kind: string, value: unknown, name: string): void {
   const [what, check] = KINDS[kind] ?? ['', () => true]
-  if (!check(value)) throw fail(ValueError, `${what} as ${name}`, value)
+  if (!check(value)) throw fail(ValueError, `${what} as ${name}`, value ?? String(value))
 }

@@ -5,6 +5,7 @@
  * its op table; its methods come here.
  */
 
+import { takes } from './takes.ts'
 import { asDense, narrowStart, zeros } from './dense-tensor.ts'
 import { DTypeError, ShapeError, fail } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
@@ -14,9 +15,10 @@ import type { Tensor } from './tensor.ts'
 // A view needs no data, so the reference serves every device that keeps strided storage.
 function viewOp<Args extends readonly unknown[]>(
   name: string,
+  takes: string,
   run: (...args: Args) => Tensor,
 ): Op<Args, Tensor> {
-  return defineOp({ name, reference: run, meta: run, isComposite: true })
+  return defineOp({ name, takes, reference: run, meta: run, isComposite: true })
 }
 
 type ViewMethod = 'slice' | 'select' | 'transpose' | 'view' | 'unsqueeze' | 'squeeze'
@@ -25,7 +27,9 @@ type ViewOp<Method extends ViewMethod> = Op<[Tensor, ...Parameters<Tensor[Method
 type Views = Record<ViewMethod, (...args: readonly unknown[]) => Tensor>
 
 function methodOp<Method extends ViewMethod>(method: Method): ViewOp<Method> {
-  return viewOp(method, (tensor, ...args) => (asDense(tensor) as unknown as Views)[method](...args))
+  return viewOp(method, 't', (tensor, ...args) =>
+    (asDense(tensor) as unknown as Views)[method](...args),
+  )
 }
 
 /** See {@link Tensor.slice}. */
@@ -48,12 +52,14 @@ export const squeeze: ViewOp<'squeeze'> = /* @__PURE__ */ methodOp('squeeze')
 
 /** `length` elements of `dim` from `start` on; runs as {@link slice}, so formats implement that. */
 export function narrow(tensor: Tensor, dim: number, start: number, length: number): Tensor {
+  takes('tnnn', tensor, dim, start, length)
   const from = narrowStart(tensor.shape, dim, start, length)
   return slice(tensor, normalizeDim(dim, tensor.ndim), from, from + length)
 }
 
 /** The same elements in another shape: a view where possible, a copy otherwise. */
 export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
+  takes('ts', tensor, shape)
   if (tensor.dispatchOp) return view(tensor.contiguous(), shape)
   const dense = asDense(tensor)
   const resolved = resolveShape(shape, dense.numel)
@@ -63,6 +69,7 @@ export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
 
 /** Splits `dim` in `chunks` parts of equal size (the last may be smaller), as views. */
 export function chunk(tensor: Tensor, chunks: number, dim = 0): Tensor[] {
+  takes('tnn?', tensor, chunks, dim)
   if (!Number.isInteger(chunks) || chunks < 1) {
     throw fail(ShapeError, 'at least 1 chunk', chunks)
   }
@@ -79,6 +86,7 @@ export function chunk(tensor: Tensor, chunks: number, dim = 0): Tensor[] {
 /** Joins tensors of equal dtype along `dim`; all other sizes must agree. */
 export const cat: Op<[tensors: readonly Tensor[], dim?: number], Tensor> = /* @__PURE__ */ viewOp(
   'cat',
+  'Tn?',
   (tensors, dim = 0) => {
     const first = tensors[0]
     if (!first) throw fail(ShapeError, 'a tensor for cat', 'none')
@@ -112,7 +120,7 @@ function checkCat(first: Tensor, tensor: Tensor, d: number): void {
 
 /** Rows of `tensor`'s first dimension, picked by `indices`, as a copy. */
 export const index: Op<[tensor: Tensor, indices: readonly number[]], Tensor> =
-  /* @__PURE__ */ viewOp('index', (tensor, indices) => {
+  /* @__PURE__ */ viewOp('index', 'ts', (tensor, indices) => {
     const source = asDense(tensor)
     const out = zeros([indices.length, ...source.shape.slice(1)], source.dtype, source.device)
     indices.forEach((row, i) => out.select(0, i).copy_(source.select(0, row)))

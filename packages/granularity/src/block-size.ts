@@ -1,6 +1,6 @@
 /** @file From a granularity to a block size, and from a block size to the dimensions it reduces. */
 
-import { normalizeDim, ShapeError, ValueError } from '@ao/base-tensor'
+import { normalizeDim, ShapeError, ValueError, takes } from '@ao/base-tensor'
 import { fail } from './errors.ts'
 import {
   describeGranularity,
@@ -19,8 +19,9 @@ import {
  * @throws {@link ValueError} for an unknown granularity
  */
 export function getBlockSize(shape: readonly number[], granularity: Granularity): number[] {
+  takes('s', shape)
   const rank = shape.length
-  switch (granularity.type) {
+  switch (granularity?.type) {
     case 'PerTensor':
       return [...shape]
     case 'PerAxis':
@@ -87,6 +88,7 @@ export function reductionParams(
   blockSize: readonly number[],
   shape: readonly number[],
 ): ReductionParams {
+  takes('ss', blockSize, shape)
   checkBlockSize(blockSize, shape)
   const shapeForReduction: number[] = []
   const reductionDims: number[] = []
@@ -105,6 +107,7 @@ export function reductionParams(
  * @throws {@link ShapeError} when the ranks differ or a block does not divide its dimension
  */
 export function checkBlockSize(blockSize: readonly number[], shape: readonly number[]): void {
+  takes('ss', blockSize, shape)
   if (blockSize.length !== shape.length) {
     throw fail(
       ShapeError,

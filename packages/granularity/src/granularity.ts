@@ -5,7 +5,7 @@
  * objects, told apart by `type`.
  */
 
-import { ValueError } from '@ao/base-tensor'
+import { ValueError, takes } from '@ao/base-tensor'
 
 import { fail } from './errors.ts'
 /** One scale for the whole tensor. */
@@ -94,6 +94,7 @@ export function PerGroup(groupSize: number): PerGroup {
  * @throws {@link ValueError} unless all sizes are positive integers
  */
 export function PerBlock(blockSize: readonly number[]): PerBlock {
+  takes('l', blockSize)
   for (const size of blockSize) checkPositive('each size of PerBlock', size)
   return Object.freeze({ type: 'PerBlock', blockSize: Object.freeze([...blockSize]) })
 }
@@ -105,6 +106,7 @@ export function PerBlock(blockSize: readonly number[]): PerBlock {
  * shape that a granularity does not know.
  */
 export function granularityEquals(a: Granularity, b: Granularity): boolean {
+  takes('oo', a, b)
   switch (a.type) {
     case 'PerAxis':
       return b.type === a.type && a.axis === b.axis
@@ -113,7 +115,7 @@ export function granularityEquals(a: Granularity, b: Granularity): boolean {
     case 'PerGroup':
       return b.type === a.type && a.groupSize === b.groupSize
     case 'PerBlock':
-      return b.type === a.type && a.blockSize.join() === b.blockSize.join()
+      return b.type === a.type && String(a.blockSize) === String(b.blockSize)
     default:
       return b.type === a.type
   }
@@ -121,9 +123,9 @@ export function granularityEquals(a: Granularity, b: Granularity): boolean {
 
 /** What a message says of a granularity that will not do; `PerRow` for `PerRow()` is a common slip. */
 export function describeGranularity(granularity: unknown): string {
-  return typeof granularity === 'function'
-    ? 'a function; call it, as in PerRow()'
-    : JSON.stringify(granularity)
+  if (typeof granularity === 'function') return 'a function; call it, as in PerRow()'
+  const { type } = Object(granularity) as { readonly type?: unknown }
+  return typeof type === 'string' ? JSON.stringify(granularity) : typeof granularity
 }
 
 function checkInteger(what: string, value: number): void {

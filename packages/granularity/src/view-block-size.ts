@@ -1,5 +1,7 @@
 /** @file How blocks look when a tensor is shown in another shape. */
 
+import { takes } from '@ao/base-tensor'
+
 /**
  * The block size in which the blocks of a tensor of `shape` appear when it is viewed as `newShape`, or
  * undefined where they are no blocks of that shape.
@@ -12,6 +14,7 @@ export function viewBlockSize(
   blockSize: readonly number[],
   newShape: readonly number[],
 ): number[] | undefined {
+  takes('sss', shape, blockSize, newShape)
   const out = newShape.map(() => 1)
   let oldEnd = shape.length
   let newEnd = newShape.length

@@ -29,6 +29,7 @@ export function flippedBits(variant: Int4PlainInt32Variant): number {
 export const packInt4PlainInt32: Op<[codes: Tensor, variant: Int4PlainInt32Variant], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'int4_plain_int32.pack',
+    takes: 'tx',
     reference: (codes: Tensor, variant: Int4PlainInt32Variant): Tensor => {
       const words = new Int32Array(packNibbles(hostArray(codes) as Uint8Array).buffer)
       flip(words, variant)
@@ -41,6 +42,7 @@ export const packInt4PlainInt32: Op<[codes: Tensor, variant: Int4PlainInt32Varia
 export const unpackInt4PlainInt32: Op<[qdata: Tensor, variant: Int4PlainInt32Variant], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'int4_plain_int32.unpack',
+    takes: 'tx',
     reference: (qdata: Tensor, variant: Int4PlainInt32Variant): Tensor => {
       const words = (hostArray(qdata) as Int32Array).slice()
       flip(words, variant)

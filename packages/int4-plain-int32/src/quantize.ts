@@ -89,6 +89,7 @@ function checkNpuGroups({ shape }: Tensor, group: number): void {
 export const quantizeToWords: Op<[weight: Tensor, scale: Tensor, zeroPoint: Tensor], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'int4_plain_int32.quantize',
+    takes: 'ttt',
     reference: (weight: Tensor, scale: Tensor, zeroPoint: Tensor): Tensor => {
       const codes = quantizeToCodes(weight, scale, zeroPoint)
       const bytes = packNibbles(hostArray(codes) as Int8Array)

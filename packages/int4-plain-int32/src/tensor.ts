@@ -13,6 +13,7 @@ import {
   type JsonCodec,
   type OpImplementation,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import {
   checkTinygemm,
@@ -74,6 +75,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
 
   /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
   constructor(fields: Int4PlainInt32Fields) {
+    takes('o<qdata:t zeroPoint:t scale:t blockSize:s shape:s>', fields)
     checkLayout(fields)
     const blockSize = Object.freeze([...fields.blockSize])
     super({ ...fields, blockSize }, fields.shape, dtypeOfScale(fields.scale, PACKAGE))
@@ -89,6 +91,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions): Int4PlainInt32Tensor {
+    takes('to{variant blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
     const { blockSize, variant = 'xpu', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     const [qdata, scale, zeroPoint] = quantizeInt4PlainInt32(weight, blockSize, variant)
@@ -108,7 +111,9 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
    * @remarks Zero points in the dtype of the scale make the variant `npu`, all others `xpu`.
    * @throws {@link ValueError} for floating zero points, which need not be codes
    */
-  static fromCodes({ codes, scale, zeroPoint, groupSize }: Int4Codes): Int4PlainInt32Tensor {
+  static fromCodes(from: Int4Codes): Int4PlainInt32Tensor {
+    takes('o<codes:t scale:t groupSize:n dtype:z>', from)
+    const { codes, scale, zeroPoint, groupSize } = from
     if (zeroPoint?.domain === 'FLOAT') {
       throw new ValueError({
         package: PACKAGE,
@@ -144,6 +149,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    takes('z?', dtype)
     if (this.ndim === 1) {
       return (this.unsqueeze(0) as Int4PlainInt32Tensor).dequantize(dtype).select(0, 0)
     }

@@ -40,6 +40,7 @@ export const dequantizeInt4Preshuffled: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int4_preshuffled.dequantize',
+  takes: 'p<0 1>nz',
   reference: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor => {
     const shape = unpackedShape(weight[0], n)
     const values = new Float32Array(numelOf(shape))
@@ -59,6 +60,7 @@ type LinearArgs = [x: Tensor, weight: Int4PreshuffledParts, n: number, bias: Ten
  */
 export const int4PreshuffledLinear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4_preshuffled.linear',
+  takes: 'tp<0 1>nt?',
   budget: { nmse: 1e-6 },
   reference: (...[x, weight, n, bias]: LinearArgs): Tensor =>
     product(x, hostFloat32(x), weight, n, bias),
@@ -71,6 +73,7 @@ export const int4PreshuffledLinear: Op<LinearArgs, Tensor> = /* @__PURE__ */ def
  */
 export const int4PreshuffledFloat8Linear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4_preshuffled.float8Linear',
+  takes: 'tp<0 1>nt?',
   budget: { nmse: 1e-6 },
   reference: (...[x, weight, n, bias]: LinearArgs): Tensor => {
     const rounded = fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number)

@@ -14,6 +14,7 @@ import { BAND_ROWS, bandsOf, WORD_CODES } from './layout.ts'
 /** Codes 0..15, uint8 (..., N, K), as int32 words (..., 4 bands, K / 8); K is a multiple of 8. */
 export const packInt4Preshuffled: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4_preshuffled.pack',
+  takes: 't',
   reference: (codes: Tensor): Tensor => {
     const shape = packedShape(codes.shape)
     const words = new Int32Array(numelOf(shape))
@@ -30,6 +31,7 @@ export const packInt4Preshuffled: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ 
 export const unpackInt4Preshuffled: Op<[qdata: Tensor, n: number], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'int4_preshuffled.unpack',
+    takes: 'tn',
     reference: (qdata: Tensor, n: number): Tensor => {
       const shape = unpackedShape(qdata, n)
       const codes = new Uint8Array(numelOf(shape))

@@ -20,6 +20,7 @@ import {
   type OpImplementation,
   type StoredForm,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import {
@@ -100,6 +101,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
 
   /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
   constructor(fields: Int4PreshuffledFields) {
+    takes('o<qdata:t groupScale:t blockSize:s shape:s dtype:z>', fields)
     checkLayout(fields)
     const blockSize = Object.freeze([...fields.blockSize])
     super({ ...fields, blockSize }, fields.shape, fields.dtype)
@@ -114,6 +116,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions): Int4PreshuffledTensor {
+    takes('to{blockSize chooseQparamsAlgorithm ntileSize activationDtype}', weight, options)
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     checkBlockSize(blockSize, weight.shape)
@@ -136,6 +139,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
    * @throws {@link ValueError} for integer zero points, which would round, and for any but 0 with float8
    */
   static fromCodes(codes: Int4Codes, options: Int4PreshuffledOptions = {}): Int4PreshuffledTensor {
+    takes('o<codes:t scale:t groupSize:n dtype:z>o{activationDtype}?', codes, options)
     checkCodes(codes)
     const { scale, zeroPoint, groupSize, dtype } = codes
     const { shape, ndim } = codes.codes
@@ -173,6 +177,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    takes('z?', dtype)
     return asDense(dequantizeInt4Preshuffled(partsOf(this), this.shape.at(-2) as number, dtype))
   }
 }

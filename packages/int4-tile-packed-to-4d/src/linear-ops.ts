@@ -38,6 +38,7 @@ export const dequantizeInt4Tiles: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int4_tile_packed_to_4d.dequantize',
+  takes: 'p<0 1>sz',
   reference: (weight: Int4TiledWeight, shape: readonly number[], dtype: FloatDType): Tensor => {
     const [n, k] = shape.slice(-2) as [number, number]
     const [paddedRows] = untiledShape(weight[0].shape).slice(-2) as [number]
@@ -66,6 +67,7 @@ export const int4TiledLinear: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int4_tile_packed_to_4d.linear',
+  takes: 'tp<0 1>st?',
   budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,

@@ -21,6 +21,7 @@ import {
   type JsonCodec,
   type OpImplementation,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { packTinygemmScalesAndZeros } from '@ao/quant-primitives'
 import {
@@ -81,6 +82,7 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
 
   /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
   constructor(fields: Int4TilePackedTo4dFields) {
+    takes('o<qdata:t scaleAndZero:t blockSize:s shape:s>', fields)
     checkLayout(fields)
     const blockSize = Object.freeze([...fields.blockSize])
     super({ ...fields, blockSize }, fields.shape, 'bfloat16')
@@ -97,6 +99,7 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4FromHpOptions): Int4TilePackedTo4dTensor {
+    takes('to{blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
     const { blockSize, chooseQparamsAlgorithm = 'TINYGEMM', ntileSize = TILE_ROWS } = options
     const dense = checkQuantizable(weight, blockSize, ntileSize)
     const whole = padded(dense, paddedSizes(weight.shape, ntileSize))
@@ -118,9 +121,12 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
    * dtype, and integer zero points
    */
   static fromCodes(
-    { codes, scale, zeroPoint, groupSize }: Int4Codes,
-    { allowRounding = false }: Int4TilePackedFromCodesOptions = {},
+    from: Int4Codes,
+    options: Int4TilePackedFromCodesOptions = {},
   ): Int4TilePackedTo4dTensor {
+    takes('o<codes:t scale:t groupSize:n dtype:z>o{allowRounding}', from, options)
+    const { codes, scale, zeroPoint, groupSize } = from
+    const { allowRounding = false } = options
     const isInteger = zeroPoint?.domain === 'INT'
     if (!allowRounding && (isInteger || scale.dtype !== 'bfloat16')) {
       throw new ValueError({
@@ -169,6 +175,7 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
 
   /** The weight as tinygemm's kernels see it, without padding. */
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    takes('z?', dtype)
     const { qdata, scaleAndZero, shape } = this
     return asDense(dequantizeInt4Tiles([qdata, scaleAndZero], shape, dtype))
   }

@@ -16,6 +16,7 @@ export const COLUMNS_PER_WORD = 32
  */
 export const packInt4Tiles: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4_tile_packed_to_4d.pack',
+  takes: 't',
   reference: (codes: Tensor): Tensor => {
     const source = hostArray(codes) as Uint8Array
     const words = new Int32Array(source.length / 8)
@@ -35,6 +36,7 @@ export const packInt4Tiles: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ define
 /** The codes 0..15, uint8 (..., N, K), of tiles. */
 export const unpackInt4Tiles: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4_tile_packed_to_4d.unpack',
+  takes: 't',
   reference: (qdata: Tensor): Tensor => {
     const words = hostArray(qdata) as Int32Array
     const shape = untiledShape(qdata.shape)

@@ -14,6 +14,7 @@ import {
   type JsonCodec,
   type OpImplementation,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import {
   packInt4,
@@ -79,6 +80,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
 
   /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
   constructor(fields: Int4Fields) {
+    takes('o<qdata:t zeroPoint:t scale:t blockSize:s shape:s>', fields)
     checkLayout(fields)
     const { blockSize, activationDtype = 'bfloat16' } = fields
     const own = { ...fields, blockSize: Object.freeze([...blockSize]), activationDtype }
@@ -94,6 +96,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4TensorFromHpOptions): Int4Tensor {
+    takes('to{activationDtype blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     if (blockSize.length !== weight.ndim || packedDim(blockSize) !== weight.ndim - 1) {
@@ -123,6 +126,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
    * @throws {@link ValueError} for integer zero points: as numbers of the weight's dtype they would round
    */
   static fromCodes(codes: Int4Codes): Int4Tensor {
+    takes('o<codes:t scale:t groupSize:n dtype:z>', codes)
     const { scale, zeroPoint, groupSize } = codes
     if (zeroPoint?.domain === 'INT') {
       throw new ValueError({
@@ -150,6 +154,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    takes('z?', dtype)
     if (this.ndim === 1) return (this.unsqueeze(0) as Int4Tensor).dequantize(dtype).select(0, 0)
     const packed = packedDim(this.blockSize)
     const last = this.ndim - 1

@@ -53,6 +53,7 @@ export const weightOnlyLinear: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int8.weightOnlyLinear',
+  takes: 'tp<0 1>t?',
   budget: { nmse: 1e-6 },
   reference: (x: Tensor, weight: Int8Weight, bias?: Tensor): Tensor => {
     const dtype = checkFloat(x)
@@ -78,6 +79,7 @@ export const groupwiseLinear: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int8.groupwiseLinear',
+  takes: 'tp<0 1>t?z',
   // Wide enough for kernels that keep the dequantized weight in float32.
   budget: { nmse: 1e-5 },
   reference: (
@@ -111,6 +113,7 @@ export const dynamicLinear: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int8.dynamicLinear',
+  takes: 'tp<0 1>t?o<granularity mappingType:x reduceRange weightOnlyDecode>z',
   budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,
@@ -138,6 +141,7 @@ export const staticLinear: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'int8.staticLinear',
+  takes: 'tp<0 1>t?o<granularity mappingType:x reduceRange weightOnlyDecode>p<0>z',
   budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,

@@ -1,6 +1,6 @@
 /** @file How a weight's activations are quantized when the two meet. */
 
-import { booleanCodec, recordCodec, ValueError, type JsonCodec } from '@ao/base-tensor'
+import { booleanCodec, recordCodec, ValueError, type JsonCodec, takes } from '@ao/base-tensor'
 import { describeGranularity, granularityCodec, PerRow, type Granularity } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
 import { fail } from './errors.ts'
@@ -26,14 +26,18 @@ export interface QuantizeTensorToInt8Kwargs {
  * @throws {@link ValueError} unless granularity is PerTensor or PerRow(-1), and mapping SYMMETRIC or
  * ASYMMETRIC
  */
-export function QuantizeTensorToInt8Kwargs({
-  granularity = PerRow(),
-  mappingType = 'SYMMETRIC',
-  reduceRange = false,
-  weightOnlyDecode = false,
-}: Partial<QuantizeTensorToInt8Kwargs> = {}): QuantizeTensorToInt8Kwargs {
-  const perLastRow = granularity.type === 'PerRow' && granularity.dim === -1
-  if (granularity.type !== 'PerTensor' && !perLastRow) {
+export function QuantizeTensorToInt8Kwargs(
+  options: Partial<QuantizeTensorToInt8Kwargs> = {},
+): QuantizeTensorToInt8Kwargs {
+  takes('o{granularity mappingType reduceRange weightOnlyDecode}', options)
+  const {
+    granularity = PerRow(),
+    mappingType = 'SYMMETRIC',
+    reduceRange = false,
+    weightOnlyDecode = false,
+  } = options
+  const perLastRow = granularity?.type === 'PerRow' && granularity.dim === -1
+  if (granularity?.type !== 'PerTensor' && !perLastRow) {
     throw fail(
       ValueError,
       'PerTensor or PerRow(dim=-1) as the granularity of activations',

@@ -18,6 +18,7 @@ import {
   type JsonCodec,
   type OpImplementation,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { PerRow, type Granularity } from '@ao/granularity'
 import { dequantizeAffine, type MappingType } from '@ao/quant-primitives'
@@ -92,6 +93,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
 
   /** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
   constructor(fields: Int8Fields) {
+    takes('o<qdata:t scale:t blockSize:s dtype:z>', fields)
     checkLayout(fields)
     const { actQuantKwargs, reduceRange = false } = fields
     super(
@@ -116,6 +118,11 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int8FromHpOptions = {}): Int8Tensor {
+    takes(
+      'to{granularity mappingType scale zeroPoint actQuantKwargs actQuantScale actQuantZeroPoint actPreScale reduceRange}?',
+      weight,
+      options,
+    )
     const { granularity = PerRow(), mappingType = 'SYMMETRIC', reduceRange = false } = options
     const given = onDeviceOf(weight, options)
     const codes = quantizeToInt8(weight, { ...given, granularity, mappingType, reduceRange })
@@ -126,6 +133,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    takes('z?', dtype)
     const { qdata, blockSize, scale, zeroPoint } = this
     const options = { outputDtype: dtype }
     return asDense(dequantizeAffine(qdata, blockSize, scale, zeroPoint, 'int8', options))

@@ -18,6 +18,7 @@ import {
   toFloat32Array,
   ValueError,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
 import { type Int4Codes } from '@ao/quantized-linear'
@@ -59,6 +60,7 @@ const INT8_RANGE = { min: -128, max: 127 }
  * multiple of 32
  */
 export function toQ4_0(codes: Int4Codes, options: RoundingOptions = {}): GgufTensor & Converted {
+  takes('o<codes:t scale:t groupSize:n dtype:z>o{allowRounding}?', codes, options)
   const source = splitGroups(readInt4Codes(codes), BLOCK)
   const target = fitAround(source, INT4_RANGE, INT4_CENTER)
   const why = 'float16 scales and values of at most -8..7 or -7..8 scales in each group'
@@ -78,6 +80,7 @@ export function toQ4_0(codes: Int4Codes, options: RoundingOptions = {}): GgufTen
  * multiple of 32
  */
 export function toQ8_0(codes: Int8Codes, options: RoundingOptions = {}): GgufTensor & Converted {
+  takes('o<codes:t scale:t groupSize:n dtype:z>o{allowRounding}?', codes, options)
   const source = splitGroups(readInt8Codes(codes), BLOCK)
   const target = fitAround(source, INT8_RANGE, 0)
   const why = 'float16 scales and values of at most -128..127 scales in each group'
@@ -92,6 +95,7 @@ export function toQ8_0(codes: Int8Codes, options: RoundingOptions = {}): GgufTen
  * @throws {@link ShapeError} or {@link ValueError} unless it is of that type, (N, K), and complete
  */
 export function fromQ4_0(tensor: GgufTensor): Int4Codes {
+  takes('o<type:x shape:s data:a>', tensor)
   const { scale, payload, ...sizes } = splitBlocks(tensor, 'Q4_0', BLOCK / 2)
   const codes = unpairHalves(unpackNibbles(payload))
   const zeroPoint = new Float64Array(scale.length).fill(INT4_CENTER)
@@ -104,6 +108,7 @@ export function fromQ4_0(tensor: GgufTensor): Int4Codes {
  * @throws {@link ShapeError} or {@link ValueError} unless it is of that type, (N, K), and complete
  */
 export function fromQ8_0(tensor: GgufTensor): Int8Codes {
+  takes('o<type:x shape:s data:a>', tensor)
   const { scale, payload, ...sizes } = splitBlocks(tensor, 'Q8_0', BLOCK)
   const zeroPoint = new Float64Array(scale.length)
   return writeInt8Codes(
@@ -114,6 +119,7 @@ export function fromQ8_0(tensor: GgufTensor): Int8Codes {
 
 /** A float tensor of any shape for a GGUF file: norms, biases, weights that stay as they are. */
 export function toGgufFloat(tensor: Tensor): GgufTensor {
+  takes('t', tensor)
   const types = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
   const { dtype, shape } = asDense(tensor)
   if (isFloatDType(dtype)) return { type: types[dtype], shape, data: bytesOf(hostArray(tensor)) }

@@ -10,7 +10,7 @@
  * count, uint64, and they.
  */
 
-import { numelOf, ValueError } from '@ao/base-tensor'
+import { numelOf, ValueError, takes } from '@ao/base-tensor'
 import { bytesOf, concat } from './bytes.ts'
 import { PACKAGE } from './errors.ts'
 import type { GgufTensor } from './gguf-blocks.ts'
@@ -71,7 +71,9 @@ const ARRAY = 9
  * @throws {@link ValueError} for names, shapes and numbers that do not fit, and for `general.alignment`:
  * it is 32
  */
-export function writeGguf({ metadata, tensors }: GgufFile): Uint8Array {
+export function writeGguf(file: GgufFile): Uint8Array {
+  takes('o<metadata:o tensors:o>', file)
+  const { metadata, tensors } = file
   const entries = Object.entries(metadata)
   const named = Object.entries(tensors)
   if (Object.hasOwn(metadata, 'general.alignment')) {

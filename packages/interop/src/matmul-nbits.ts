@@ -22,6 +22,7 @@ import {
   ValueError,
   type FloatDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
 import { type Int4Codes } from '@ao/quantized-linear'
@@ -101,6 +102,11 @@ export function toMatMulNBits(
   codes: Int4Codes,
   options: Int4MatMulNBitsOptions = {},
 ): MatMulNBits & Converted {
+  takes(
+    'o<codes:t scale:t groupSize:n dtype:z>o{zeroPoints blockSize dtype accuracyLevel allowRounding}?',
+    codes,
+    options,
+  )
   const { dtype = 'float32', allowRounding = false } = options
   const source = intoBlocks(readInt4Codes(codes), options)
   const fitted = fitWholeZeroPoints(source, INT4_RANGE)
@@ -128,6 +134,11 @@ export function toMatMulNBits8(
   codes: Int8Codes,
   options: MatMulNBitsOptions = {},
 ): MatMulNBits & Converted {
+  takes(
+    'o<codes:t scale:t groupSize:n dtype:z>o{blockSize dtype accuracyLevel allowRounding}?',
+    codes,
+    options,
+  )
   const { dtype = 'float32' } = options
   const source = intoBlocks(readInt8Codes(codes), options)
   const target = withScalesOf(source, dtype)
@@ -146,6 +157,7 @@ export function toMatMulNBits8(
  * @throws {@link ShapeError} or {@link ValueError} unless the inputs are those of a 4-bit node
  */
 export function fromMatMulNBits(weight: MatMulNBits): Int4Codes {
+  takes('o<B:t scales:t attributes>', weight)
   const { zeroPoints } = weight
   const groups = readBlocks(weight, 4)
   if (zeroPoints && zeroPoints.dtype !== 'uint8') {
@@ -163,6 +175,7 @@ export function fromMatMulNBits(weight: MatMulNBits): Int4Codes {
  * zero points
  */
 export function fromMatMulNBits8(weight: MatMulNBits): Int8Codes {
+  takes('o<B:t scales:t attributes>', weight)
   const { zeroPoints } = weight
   if (zeroPoints && zeroPoints.dtype !== 'uint8') {
     throw new ValueError({

@@ -11,7 +11,7 @@
  * scales of either sign.
  */
 
-import { fromFloat32Array, ShapeError, toFloat32Array } from '@ao/base-tensor'
+import { fromFloat32Array, ShapeError, toFloat32Array, takes } from '@ao/base-tensor'
 import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
 import { type Int4Codes } from '@ao/quantized-linear'
 import { INT4_CENTER, INT4_RANGE, readInt4Codes, writeInt4Codes } from './codes.ts'
@@ -45,6 +45,7 @@ const CENTER = 7
  * multiple of 32
  */
 export function toMlcQ4f16(codes: Int4Codes, options: RoundingOptions = {}): MlcQ4f16 & Converted {
+  takes('o<codes:t scale:t groupSize:n dtype:z>o{allowRounding}?', codes, options)
   const source = splitGroups(readInt4Codes(codes), GROUP_SIZE)
   const target = fitAround(source, INT4_RANGE, CENTER)
   const sqnr = measureRounding(
@@ -66,7 +67,9 @@ export function toMlcQ4f16(codes: Int4Codes, options: RoundingOptions = {}): Mlc
  *
  * @throws {@link ShapeError} unless the parts fit the shape
  */
-export function fromMlcQ4f16({ qWeight, qScale, shape }: MlcQ4f16): Int4Codes {
+export function fromMlcQ4f16(weight: MlcQ4f16): Int4Codes {
+  takes('o<qWeight:a qScale:a shape:s>', weight)
+  const { qWeight, qScale, shape } = weight
   const [n, k] = shape
   if (qWeight.length * 8 !== n * k || qScale.length * GROUP_SIZE !== n * k || k % GROUP_SIZE) {
     throw new ShapeError({

@@ -5,7 +5,7 @@
  * ONNX files are protocol buffers; field numbers below are those of onnx.proto.
  */
 
-import { asDense, hostArray, ValueError, type Tensor } from '@ao/base-tensor'
+import { asDense, hostArray, ValueError, type Tensor, takes } from '@ao/base-tensor'
 import { PbfWriter } from 'pbf'
 import { bytesOf } from './bytes.ts'
 import { PACKAGE } from './errors.ts'
@@ -52,8 +52,10 @@ interface Model {
  */
 export function onnxMatMulNBitsModel(
   weights: MatMulNBits | readonly MatMulNBits[],
-  { bias }: { readonly bias?: Tensor | undefined } = {},
+  options: { readonly bias?: Tensor | undefined } = {},
 ): Uint8Array {
+  takes('oo{bias}', weights, options)
+  const { bias } = options
   const chain = 'B' in weights ? [weights] : weights
   const distinct = [...new Set(chain)]
   const initializers: NamedTensor[] = []

@@ -1,6 +1,13 @@
 /** @file Which floating dtypes programs compute with, and casts to and from the others. */
 
-import { cast, isFloatDType, type DenseTensor, type FloatDType, type Tensor } from '@ao/base-tensor'
+import {
+  cast,
+  isFloatDType,
+  type DenseTensor,
+  type FloatDType,
+  type Tensor,
+  takes,
+} from '@ao/base-tensor'
 import type { GPU } from './kernel.ts'
 
 /** Dtypes that programs read and write as numbers: float32, and float16 where shaders have it. */
@@ -8,6 +15,7 @@ export type NativeFloat = 'float32' | 'float16'
 
 /** Whether programs read and write `dtype` as numbers. */
 export function isNativeFloat(gpu: GPU, dtype: string): dtype is NativeFloat {
+  takes('ox', gpu, dtype)
   return dtype === 'float32' || (dtype === 'float16' && gpu.capabilities.f16)
 }
 
@@ -16,6 +24,7 @@ export function isNativeFloat(gpu: GPU, dtype: string): dtype is NativeFloat {
  * bfloat16 are float32 values, so nothing is lost.
  */
 export function floatInput(gpu: GPU, tensor: Tensor): DenseTensor {
+  takes('ot', gpu, tensor)
   return gpu.dense(isNativeFloat(gpu, tensor.dtype) ? tensor : cast(tensor, 'float32'))
 }
 
@@ -29,6 +38,7 @@ export function floatOutput(
   dtype: FloatDType,
   write: (out: DenseTensor) => void,
 ): Tensor {
+  takes('oszf', gpu, shape, dtype, write)
   if (isNativeFloat(gpu, dtype)) {
     const out = gpu.empty(shape, dtype)
     write(out)
@@ -46,6 +56,7 @@ export function floatOutput(
  * cast to float32.
  */
 export function storedFloat(gpu: GPU, tensor: Tensor): DenseTensor {
+  takes('ot', gpu, tensor)
   return gpu.dense(isFloatDType(tensor.dtype) ? tensor : cast(tensor, 'float32'))
 }
 
@@ -61,6 +72,7 @@ export function storedOutput(
   inFours: boolean,
   write: (out: DenseTensor) => void,
 ): Tensor {
+  takes('osz.f', gpu, shape, dtype, inFours, write)
   if (dtype === 'float32' || inFours) {
     const out = gpu.empty(shape, dtype)
     write(out)

@@ -5,6 +5,7 @@
  * GPU runs; `device.explain` shows which it is, and why.
  */
 
+import { takes } from '@ao/base-tensor'
 import type { DenseTensor, Op, StoredDType, Tensor } from '@ao/base-tensor'
 import type { Capabilities } from './capabilities.ts'
 import type { Workgroups } from './command.ts'
@@ -91,6 +92,7 @@ export function kernel<Args extends readonly unknown[], Result>(
   op: Op<Args, Result>,
   variants: readonly Variant<Args, Result>[],
 ): Kernel {
+  takes('o<reference:f>l', op, variants)
   return { op, variants }
 }
 
@@ -101,6 +103,7 @@ const MAX_WORKGROUPS = 65535
  * `workgroup_id.y * num_workgroups.x + workgroup_id.x`, and have nothing to do from `count` on.
  */
 export function grid(count: number): Workgroups {
+  takes('n', count)
   if (count <= MAX_WORKGROUPS) return [count]
   const rows = Math.ceil(count / MAX_WORKGROUPS)
   return [Math.ceil(count / rows), rows]

@@ -1,5 +1,6 @@
 /** @file Programs: WGSL with its bindings, made from a template and defines. */
 
+import { takes } from '@ao/base-tensor'
 import { expandTemplate, type Defines } from './template.ts'
 
 /** A compute shader; its entry point is `main`. */
@@ -26,6 +27,7 @@ export type ProgramMaker = (defines?: Defines) => Program
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function wgsl(name: string, source: string): ProgramMaker {
+  takes('xx', name, source)
   const made = new Map<string, Program>()
   return (defines = {}) => {
     let key = ''

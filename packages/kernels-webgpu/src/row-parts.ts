@@ -1,6 +1,6 @@
 /** @file Weights above the binding limit, in parts. */
 
-import { itemSize, type DenseTensor } from '@ao/base-tensor'
+import { itemSize, type DenseTensor, takes } from '@ao/base-tensor'
 import type { GPU, TensorRange } from './kernel.ts'
 
 /** Rows of a matrix that one dispatch sees. */
@@ -17,6 +17,7 @@ export interface RowPart {
  * @param multiple - of what all parts but the last have rows: those of a workgroup
  */
 export function rowParts(gpu: GPU, matrix: DenseTensor, multiple: number): readonly RowPart[] {
+  takes('otn', gpu, matrix, multiple)
   const [rows, columns] = matrix.shape as [number, number]
   const rowBytes = columns * itemSize(matrix.dtype)
   const { maxBindingSize } = gpu.capabilities

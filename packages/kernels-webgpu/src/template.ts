@@ -9,7 +9,7 @@
  * A directive has a line of its own.
  */
 
-import { ValueError } from '@ao/base-tensor'
+import { ValueError, takes } from '@ao/base-tensor'
 
 /** What a template is expanded with. */
 export type Defines = Readonly<Record<string, number | string | boolean>>
@@ -20,6 +20,7 @@ export type Defines = Readonly<Record<string, number | string | boolean>>
  * @throws {@link ValueError} for a name without a value, and for directives that do not match
  */
 export function expandTemplate(source: string, defines: Defines): string {
+  takes('xo', source, defines)
   const lines = source.split('\n')
   const { out, next } = expand(lines, 0, defines, true)
   if (next < lines.length) throw unbalanced(lines[next] as string)

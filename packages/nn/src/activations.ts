@@ -9,6 +9,7 @@ import { erf } from './erf.ts'
 function activation(name: string, compute: (value: number) => number): Op<[input: Tensor], Tensor> {
   return defineOp({
     name,
+    takes: 't',
     budget: { nmse: 1e-6 },
     reference: (input: Tensor): Tensor => {
       const values = hostFloat32(input)

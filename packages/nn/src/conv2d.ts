@@ -9,6 +9,7 @@ import {
   zeros,
   type Op,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { Module } from './module.ts'
 
@@ -39,6 +40,7 @@ export const conv2d: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'conv2d',
+  takes: 'ttt?o{stride padding dilation groups}?',
   budget: { nmse: 1e-6 },
   reference: (
     input: Tensor,
@@ -176,6 +178,7 @@ export class Conv2d extends Module {
   readonly groups: number
 
   constructor(weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}) {
+    takes('tt?o{stride padding dilation groups}?', weight, bias, options)
     super()
     if (weight.ndim !== 4) {
       throw new ShapeError({
@@ -193,6 +196,7 @@ export class Conv2d extends Module {
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return conv2d(input, this.weight, this.bias, this)
   }
 

@@ -1,6 +1,6 @@
 /** @file The layers of language models. Each is made from its parameters, which it keeps. */
 
-import { embedding, linear, ShapeError, type Tensor } from '@ao/base-tensor'
+import { embedding, linear, ShapeError, type Tensor, takes } from '@ao/base-tensor'
 import { gelu, geluTanh, relu, silu } from './activations.ts'
 import { Module } from './module.ts'
 import { layerNorm, rmsNorm } from './norms.ts'
@@ -20,6 +20,7 @@ export class Linear extends Module {
   bias: Tensor | undefined
 
   constructor(weight: Tensor, bias?: Tensor) {
+    takes('tt?', weight, bias)
     super()
     checkRank('Linear', weight, 2)
     this.weight = weight
@@ -35,6 +36,7 @@ export class Linear extends Module {
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return linear(input, this.weight, this.bias)
   }
 
@@ -49,12 +51,14 @@ export class Embedding extends Module {
   weight: Tensor
 
   constructor(weight: Tensor) {
+    takes('t', weight)
     super()
     checkRank('Embedding', weight, 2)
     this.weight = weight
   }
 
   forward(ids: Tensor): Tensor {
+    takes('t', ids)
     return embedding(ids, this.weight)
   }
 
@@ -70,12 +74,14 @@ export class RMSNorm extends Module {
   readonly eps: number
 
   constructor(weight: Tensor, eps = 1e-6) {
+    takes('tn?', weight, eps)
     super()
     this.weight = weight
     this.eps = eps
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return rmsNorm(input, this.weight, this.eps)
   }
 
@@ -93,6 +99,7 @@ export class LayerNorm extends Module {
   readonly eps: number
 
   constructor(weight: Tensor, bias?: Tensor, eps = 1e-5) {
+    takes('tt?n?', weight, bias, eps)
     super()
     this.weight = weight
     this.bias = bias
@@ -100,6 +107,7 @@ export class LayerNorm extends Module {
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return layerNorm(input, this.weight.shape, this.weight, this.bias, this.eps)
   }
 
@@ -114,10 +122,12 @@ export class Sequential extends Module {
 
   constructor(...layers: Layer[]) {
     super()
+    for (const layer of layers) takes('o<forward:f>', layer)
     Object.assign(this, layers)
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return this.namedChildren().reduce((x, [, layer]) => (layer as Layer).forward(x), input)
   }
 }
@@ -125,6 +135,7 @@ export class Sequential extends Module {
 /** See {@link relu}. */
 export class ReLU extends Module {
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return relu(input)
   }
 }
@@ -132,6 +143,7 @@ export class ReLU extends Module {
 /** See {@link silu}. */
 export class SiLU extends Module {
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return silu(input)
   }
 }
@@ -141,11 +153,13 @@ export class GELU extends Module {
   readonly approximate: 'none' | 'tanh'
 
   constructor(approximate: 'none' | 'tanh' = 'none') {
+    takes('x?', approximate)
     super()
     this.approximate = approximate
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     return this.approximate === 'tanh' ? geluTanh(input) : gelu(input)
   }
 

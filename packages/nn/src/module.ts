@@ -7,7 +7,7 @@
  * and state that is neither lives in `#private` fields.
  */
 
-import { isTensor, ShapeError, ValueError, type Device, type Tensor } from '@ao/base-tensor'
+import { isTensor, ShapeError, ValueError, type Device, type Tensor, takes } from '@ao/base-tensor'
 import { describeModule } from './describe-module.ts'
 
 const PACKAGE = '@ao/nn'
@@ -39,6 +39,7 @@ export abstract class Module {
    * reached by several names comes once, under its first.
    */
   *namedModules(prefix = ''): Generator<[name: string, module: Module], void, undefined> {
+    takes('x?', prefix)
     yield* walk(this, prefix, new Set())
   }
 
@@ -62,6 +63,7 @@ export abstract class Module {
    * @throws {@link ValueError} unless the property is there and holds a tensor or undefined
    */
   setParameter(ownName: string, tensor: Tensor): void {
+    takes('xt', ownName, tensor)
     const slots = this as unknown as Record<string, unknown>
     const current = Object.hasOwn(this, ownName) ? slots[ownName] : null
     if (current !== undefined && !isTensor(current)) {
@@ -101,6 +103,7 @@ export abstract class Module {
     entries: ReadonlyMap<string, Tensor>,
     options: { readonly strict?: boolean } = {},
   ): LoadReport {
+    takes('oo{strict}?', entries, options)
     const own = this.stateDict()
     const taken = takenEntries(own, entries)
     const missing = [...own.keys()].filter((name) => !taken.has(name))
@@ -129,6 +132,7 @@ export abstract class Module {
    * @throws {@link ValueError} naming the module at which the path ends, and its children
    */
   getSubmodule(fqn: string): Module {
+    takes('x', fqn)
     return fqn === '' ? this : locate(this, fqn).child
   }
 
@@ -138,6 +142,7 @@ export abstract class Module {
    * @throws {@link ValueError} for a name that is not there, and for `''`: a module cannot replace itself
    */
   setSubmodule(fqn: string, module: Module): void {
+    takes('xo<namedChildren:f namedModules:f>', fqn, module)
     const { parent, name } = locate(this, fqn)
     const slots = parent as unknown as Record<string, Module | Module[]>
     const dot = name.lastIndexOf('.')
@@ -147,6 +152,7 @@ export abstract class Module {
 
   /** Moves all parameters to `device`, shared ones once, and returns this module. */
   async to(device: Device): Promise<this> {
+    takes('o<run:f allocate:f>', device)
     const moved = new WeakMap<Tensor, Tensor>()
     for (const [, module] of this.namedModules()) {
       for (const [name, parameter] of module.ownParameters()) {

@@ -35,6 +35,7 @@ export const layerNorm: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'layerNorm',
+  takes: 'tst?t?n?',
   budget: { nmse: 1e-6 },
   reference: (
     input: Tensor,
@@ -88,6 +89,7 @@ function layerNormRow(
 export const rmsNorm: Op<[input: Tensor, weight: Tensor, eps: number], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'rmsNorm',
+    takes: 'ttn',
     budget: { nmse: 1e-6 },
     reference: (input: Tensor, weight: Tensor, eps: number): Tensor => {
       checkTrailingShape(input, weight.shape)
@@ -127,6 +129,7 @@ function normalizeRows(
 /** `exp(x) / sum(exp(x))` along `dim` (the last unless given), rounded once to the input's dtype. */
 export const softmax: Op<[input: Tensor, dim?: number], Tensor> = /* @__PURE__ */ defineOp({
   name: 'softmax',
+  takes: 'tn?',
   budget: { nmse: 1e-6 },
   reference: (input: Tensor, dim = -1): Tensor => {
     const d = normalizeDim(dim, input.ndim)

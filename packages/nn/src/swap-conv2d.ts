@@ -1,6 +1,6 @@
 /** @file 1x1 convolutions as linear layers, which quantize like any other. */
 
-import { asDense, ShapeError, ValueError, type Tensor } from '@ao/base-tensor'
+import { asDense, ShapeError, ValueError, type Tensor, takes } from '@ao/base-tensor'
 import type { Conv2d } from './conv2d.ts'
 import { Linear } from './layers.ts'
 import { Module } from './module.ts'
@@ -12,11 +12,13 @@ export class ChannelsLastLinear extends Module {
   readonly mod: Linear
 
   constructor(mod: Linear) {
+    takes('o<forward:f extraRepr:f>', mod)
     super()
     this.mod = mod
   }
 
   forward(input: Tensor): Tensor {
+    takes('t', input)
     const channelsLast = asDense(input).transpose(1, 2).transpose(2, 3)
     const output = asDense(this.mod.forward(channelsLast))
     return output.transpose(2, 3).transpose(1, 2)
@@ -39,6 +41,7 @@ export function swapConv2d1x1ToLinear(
   model: Module,
   filter: (conv: Conv2d, fqn: string) => boolean = isPointwise,
 ): string[] {
+  takes('o<namedChildren:f namedModules:f>f?', model, filter)
   const names: string[] = []
   const replacements = new Map<Module, Module>()
   for (const [name, module] of model.namedModules()) {

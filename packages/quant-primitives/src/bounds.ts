@@ -10,6 +10,7 @@ import {
   type DType,
   type JsonCodec,
   type StoredDType,
+  takes,
 } from '@ao/base-tensor'
 
 import { fail } from './errors.ts'
@@ -53,6 +54,7 @@ export interface QuantBoundsOptions {
  * @throws {@link ValueError} when asked for codes that the dtype does not have
  */
 export function quantBounds(dtype: DType, options: QuantBoundsOptions = {}): QuantBounds {
+  takes('zo{quantMin quantMax}?', dtype, options)
   const { min, max } = codeRange(dtype)
   const { quantMin = min, quantMax = max } = options
   if (quantMin < min || quantMax > max) {

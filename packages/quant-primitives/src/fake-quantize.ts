@@ -53,6 +53,7 @@ export const fakeQuantizeAffine: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'fakeQuantizeAffine',
+  takes: 'tstt?zo{zeroPointDomain quantMin quantMax}?',
   reference: (...args: FakeQuantizeArgs<FakeQuantizeOptions>): Tensor => {
     const [input] = args
     const { layout, quantize, dequantize } = fakeQuantizer(...args)
@@ -91,6 +92,7 @@ export const fakeQuantizeAffineCachemask: Op<
   FakeQuantized
 > = /* @__PURE__ */ defineOp({
   name: 'fakeQuantizeAffineCachemask',
+  takes: 'tstt?zo{zeroPointDomain quantMin quantMax}',
   reference: (...args: Required<FakeQuantizeArgs<CachemaskOptions>>): FakeQuantized => {
     const [input, , , , , { quantMin, quantMax }] = args
     const { layout, quantize, dequantize } = fakeQuantizer(...args)

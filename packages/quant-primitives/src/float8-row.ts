@@ -1,6 +1,6 @@
 /** @file float8 for the rows of a product's input, as kernels for int4 weights do it. */
 
-import { finfo, fromFloat8E4m3Bits, toFloat8E4m3Bits } from '@ao/base-tensor'
+import { finfo, fromFloat8E4m3Bits, toFloat8E4m3Bits, takes } from '@ao/base-tensor'
 
 /** The smallest peak of a row that scales follow. */
 const SMALLEST_PEAK = 1 / 512
@@ -13,6 +13,7 @@ const SMALLEST_PEAK = 1 / 512
  * @param values - rows of `rowLength` numbers, one after the other
  */
 export function fakeQuantizeFp8Row(values: Float32Array, rowLength: number): Float32Array {
+  takes('an', values, rowLength)
   const { max } = finfo('float8_e4m3fn')
   const rounded = new Float32Array(values.length)
   for (let start = 0; start < values.length; start += rowLength) {

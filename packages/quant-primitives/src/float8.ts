@@ -59,6 +59,7 @@ type ChooseArgs = [
  */
 export const chooseScaleFloat8: Op<ChooseArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'chooseScaleFloat8',
+  takes: 'tsz?o{scaleDtype hpValueLb hpValueUb}?',
   reference: (...[input, blockSize, float8Dtype = 'float8_e4m3fn', options = {}]: ChooseArgs) => {
     checkFloat8(float8Dtype)
     const round = rounder(floatDTypeOf(input))
@@ -100,6 +101,7 @@ type QuantizeArgs = [input: Tensor, scale: Tensor, float8Dtype?: Float8DType]
  */
 export const quantizeAffineFloat8: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'quantizeAffineFloat8',
+  takes: 'ttz?',
   reference: (...[input, scale, float8Dtype = 'float8_e4m3fn']: QuantizeArgs) => {
     checkFloat8(float8Dtype)
     floatDTypeOf(input)
@@ -165,6 +167,7 @@ type DequantizeArgs = [input: Tensor, scale: Tensor, outputDtype?: FloatDType]
  */
 export const dequantizeAffineFloat8: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'dequantizeAffineFloat8',
+  takes: 'ttz?',
   reference: (...[input, scale, outputDtype = 'float32']: DequantizeArgs) => {
     checkDequantize(input, outputDtype)
     const layout = blockLayout(input.shape, blockSizeOfScale(scale, input.shape))
@@ -206,6 +209,7 @@ function multiplyRow(
 export const maybeExpandScaleToTensorShape: Op<[scale: Tensor, shape: readonly number[]], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'maybeExpandScaleToTensorShape',
+    takes: 'ts',
     reference: (scale: Tensor, shape: readonly number[]): Tensor => {
       const blockSize = blockSizeOfScale(scale, shape)
       if (broadcasts(scale, shape)) return scale

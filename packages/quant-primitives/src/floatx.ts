@@ -40,6 +40,7 @@ type CodecArgs = [input: Tensor, ebits: number, mbits: number]
  */
 export const f32ToFloatxUnpacked: Op<CodecArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'f32ToFloatxUnpacked',
+  takes: 'tnn',
   reference: (...[input, ebits, mbits]: CodecArgs) => {
     const values = hostFloat32(input)
     return fromArray(encode(values, floatxMagnitudes(ebits, mbits)), input.shape, 'uint8')
@@ -58,6 +59,7 @@ export const f32ToFloatxUnpacked: Op<CodecArgs, Tensor> = /* @__PURE__ */ define
  */
 export const floatxUnpackedToF32: Op<CodecArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'floatxUnpackedToF32',
+  takes: 'tnn',
   reference: (...[input, ebits, mbits]: CodecArgs) => {
     const values = decode(hostArray(input) as Uint8Array, floatxMagnitudes(ebits, mbits))
     return fromFloat32(values, input.shape, 'float32')
@@ -139,6 +141,7 @@ type ChooseArgs = [input: Tensor, ebits: number, mbits: number]
  */
 export const chooseQparamsAffineFloatx: Op<ChooseArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'chooseQparamsAffineFloatx',
+  takes: 'tnn',
   reference: (...[input, ebits, mbits]: ChooseArgs) => {
     const [n, k] = matrixShape(input)
     const dtype = floatDTypeOf(input)
@@ -165,6 +168,7 @@ type QuantizeArgs = [input: Tensor, scale: Tensor, ebits: number, mbits: number]
  */
 export const quantizeAffineFloatx: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'quantizeAffineFloatx',
+  takes: 'ttnn',
   reference: (...[input, scale, ebits, mbits]: QuantizeArgs) => {
     floatDTypeOf(input)
     const scaled = byRow(input, scale, (x, s) => x / s)
@@ -192,6 +196,7 @@ type DequantizeArgs = [
  */
 export const dequantizeAffineFloatx: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'dequantizeAffineFloatx',
+  takes: 'ttnnz?',
   reference: (...[input, scale, ebits, mbits, outputDtype = 'float32']: DequantizeArgs): Tensor => {
     requireFloat(outputDtype, 'the output')
     const values = floatxUnpackedToF32(input, ebits, mbits)

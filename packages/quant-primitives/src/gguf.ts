@@ -56,6 +56,7 @@ type ChooseArgs = [input: Tensor, blockSize: readonly number[], targetDtype: DTy
  */
 export const chooseQparamsGguf: Op<ChooseArgs, GgufQparams> = /* @__PURE__ */ defineOp({
   name: 'chooseQparamsGguf',
+  takes: 'tsz',
   reference: (...[input, blockSize, targetDtype]: ChooseArgs): GgufQparams => {
     const { shape, superShape, perSuper } = ggufLayout(input, blockSize, targetDtype)
     const dtype = floatDTypeOf(input)
@@ -118,6 +119,8 @@ type QuantizeArgs = [
  */
 export const quantizeGguf: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'quantizeGguf',
+  takes:
+    'tszo<superBlockScaleScale:t superBlockMinScale:t quantizedBlockScale:t quantizedBlockMin:t>',
   reference: (...[input, blockSize, targetDtype, qparams]: QuantizeArgs) =>
     applyBlocks(input, blockSize, targetDtype, qparams, resultDtype(input, qparams), quantizeRun),
   meta: (...[input, blockSize, targetDtype, qparams]: QuantizeArgs) => {
@@ -135,6 +138,8 @@ type DequantizeArgs = [...QuantizeArgs, outputDtype?: FloatDType]
  */
 export const dequantizeGguf: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'dequantizeGguf',
+  takes:
+    'tszo<superBlockScaleScale:t superBlockMinScale:t quantizedBlockScale:t quantizedBlockMin:t>z?',
   reference: (...[input, blockSize, targetDtype, qparams, outputDtype]: DequantizeArgs) => {
     const dtype = requireFloat(outputDtype ?? input.dtype, 'the output')
     return applyBlocks(input, blockSize, targetDtype, qparams, dtype, dequantizeRun)

@@ -5,7 +5,7 @@
  * set aside, and the rest, which the zero point of each group then removes in the mean.
  */
 
-import { roundHalfToEven } from '@ao/base-tensor'
+import { roundHalfToEven, takes } from '@ao/base-tensor'
 import { clamp } from './arithmetic.ts'
 
 /** Parameters of groups; `scale` is the inverse of a step: `q = round(w * scale + zero)`. */
@@ -53,6 +53,13 @@ export function optimizeWeightsProximalLegacy(
   maxCode: number,
   options: ProximalOptions = {},
 ): HqqSolution {
+  takes(
+    'ao<scale:a zero:a>no{lpNorm beta kappa iters earlyStop}?',
+    weights,
+    start,
+    maxCode,
+    options,
+  )
   const { lpNorm = 0.7, kappa = 1.01, iters = 20, earlyStop = true } = options
   let { beta = 10 } = options
   const { scale } = start

@@ -65,6 +65,7 @@ type Args = [input: Tensor, options?: SinqOptions]
 export const chooseQparamsAndQuantizeScaleOnlySinq: Op<Args, SinqQuantized> =
   /* @__PURE__ */ defineOp({
     name: 'chooseQparamsAndQuantizeScaleOnlySinq',
+    takes: 'to{quantMin quantMax groupSize niter computeDtype}?',
     reference: (...[input, options = {}]: Args): SinqQuantized => {
       const plan = sinqPlan(input, options)
       const { rows, columns, computeDtype } = plan

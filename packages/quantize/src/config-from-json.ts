@@ -1,5 +1,6 @@
 /** @file Config JSON in and out. */
 
+import { takes } from '@ao/base-tensor'
 import type {
   Json,
   QuantizationConfig,
@@ -24,6 +25,7 @@ export interface ConfigFromJsonOptions {
 
 /** The JSON of a config, for `JSON.stringify`. torchao's `config_to_dict`. */
 export function configToJson(config: QuantizationConfig): Json {
+  takes('o<quantizeTensor:f toJSON:f>', config)
   return config.toJSON()
 }
 
@@ -39,6 +41,7 @@ export function configFromJson(
   options: ConfigFromJsonOptions,
   path = 'config',
 ): QuantizationConfig {
+  takes('.o{configs formats onWarning}x?', json, options, path)
   const { configs, formats = [], onWarning } = options
   return readConfig(json, { path, configs: [...configs, ...fqnConfigs()], formats, onWarning })
 }

@@ -10,6 +10,7 @@ import {
   type QuantizeContext,
   type Skipped,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { readConfig, type ReadConfigContext } from './config-json.ts'
 import { isLinearWeightName } from './linear-weight-name.ts'
@@ -56,6 +57,7 @@ export class FqnToConfig implements QuantizationConfig {
 
   /** @throws {@link ValueError} for a regular expression that JavaScript lacks */
   constructor(fqnToConfig: FqnConfigs) {
+    takes('o', fqnToConfig)
     this.fqnToConfig = Object.freeze({ ...fqnToConfig })
     this.#patterns = Object.keys(fqnToConfig)
       .filter((key) => key.startsWith(PATTERN_PREFIX))
@@ -70,6 +72,7 @@ export class FqnToConfig implements QuantizationConfig {
    * @param isDefaultTarget - whether `_default` may decide: it is a linear layer's weight
    */
   match(name: string, isDefaultTarget: boolean): FqnMatch | undefined {
+    takes('x', name)
     const dot = name.lastIndexOf('.')
     const module = name.slice(0, Math.max(dot, 0))
     const isWeight = name.slice(dot + 1) === MODULE_PARAMETER
@@ -89,10 +92,12 @@ export class FqnToConfig implements QuantizationConfig {
 
   /** Whether a key, exact or pattern, matches a full name; `_default` does not count. */
   matchesName(fqn: string): boolean {
+    takes('x', fqn)
     return (this.#exact(fqn) ?? this.#pattern((regExp) => regExp.test(fqn))) !== undefined
   }
 
   quantizeTensor(weight: Tensor, context: QuantizeContext): Tensor | Skipped {
+    takes('to<name:x>', weight, context)
     const match = this.match(context.name, isLinearWeightName(context.name, weight))
     if (!match) return skip('no key of FqnToConfig matches')
     if (!match.config) return skip(`FqnToConfig has null for '${match.key}'`)
@@ -113,6 +118,7 @@ export class FqnToConfig implements QuantizationConfig {
 
   /** @throws {@link FormatError} when both fields are filled in, differently */
   static fromJSON(data: Json, context: ReadConfigContext): FqnToConfig {
+    takes('.o<path:x configs:l formats:l>', data, context)
     const [first, second] = JSON_FIELDS.map((field) => ({
       path: `${context.path}.${field}`,
       entries: readEntries(data, field, context.path),
@@ -164,6 +170,7 @@ export function isFqnToConfig(config: QuantizationConfig): config is FqnToConfig
  * `_default` does not count. torchao's `fqn_matches_fqn_config`.
  */
 export function fqnMatchesFqnConfig(fqn: string, config: FqnToConfig): boolean {
+  takes('xo<match:f matchesName:f>', fqn, config)
   return config.matchesName(fqn)
 }
 

@@ -10,6 +10,7 @@ import {
   stringCodec,
   type Json,
   type QuantizationConfig,
+  takes,
 } from '@ao/base-tensor'
 import { configFromJson, type ConfigFromJsonOptions } from './config-from-json.ts'
 
@@ -35,6 +36,7 @@ export function readQuantizationConfig(
   configJson: Json,
   options: ConfigFromJsonOptions,
 ): HuggingFaceQuantization | undefined {
+  takes('.o{configs formats onWarning}', configJson, options)
   const path = 'quantization_config'
   const json = isJsonObject(configJson)
     ? configJson[path]
@@ -67,6 +69,11 @@ export function toQuantizationConfig(
   config: QuantizationConfig,
   options: Partial<Omit<HuggingFaceQuantization, 'config'>> = {},
 ): Json {
+  takes(
+    'o<quantizeTensor:f toJSON:f>o{modulesToNotConvert includeInputOutputEmbeddings untieEmbeddingWeights}?',
+    config,
+    options,
+  )
   return {
     quant_method: 'torchao',
     quant_type: { default: config.toJSON() },

@@ -6,6 +6,7 @@ import {
   type QuantizationConfig,
   type Skipped,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { describeQuantized, quantizeCandidates, type ApplyOptions } from './jobs.ts'
 import { checkFiniteHost, quantizeWeight } from './quantize-weight.ts'
@@ -40,6 +41,12 @@ export async function quantizeStateDict(
   config: QuantizationConfig,
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
+  takes(
+    'oo<quantizeTensor:f toJSON:f>o{filter allowNonFinite onProgress}?',
+    entries,
+    config,
+    options,
+  )
   const stateDict = new Map(entries)
   const refusal = refusals(options)
   const candidates = [...entries].map(([name, weight]) => ({
@@ -72,6 +79,7 @@ export function weightTransform(
   config: QuantizationConfig,
   options: WeightTransformOptions = {},
 ): (name: string, tensor: Tensor) => Tensor {
+  takes('o<quantizeTensor:f toJSON:f>o{filter allowNonFinite onQuantize onSkip}?', config, options)
   const selector = new ConfigSelector(config, options.filter)
   const refusal = refusals(options)
   /** The format that was decided on for each name; undefined for those that stay as they are. */

@@ -20,6 +20,7 @@ import {
   type Skipped,
   type Tensor,
   type TypedArray,
+  takes,
 } from '@ao/base-tensor'
 
 const PACKAGE = '@ao/quantize'
@@ -80,6 +81,7 @@ function whyLost(weight: Tensor, result: Tensor | Skipped): Skipped | undefined 
  * @throws {@link ValueError} naming the weight, how many there are, and where the first is
  */
 export async function checkFinite(weight: Tensor, name: string): Promise<void> {
+  takes('tx', weight, name)
   if (weight.device.name === 'cpu') return checkFiniteHost(weight, name)
   if (weight.device.name === 'meta' || !isFloatDType(weight.dtype)) return
   if (await isFiniteOnDevice(weight)) return

@@ -1,5 +1,6 @@
 /** @file quantize_: a config applied to a model's modules. */
 
+import { takes } from '@ao/base-tensor'
 import type { Device, QuantizationConfig, Tensor } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
 import { quantizeCandidates, type ApplyOptions, type Candidate } from './jobs.ts'
@@ -37,6 +38,12 @@ export async function quantize_(
   config: QuantizationConfig,
   options: QuantizeOptions = {},
 ): Promise<QuantizeReport> {
+  takes(
+    'o<namedChildren:f namedModules:f>o<quantizeTensor:f toJSON:f>o{filter device allowNonFinite onProgress}?',
+    model,
+    config,
+    options,
+  )
   const candidates: Candidate[] = []
   const uses = new StorageUses()
   for (const [fqn, module] of model.namedModules()) {
@@ -70,6 +77,7 @@ function ownParameter(module: Module, name: string): Tensor {
  * `outFeatures` and a weight of that shape. torchao's `_is_linear`.
  */
 export function isLinear(module: Module): boolean {
+  takes('o<namedChildren:f namedModules:f>', module)
   return isLinearShaped(module) && !(module as LinearLike).weight?.dispatchOp
 }
 

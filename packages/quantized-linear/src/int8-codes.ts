@@ -1,6 +1,14 @@
 /** @file From floating numbers to int8 codes, for weights and for inputs of products. */
 
-import { asDense, DTypeError, isFloatDType, ShapeError, ValueError, zeros } from '@ao/base-tensor'
+import {
+  asDense,
+  DTypeError,
+  isFloatDType,
+  ShapeError,
+  ValueError,
+  zeros,
+  takes,
+} from '@ao/base-tensor'
 import type { DenseTensor, FloatDType, Tensor } from '@ao/base-tensor'
 import { getBlockSize, type Granularity } from '@ao/granularity'
 import {
@@ -48,6 +56,7 @@ const SMALLEST_SCALE = 2 ** -23
  * @throws {@link DTypeError} unless `input` is dense and floating
  */
 export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Codes {
+  takes('to{granularity mappingType reduceRange scale zeroPoint}', input, options)
   checkFloat(asDense(input, 'what is quantized'))
   const { granularity, mappingType = 'SYMMETRIC', reduceRange = false } = options
   const blockSize = getBlockSize(input.shape, granularity)

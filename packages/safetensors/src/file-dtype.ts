@@ -1,5 +1,6 @@
 /** @file The number types that a safetensors file can hold. */
 
+import { takes } from '@ao/base-tensor'
 import type { StoredDType } from '@ao/base-tensor'
 
 /** A dtype by its name in files, such as `BF16`. */
@@ -60,6 +61,7 @@ export function bitsOf(dtype: FileDType): number {
 
 /** The dtype of tensors read from `dtype`, or undefined where `@ao` has none. */
 export function storedDTypeOf(dtype: FileDType): StoredDType | undefined {
+  takes('x', dtype)
   return FILE_DTYPES[dtype].stored
 }
 

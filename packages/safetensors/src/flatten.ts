@@ -11,6 +11,7 @@ import {
   type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
+  takes,
 } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
 import { pythonJson } from './python-json.ts'
@@ -37,6 +38,7 @@ export function flattenTensorStateDict(
   entries: Iterable<readonly [name: string, tensor: Tensor]>,
   options: { readonly unknownAttributes?: UnknownAttributes } = {},
 ): FlattenedStateDict {
+  takes('oo{unknownAttributes}?', entries, options)
   const tensors = new Map<string, DenseTensor>()
   const metadata = new Map<string, string>()
   for (const [name, tensor] of entries) {

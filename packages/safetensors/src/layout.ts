@@ -5,6 +5,7 @@
  * header padded with spaces to a multiple of 8. It writes metadata in no fixed order; here it is sorted.
  */
 
+import { takes } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
 import { FILE_DTYPE_NAMES, type FileDType } from './file-dtype.ts'
 import { LENGTH_BYTES, METADATA_KEY, sizeOf, type FileTensor } from './header.ts'
@@ -36,6 +37,7 @@ export function planLayout(
   entries: Iterable<readonly [name: string, tensor: PlannedTensor]>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): FileLayout {
+  takes('oo?', entries, metadata)
   const sorted = [...entries].sort(
     ([nameA, a], [nameB, b]) =>
       FILE_DTYPE_NAMES.indexOf(a.dtype) - FILE_DTYPE_NAMES.indexOf(b.dtype) ||

@@ -5,7 +5,7 @@
  * come first and each tensor is written to its place as soon as it is made. Memory holds one tensor.
  */
 
-import { isSkipped, ValueError, type DenseTensor, type Tensor } from '@ao/base-tensor'
+import { isSkipped, ValueError, type DenseTensor, type Tensor, takes } from '@ao/base-tensor'
 import type { ByteSink } from './byte-sink.ts'
 import type { Checkpoint, TensorPart } from './checkpoint.ts'
 import { PACKAGE, quote } from './errors.ts'
@@ -81,6 +81,13 @@ export async function transformCheckpoint(
   transform: TensorTransform,
   options: TransformOptions = {},
 ): Promise<TransformReport> {
+  takes(
+    'o<note:f has:f>o<list:f create:f>fo{shard metadata onProgress signal formats}?',
+    checkpoint,
+    destination,
+    transform,
+    options,
+  )
   const { formats = [], shard, metadata = {}, signal } = options
   signal?.throwIfAborted()
   const fileNames = filesOfShard([...checkpoint.files.keys()], shard)

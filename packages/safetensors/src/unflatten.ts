@@ -9,6 +9,7 @@ import {
   type SubclassLayout,
   type Tensor,
   type TensorSubclassType,
+  takes,
 } from '@ao/base-tensor'
 import { quote, reasonOf, refuse } from './errors.ts'
 import { attributeCodec, type UnknownAttributes } from './flatten.ts'
@@ -57,6 +58,7 @@ export function unflattenTensorStateDict(
   metadata: Metadata,
   options: FormatOptions,
 ): UnflattenedStateDict {
+  takes('o.o{formats}', tensors, metadata, options)
   const map = metadataMap(metadata)
   if (!map.has(TENSOR_NAMES)) {
     refuse(

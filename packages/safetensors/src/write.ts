@@ -1,6 +1,6 @@
 /** @file Writing dense tensors to a file, or to bytes. */
 
-import { asDense, hostArray, type DenseTensor, type Tensor } from '@ao/base-tensor'
+import { asDense, hostArray, type DenseTensor, type Tensor, takes } from '@ao/base-tensor'
 import type { ByteSink } from './byte-sink.ts'
 import { fileDTypeOf } from './file-dtype.ts'
 import { planLayout, type FileLayout, type PlannedTensor } from './layout.ts'
@@ -20,6 +20,7 @@ export function serializeSafetensors(
   entries: DenseEntries,
   metadata: Metadata = {},
 ): Uint8Array<ArrayBuffer> {
+  takes('o', entries)
   const { tensors, layout } = planFile(entries, metadata)
   const file = new Uint8Array(layout.size)
   file.set(layout.header)
@@ -40,6 +41,7 @@ export async function writeSafetensors(
   entries: DenseEntries,
   metadata: Metadata = {},
 ): Promise<void> {
+  takes('o<write:f commit:f>o', sink, entries)
   try {
     const { tensors, layout } = planFile(entries, metadata)
     await sink.write(0, layout.header)

@@ -9,6 +9,7 @@ import {
   readFloat32,
   ValueError,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { checkIdList } from './check-ids.ts'
 import { negativeLogLikelihood, tokenNll } from './ops/token-nll.ts'
@@ -49,6 +50,7 @@ export async function perplexity(
   ids: readonly number[],
   options: PerplexityOptions = {},
 ): Promise<PerplexityResult> {
+  takes('o<forward:f>so{window onProgress signal}?', model, ids, options)
   const { window = 256, onProgress, signal } = options
   checkArguments(ids, window)
   const total = ids.length - 1

@@ -1,6 +1,6 @@
 /** @file Choosing the next token from logits. */
 
-import { ValueError } from '@ao/base-tensor'
+import { ValueError, takes } from '@ao/base-tensor'
 
 const PACKAGE = '@ao/text-generation'
 
@@ -31,6 +31,7 @@ export type Sampler = (logits: Float32Array) => number
  * @throws {@link ValueError} for options out of range
  */
 export function createSampler(options: SamplingOptions = {}): Sampler {
+  takes('o{temperature topK topP seed}?', options)
   const { temperature = 0, topK = Infinity, topP = 1, seed = 0 } = options
   check(
     'temperature',

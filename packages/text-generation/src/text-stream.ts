@@ -1,5 +1,7 @@
 /** @file Decoding tokens one at a time without broken characters. */
 
+import { takes } from '@ao/base-tensor'
+
 /**
  * Turns tokens into pieces of text as they come. A token may end within a character (an emoji is four
  * bytes, often of several tokens): such an end is held back until the character is whole.
@@ -17,11 +19,13 @@ export class TextStream {
 
   /** @param decode - the text of token ids */
   constructor(decode: (ids: readonly number[]) => string) {
+    takes('f', decode)
     this.#decode = decode
   }
 
   /** Takes a token and gives the text that became certain by it, which may be ''. */
   push(id: number): string {
+    takes('n', id)
     this.#ids.push(id)
     const text = this.#text()
     const whole = text.replace(/\uFFFD+$/, '')

@@ -1,6 +1,6 @@
 /** @file Dense products by matrices of subgroups. */
 
-import { isFloatDType, linear, linearShape, type Tensor } from '@ao/base-tensor'
+import { isFloatDType, linear, linearShape, type Tensor, takes } from '@ao/base-tensor'
 import { linearKernel } from '../dense/linear.ts'
 import { kernel, type GPU, type KernelSet } from '../kernel.ts'
 import { onMeta } from '../on-meta.ts'
@@ -19,6 +19,7 @@ const program = /* @__PURE__ */ matrixProgram('linear matrix', numbers + stored 
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function denseMatrices(tuning: MatrixTuning = MATRIX_TUNING): KernelSet {
+  takes('o<minRows:n wantedWorkgroups:n tiles:l>?', tuning)
   const tileOf = (gpu: GPU, input: Tensor, weight: Tensor): ChosenTile | undefined => {
     const [n, k] = weight.shape as [number, number]
     return chooseTile(gpu.capabilities, tuning, 'f16', { m: rowsOf(input), n, k })

@@ -1,6 +1,6 @@
 /** @file How far quantization moved a tensor. */
 
-import { readFloat32, ShapeError, type Tensor } from '@ao/base-tensor'
+import { readFloat32, ShapeError, type Tensor, takes } from '@ao/base-tensor'
 import { fail } from '../errors.ts'
 
 /**
@@ -13,6 +13,7 @@ import { fail } from '../errors.ts'
  * @throws {@link ShapeError} when the shapes differ
  */
 export async function computeError(x: Tensor, y: Tensor): Promise<number> {
+  takes('tt', x, y)
   if (x.shape.join() !== y.shape.join()) {
     throw fail(
       ShapeError,

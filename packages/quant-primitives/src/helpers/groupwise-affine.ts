@@ -1,6 +1,6 @@
 /** @file Weights with one scale and zero point for each group of neighbours in a row. */
 
-import { type FloatDType, type Tensor } from '@ao/base-tensor'
+import { type FloatDType, type Tensor, takes } from '@ao/base-tensor'
 import { dequantizeAffine, quantizeAffine } from '../affine.ts'
 import { floatDTypeOf } from '../arithmetic.ts'
 import type { QuantBounds } from '../bounds.ts'
@@ -46,6 +46,7 @@ export function getGroupwiseAffineQparams(
   weight: Tensor,
   options: GroupwiseQparamsOptions = {},
 ): AffineQparams {
+  takes('to{dtype preserveZero eps nBit groupSize zeroPointDomain}?', weight, options)
   const { groupSize = 128, dtype = 'bfloat16', zeroPointDomain = 'FLOAT' } = options
   return chooser(zeroPointDomain, options.preserveZero ?? false)(
     weight,
@@ -85,6 +86,7 @@ export function groupwiseAffineQuantizeTensorFromQparams(
   zeroPoint: Tensor,
   options: GroupwiseOptions = {},
 ): Tensor {
+  takes('ttto{nBit groupSize zeroPointDomain}?', weight, scale, zeroPoint, options)
   const { groupSize = 128, zeroPointDomain = 'FLOAT' } = options
   const quantize = zeroPointDomain === 'FLOAT' ? quantizeAffineTinygemm : quantizeAffine
   const block = groupBlock(weight, groupSize)
@@ -103,6 +105,7 @@ export function groupwiseAffineDequantizeTensorFromQparams(
   zeroPoint: Tensor,
   options: GroupwiseOptions = {},
 ): Tensor {
+  takes('ttto{nBit groupSize zeroPointDomain}?', codes, scale, zeroPoint, options)
   const { groupSize = 128, zeroPointDomain = 'FLOAT' } = options
   const dequantize = zeroPointDomain === 'FLOAT' ? dequantizeAffineTinygemm : dequantizeAffine
   return dequantize(codes, groupBlock(codes, groupSize), scale, zeroPoint, 'int32', {
@@ -127,6 +130,7 @@ export function groupwiseAffineQuantizeTensor(
   weight: Tensor,
   options: GroupwiseQparamsOptions = {},
 ): GroupwiseQuantized {
+  takes('to{dtype preserveZero eps nBit groupSize zeroPointDomain}?', weight, options)
   const { scale, zeroPoint } = getGroupwiseAffineQparams(weight, options)
   return {
     quantized: groupwiseAffineQuantizeTensorFromQparams(weight, scale, zeroPoint, options),
@@ -141,9 +145,11 @@ export function groupwiseAffineQuantizeTensor(
  * @throws as {@link getGroupwiseAffineQparams}
  */
 export function groupwiseAffineDequantizeTensor(
-  { quantized, scalesAndZeros }: GroupwiseQuantized,
+  codes: GroupwiseQuantized,
   options: GroupwiseOptions = {},
 ): Tensor {
+  takes('o<quantized:t scalesAndZeros:t>', codes)
+  const { quantized, scalesAndZeros } = codes
   const { scale, zeroPoint } = unpackTinygemmScalesAndZeros(scalesAndZeros)
   return groupwiseAffineDequantizeTensorFromQparams(quantized, scale, zeroPoint, options)
 }

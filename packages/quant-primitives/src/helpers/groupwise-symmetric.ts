@@ -1,6 +1,6 @@
 /** @file Weights with one symmetric scale for each group of neighbours in a row. */
 
-import { type FloatDType, type Tensor } from '@ao/base-tensor'
+import { type FloatDType, type Tensor, takes } from '@ao/base-tensor'
 import { quantizeAffine } from '../affine.ts'
 import type { MappingType } from '../bounds.ts'
 import { chooseQparamsAffine, type AffineQparams } from '../choose-qparams.ts'
@@ -31,6 +31,7 @@ export function getGroupQparamsSymmetric(
   weight: Tensor,
   options: GroupSymmetricOptions = {},
 ): AffineQparams {
+  takes('to{nBit groupSize precision mappingType eps}?', weight, options)
   const { nBit = 4, groupSize = 128, precision = 'float32', mappingType = 'SYMMETRIC' } = options
   checkBits(nBit)
   return chooseQparamsAffine(weight, mappingType, groupBlock(weight, groupSize), 'int8', {
@@ -54,6 +55,7 @@ export function groupQuantizeTensorSymmetric(
   weight: Tensor,
   options: GroupSymmetricOptions = {},
 ): QuantizedWithQparams {
+  takes('to{nBit groupSize precision mappingType eps}?', weight, options)
   const qparams = getGroupQparamsSymmetric(weight, options)
   const block = groupBlock(weight, options.groupSize ?? 128)
   const quantized = quantizeAffine(weight, block, qparams.scale, qparams.zeroPoint, 'int8', {

@@ -1,6 +1,13 @@
 /** @file Weights with one scale for each output channel, or for the whole tensor. */
 
-import { finfo, ShapeError, type FloatDType, type StoredDType, type Tensor } from '@ao/base-tensor'
+import {
+  finfo,
+  ShapeError,
+  type FloatDType,
+  type StoredDType,
+  type Tensor,
+  takes,
+} from '@ao/base-tensor'
 import { fail } from '../errors.ts'
 import { dequantizeAffine, quantizeAffine } from '../affine.ts'
 import { chooseQparamsAffine, type AffineQparams } from '../choose-qparams.ts'
@@ -22,6 +29,7 @@ export function dynamicallyQuantizePerChannel(
   quantMax: number,
   targetDtype: StoredDType,
 ): QuantizedWithQparams {
+  takes('tnnz', weight, quantMin, quantMax, targetDtype)
   const [, k] = matrixShape(weight)
   const bounds = { quantMin, quantMax }
   const qparams = chooseQparamsAffine(weight, 'SYMMETRIC', [1, k], targetDtype, {
@@ -45,6 +53,7 @@ export function dequantizePerChannel(
   zeroPoint: Tensor,
   outputDtype: FloatDType = 'float32',
 ): Tensor {
+  takes('tttz?', quantized, scale, zeroPoint, outputDtype)
   const [, k] = matrixShape(quantized)
   return dequantizeAffine(quantized, [1, k], scale, zeroPoint, quantized.dtype, { outputDtype })
 }
@@ -60,6 +69,7 @@ export function dequantizePerTensor(
   zeroPoint: Tensor,
   outputDtype: FloatDType = 'float32',
 ): Tensor {
+  takes('tttz?', quantized, scale, zeroPoint, outputDtype)
   const { shape, dtype } = quantized
   return dequantizeAffine(quantized, shape, scale, zeroPoint, dtype, { outputDtype })
 }

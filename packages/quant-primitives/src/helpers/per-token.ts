@@ -1,5 +1,6 @@
 /** @file Activations with one scale for each token: each row of the last dimension. */
 
+import { takes } from '@ao/base-tensor'
 import type { StoredDType, Tensor } from '@ao/base-tensor'
 import { getBlockSize, PerToken } from '@ao/granularity'
 import { dequantizeAffine, quantizeAffine } from '../affine.ts'
@@ -22,6 +23,7 @@ export interface QuantizedActivation {
  * @throws {@link DTypeError} for an input that is not floating
  */
 export function quantizeActivationPerTokenAbsmax(input: Tensor): QuantizedActivation {
+  takes('t', input)
   const blockSize = getBlockSize(input.shape, PerToken())
   const bounds = { quantMin: -127, quantMax: 127 }
   const { scale, zeroPoint } = chooseQparamsAffine(input, 'SYMMETRIC', blockSize, 'int8', {
@@ -51,6 +53,7 @@ export function perTokenDynamicQuant(
   input: Tensor,
   options: PerTokenDynamicQuantOptions = {},
 ): Tensor {
+  takes('to{scaleDtype zeroPointDtype eps}?', input, options)
   const { scaleDtype = 'float32', zeroPointDtype = 'float32', eps } = options
   const blockSize = getBlockSize(input.shape, PerToken())
   const { scale, zeroPoint } = chooseQparamsAffine(input, 'ASYMMETRIC', blockSize, 'int8', {

@@ -1,6 +1,6 @@
 /** @file Which scales belong to a slice of a quantized tensor. */
 
-import { normalizeDim, ShapeError, type Tensor } from '@ao/base-tensor'
+import { normalizeDim, ShapeError, type Tensor, takes } from '@ao/base-tensor'
 
 import { fail } from '../errors.ts'
 /**
@@ -18,6 +18,7 @@ export function sliceScaleForDimension(
   end: number = Infinity,
   step: number = 1,
 ): Tensor {
+  takes('tsnn?n?n?', scale, dataShape, dim, start, end, step)
   const d = normalizeDim(dim, dataShape.length)
   const blocks = scale.shape[d]
   if (blocks === undefined) return scale // fewer dimensions: the scales do not vary along this one

@@ -1,6 +1,6 @@
 /** @file Scales and zero points in the order in which tinygemm's int4 kernels read them. */
 
-import { cat, DTypeError, ShapeError, type StoredDType, type Tensor } from '@ao/base-tensor'
+import { cat, DTypeError, ShapeError, type StoredDType, type Tensor, takes } from '@ao/base-tensor'
 import { fail } from '../errors.ts'
 import type { AffineQparams } from '../choose-qparams.ts'
 
@@ -16,6 +16,7 @@ export function packTinygemmScalesAndZeros(
   zeroPoint: Tensor,
   dtype: StoredDType = 'bfloat16',
 ): Tensor {
+  takes('ttz?', scale, zeroPoint, dtype)
   if (scale.dtype !== dtype || zeroPoint.dtype !== dtype) {
     throw fail(
       DTypeError,
@@ -41,6 +42,7 @@ export function packTinygemmScalesAndZeros(
  * @throws {@link ShapeError} unless the shape is (K/g, N, 2), with any dimensions before
  */
 export function unpackTinygemmScalesAndZeros(scalesAndZeros: Tensor): AffineQparams {
+  takes('t', scalesAndZeros)
   if (scalesAndZeros.ndim < 3 || scalesAndZeros.shape.at(-1) !== 2) {
     throw fail(ShapeError, 'scales and zero points of shape (K/g, N, 2)', scalesAndZeros.shape)
   }

@@ -148,6 +148,7 @@ function groupwiseOp(
 ): Op<[weight: Tensor, groupSize: number], Int4Groups> {
   return defineOp({
     name,
+    takes: 'tn',
     reference: (weight: Tensor, groupSize: number): Int4Groups => {
       const dtype = floatDTypeOf(weight, 'the weight')
       const shape = scaleShape(weight, groupSize)

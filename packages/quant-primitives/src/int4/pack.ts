@@ -10,6 +10,7 @@ import { packNibbles, unpackNibbles } from './nibbles.ts'
  */
 export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4.pack',
+  takes: 't',
   reference: (codes: Tensor): Tensor => {
     const bytes = packNibbles(hostArray(codes) as Uint8Array)
     for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) ^ 0x88 // 8 less, in both halves
@@ -21,6 +22,7 @@ export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
 /** The codes 0..15, uint8 (..., K), of what {@link packInt4} made. */
 export const unpackInt4: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'int4.unpack',
+  takes: 't',
   reference: (qdata: Tensor): Tensor => {
     const codes = unpackNibbles(hostArray(qdata) as Int8Array)
     for (let i = 0; i < codes.length; i++) codes[i] = (codes[i] as number) ^ 8

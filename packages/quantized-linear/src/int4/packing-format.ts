@@ -6,6 +6,7 @@ import {
   type Tensor,
   type TensorSubclass,
   type TensorSubclassType,
+  takes,
 } from '@ao/base-tensor'
 
 /** How scales and zero points are chosen; torchao's `Int4ChooseQParamsAlgorithm`. */
@@ -36,6 +37,7 @@ export function checkTinygemm(
   algorithm: Int4ChooseQparamsAlgorithm | undefined,
   packageName: string,
 ): void {
+  takes('x?x', algorithm, packageName)
   if (algorithm === undefined || algorithm === 'TINYGEMM') return
   throw new ValueError({
     package: packageName,
@@ -50,5 +52,6 @@ export type Int4ActivationDType = 'bfloat16' | 'float8_e4m3fn'
 
 /** Whether `dtype` is an {@link Int4ActivationDType}. */
 export function isInt4ActivationDType(dtype: DType): dtype is Int4ActivationDType {
+  takes('z', dtype)
   return dtype === 'bfloat16' || dtype === 'float8_e4m3fn'
 }
