@@ -14,6 +14,7 @@ import {
   type StoredDType,
   type Tensor,
   type TypedArray,
+  takes,
 } from '@ao/base-tensor'
 import {
   BufferPool,
@@ -96,6 +97,7 @@ export class WebGPUDevice implements Device, GPU {
    * @throws {@link DeviceError} where there is no WebGPU
    */
   static async create(options: WebGPUDeviceOptions): Promise<WebGPUDevice> {
+    takes('o{kernels gpu adapter device powerPreference maxPooledBytes capabilities}', options)
     const { gpu, info, languageFeatures } = await openDevice(options)
     const capabilities = {
       ...capabilitiesOf(gpu, info, languageFeatures),
@@ -118,6 +120,7 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
+    takes('o<reference:f>', op)
     this.#check()
     const own = this.#kernels.get(op.opName)
     if (!own) {
@@ -146,6 +149,7 @@ export class WebGPUDevice implements Device, GPU {
    * @remarks It records the call, so that what depends on results is seen, but waits for nothing.
    */
   explain<Args extends readonly unknown[]>(op: Op<Args, unknown>, args: Args): Explanation[] {
+    takes('o<reference:f>', op)
     const explanations: Explanation[] = []
     const outer = this.#explanations
     this.#explanations = explanations
@@ -158,12 +162,14 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   allocate(dtype: StoredDType, length: number): Storage {
+    takes('zn', dtype, length)
     const storage = this.#allocate(dtype, length)
     this.#queue.clear(wholeOf(storage))
     return storage
   }
 
   upload(dtype: StoredDType, array: TypedArray): Storage {
+    takes('za', dtype, array)
     this.#check()
     this.#checkRecording('an upload')
     const { byteLength } = array
@@ -175,6 +181,7 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   async download(storage: Storage, offset: number, length: number): Promise<TypedArray> {
+    takes('o<device dtype:z length:n>nn', storage, offset, length)
     this.#check()
     this.#checkRecording('numbers that are read')
     const { dtype, allocation } = live(storage)
@@ -209,10 +216,12 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   free(storage: Storage): void {
+    takes('o<device dtype:z length:n>', storage)
     this.#release((storage as GPUStorage).allocation)
   }
 
   scope<T>(run: () => T): T {
+    takes('f', run)
     const made: GPUStorage[] = []
     this.#scopes.push(made)
     let kept: readonly Storage[] = []
@@ -236,6 +245,7 @@ export class WebGPUDevice implements Device, GPU {
    * @throws {@link DeviceError} where `run` uploads or reads anything, records or replays
    */
   record<T>(run: () => T): Recording<T> {
+    takes('f', run)
     this.#checkRecording('another recording')
     const pool = this.#newPool(Infinity)
     const memory: RecordedMemory = { pool, captured: new Set(), isDisposed: false }
@@ -270,10 +280,12 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   empty(shape: readonly number[], dtype: StoredDType): DenseTensor {
+    takes('sz', shape, dtype)
     return new DenseTensor(this.#allocate(dtype, numelOf(shape)), shape)
   }
 
   dense(tensor: Tensor): DenseTensor {
+    takes('t', tensor)
     const dense = tensor as DenseTensor
     const isAligned = (dense.offset * itemSize(dense.dtype)) % 256 === 0
     return dense.isContiguous && isAligned ? dense : dense.clone()
@@ -308,6 +320,7 @@ export class WebGPUDevice implements Device, GPU {
 
   /** Runs `run` in a scope, and tells `timer` of its passes: for `profile` and `elapsed`. */
   async timed(timer: PassTimer, run: () => void): Promise<void> {
+    takes('o<next:f resolve:f>f', timer, run)
     await this.finish()
     this.#queue.timer = timer
     try {

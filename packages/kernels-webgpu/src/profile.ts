@@ -1,6 +1,6 @@
 /** @file Times of kernels, by the GPU's own clock. */
 
-import { DeviceError } from '@ao/base-tensor'
+import { DeviceError, takes } from '@ao/base-tensor'
 import type { PassTimer } from './passes.ts'
 import type { WebGPUDevice } from './device.ts'
 
@@ -19,6 +19,7 @@ const MAX_PASSES = 2048 // a query set has 4096 timestamps at most
  * @throws {@link DeviceError} on GPUs without timestamp queries
  */
 export async function profile(device: WebGPUDevice, run: () => void): Promise<KernelTiming[]> {
+  takes('o<run:f explain:f>f', device, run)
   const { names, stamps } = await timestamps(device, run, true)
   return names.map((kernel, i) => ({ kernel, nanoseconds: between(stamps, 2 * i, 2 * i + 1) }))
 }
@@ -30,6 +31,7 @@ export async function profile(device: WebGPUDevice, run: () => void): Promise<Ke
  * @throws {@link DeviceError} on GPUs without timestamp queries
  */
 export async function elapsed(device: WebGPUDevice, run: () => void): Promise<number> {
+  takes('o<run:f explain:f>f', device, run)
   const { names, stamps } = await timestamps(device, run, false)
   return names.length === 0 ? 0 : between(stamps, 0, 2 * names.length - 1)
 }

@@ -40,6 +40,7 @@ export function parseLlamaConfig(
   where = 'config.json',
   options: ConfigOptions = {},
 ): LlamaConfig {
+  takes('.x?o{unknownFields onIgnored}?', json, where, options)
   const fields = new ConfigFields(json, where)
   fields.choice('model_type', ['llama'], undefined)
   const hiddenSize = fields.size('hidden_size', 4096, MAX_HIDDEN)

@@ -9,6 +9,7 @@ import {
   type Device,
   type FloatDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { Module, type Linear } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
@@ -40,6 +41,7 @@ export class LlamaForCausalLM extends Module {
     config: LlamaConfig,
     options: { readonly dtype?: FloatDType; readonly device?: Device } = {},
   ) {
+    takes('o<vocabSize:n hiddenSize:n intermediateSize:n>o{dtype device}?', config, options)
     super()
     const { dtype = 'float32', device = meta } = options
     const make: MakeParameter = (...shape) => zeros(shape, dtype, device)
@@ -65,6 +67,11 @@ export class LlamaForCausalLM extends Module {
     folder: CheckpointFolder,
     options: LoadOptions = {},
   ): Promise<LlamaForCausalLM> {
+    takes(
+      'o<open:f readText:f>o{dtype device formats onProgress onIgnored signal unknownFields unexpectedTensors}?',
+      folder,
+      options,
+    )
     const model = new LlamaForCausalLM(await readConfig(folder, options))
     await loadParameters(model, folder, options, {
       prefix: 'model.',
@@ -88,6 +95,7 @@ export class LlamaForCausalLM extends Module {
 
   /** An empty cache for this model. */
   createCache(capacity?: number): KVCache {
+    takes('n?', capacity)
     const { dtype, device } = this
     return new KVCache(this.config, {
       dtype,
@@ -111,6 +119,7 @@ export class LlamaForCausalLM extends Module {
     cache?: KVCache,
     logitsToKeep: number = Infinity,
   ): Tensor {
+    takes('.o<position:f reserve:f>?n?', ids, cache, logitsToKeep)
     if (!isTensor(ids)) checkIds(ids, this.config.vocabSize)
     const count = isTensor(ids) ? ids.numel : ids.length
     const context = cache ?? this.createCache(count)
@@ -132,6 +141,7 @@ export class LlamaForCausalLM extends Module {
    * @throws {@link ValueError} beyond `max_position_embeddings`
    */
   prepare(tokens: number, cache: KVCache): void {
+    takes('no<position:f reserve:f>', tokens, cache)
     this.model.prepare(tokens, cache)
   }
 
@@ -146,6 +156,7 @@ export class LlamaForCausalLM extends Module {
     ids: readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
+    takes('so{maxNewTokens stopIds signal temperature topK topP seed}?', ids, options)
     return generate(this, ids, options)
   }
 }

@@ -63,6 +63,7 @@ export class LlamaAttention extends Module {
   readonly #config: LlamaConfig
 
   constructor(config: LlamaConfig, make: MakeParameter) {
+    takes('o<vocabSize:n hiddenSize:n intermediateSize:n>f', config, make)
     super()
     const { hiddenSize, headDim, attentionBias: bias } = config
     const queries = config.numHeads * headDim
@@ -95,6 +96,7 @@ export class LlamaMLP extends Module {
   readonly #act: LlamaConfig['hiddenAct']
 
   constructor(config: LlamaConfig, make: MakeParameter) {
+    takes('o<vocabSize:n hiddenSize:n intermediateSize:n>f', config, make)
     super()
     const { hiddenSize, intermediateSize, mlpBias: bias } = config
     this.#act = config.hiddenAct
@@ -104,6 +106,7 @@ export class LlamaMLP extends Module {
   }
 
   forward(x: Tensor): Tensor {
+    takes('t', x)
     const gate = this.gate_proj.forward(x)
     const up = this.up_proj.forward(x)
     return this.down_proj.forward(this.#act === 'silu' ? siluMul(gate, up) : mul(gelu(gate), up))
@@ -118,6 +121,7 @@ export class LlamaDecoderLayer extends Module {
   post_attention_layernorm: RMSNorm
 
   constructor(config: LlamaConfig, make: MakeParameter) {
+    takes('o<vocabSize:n hiddenSize:n intermediateSize:n>f', config, make)
     super()
     this.self_attn = new LlamaAttention(config, make)
     this.mlp = new LlamaMLP(config, make)
@@ -127,6 +131,7 @@ export class LlamaDecoderLayer extends Module {
 
   /** @param next - the norm of what comes after this layer */
   forward(hidden: Hidden, next: RMSNorm, step: Step): Hidden {
+    takes('o<sum:t normed:t>o<forward:f extraRepr:f>o<rotary cache layer:n>', hidden, next, step)
     const attention = this.self_attn.forward(hidden.normed, step)
     const attended = addBranch(hidden, attention, this.post_attention_layernorm)
     return addBranch(attended, this.mlp.forward(attended.normed), next)
@@ -142,6 +147,7 @@ export class LlamaModel extends Module {
   #rotary: RotaryTable | undefined
 
   constructor(config: LlamaConfig, make: MakeParameter) {
+    takes('o<vocabSize:n hiddenSize:n intermediateSize:n>f', config, make)
     super()
     this.#config = config
     this.embed_tokens = new Embedding(make(config.vocabSize, config.hiddenSize))
@@ -167,6 +173,7 @@ export class LlamaModel extends Module {
    * @throws {@link ValueError} beyond `max_position_embeddings`
    */
   prepare(tokens: number, cache: KVCache): void {
+    takes('no<position:f reserve:f>', tokens, cache)
     cache.reserve(tokens)
     this.#rotaryFor(cache.length + tokens)
   }
@@ -177,6 +184,7 @@ export class LlamaModel extends Module {
    * @param ids - or an int32 tensor of them on the model's device
    */
   forward(ids: readonly number[] | Tensor, cache: KVCache): Tensor {
+    takes('.o<position:f reserve:f>', ids, cache)
     const count = isTensor(ids) ? ids.numel : ids.length
     this.prepare(count, cache)
     const rotary = this.#rotaryFor(cache.length + count)

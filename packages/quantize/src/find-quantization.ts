@@ -1,6 +1,6 @@
 /** @file Whether a checkpoint is quantized already, and by what: its config and the look of its tensors say. */
 
-import { isJsonObject, type Json } from '@ao/base-tensor'
+import { isJsonObject, type Json, takes } from '@ao/base-tensor'
 
 /** A tensor as its file describes it. */
 export interface ListedTensor {
@@ -29,6 +29,7 @@ export function findQuantization(
   configJson: Json,
   tensors: readonly ListedTensor[],
 ): FoundQuantization[] {
+  takes('.l', configJson, tensors)
   return [...inConfig(configJson, ''), ...inTensors(tensors)]
 }
 

@@ -1,5 +1,6 @@
 /** @file Whether a tensor of a checkpoint is a weight to quantize, where nothing is known of its model. */
 
+import { takes } from '@ao/base-tensor'
 import type { Tensor } from '@ao/base-tensor'
 import { tensorRoles } from './roles/tensor-roles.ts'
 
@@ -11,5 +12,6 @@ const rolesByName = /* @__PURE__ */ tensorRoles()
  * integration leaves as it is, too), and not stored (in, out). {@link tensorRoles} knows more.
  */
 export function isLinearWeightName(name: string, tensor: Tensor): boolean {
+  takes('xt', name, tensor)
   return rolesByName(name, tensor).reason === undefined
 }

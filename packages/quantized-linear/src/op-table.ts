@@ -20,6 +20,7 @@ import {
   type Tensor,
   type TensorSubclass,
   type TensorSubclassType,
+  takes,
 } from '@ao/base-tensor'
 import type { BlockwiseFields } from './blockwise.ts'
 import type { BlockwiseViews } from './views.ts'
@@ -44,6 +45,7 @@ export function weightOpTable<
   Weight extends TensorSubclass & GroupedWeight & Fields,
   Fields extends BlockwiseFields,
 >(options: WeightOpTableOptions<Weight, Fields>): readonly OpImplementation[] {
+  takes('o{packageName type views linear}', options)
   const { packageName, views } = options
   const own = (weight: Tensor): Weight => expectFormat(weight, options.type(), packageName)
   const made = (fields: Fields): Weight => new (options.type())(fields as never)

@@ -18,6 +18,7 @@ import {
   UnsupportedOpError,
   type DenseTensor,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { viewBlockSize } from '@ao/granularity'
 import {
@@ -89,6 +90,7 @@ export interface BlockwiseViews<Fields extends BlockwiseFields> {
 export function blockwiseViews<Fields extends BlockwiseFields>(
   layout: BlockwiseLayout<Fields>,
 ): BlockwiseViews<Fields> {
+  takes('o<attributesOf:f>', layout)
   const { codesPerElement = 1, swapsScales = false } = layout
   const fail = errorsOf(layout.packageName)
   const inOrder = (qparam: DenseTensor): DenseTensor => (swapsScales ? swapLastTwo(qparam) : qparam)

@@ -23,6 +23,7 @@ import {
   type FloatDType,
   type Op,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { fakeQuantizeFp8Row } from '@ao/quant-primitives'
 import { inFeaturesDim, packedDim, type BlockwiseFields } from './blockwise.ts'
@@ -77,6 +78,7 @@ export function defineDequantize<Weight extends readonly (Tensor | undefined)[]>
 export function defineWeightLinear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
+  takes('o{name packageName shape rows roundsBeforeBias}', options)
   return linearOp(options, 'linear', hostFloat32)
 }
 
@@ -88,6 +90,7 @@ export function defineWeightLinear<Weight>(
 export function defineFloat8Linear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
+  takes('o{name packageName shape rows roundsBeforeBias}', options)
   return linearOp(options, 'float8Linear', (x) =>
     fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number),
   )
@@ -130,6 +133,7 @@ export function linearInput(
   bias: Tensor | undefined,
   packageName: string,
 ): Tensor {
+  takes('t.t?x', x, weight, bias, packageName)
   const { shape, blockSize, actPreScale } = weight
   if (shape.length !== 2 || packedDim(blockSize) !== 1) throw notStored(weight, packageName)
   checkBias(bias, shape[0] as number, packageName)
@@ -154,6 +158,7 @@ export function expertsBmm<Weight extends GroupedWeight>(
   multiply: (x: Tensor, expert: Weight) => Tensor,
   packageName: string,
 ): Tensor {
+  takes('t.fx', x, weight, multiply, packageName)
   const summed = inFeaturesDim(weight)
   if (weight.ndim !== 3 || summed === 0) throw notStored(weight, packageName)
   const experts = summed === 2 ? weight : (transpose(weight, 1, 2) as Weight)

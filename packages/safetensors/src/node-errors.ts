@@ -1,5 +1,6 @@
 /** @file What the operating system refuses, in words that say what to do. */
 
+import { takes } from '@ao/base-tensor'
 import { FileError, PACKAGE, reasonOf } from './errors.ts'
 
 const CURES: Readonly<Record<string, string>> = {
@@ -44,6 +45,7 @@ export function codeOf(error: unknown): string | undefined {
  * @param size - bytes that there should be room for
  */
 export function fileErrorOf(error: unknown, expected: string, size?: number): FileError {
+  takes('.xn?', error, expected, size)
   if (FileError.isInstance(error)) return error
   const code = codeOf(error) ?? ''
   const room = size !== undefined && NO_ROOM.includes(code) ? `, with room for ${size} bytes` : ''

@@ -1,5 +1,6 @@
 /** @file One file on disk, to read and to write. */
 
+import { takes } from '@ao/base-tensor'
 import { randomBytes } from 'node:crypto'
 import { lstat, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -17,6 +18,7 @@ const MAX_CALL_BYTES = 1 << 30
  * @throws {@link FileError} naming the path, for anything that is not a readable file
  */
 export async function fileSource(path: string): Promise<ByteSource> {
+  takes('x', path)
   const source = await findFile(path)
   if (source) return source
   throw new FileError({ package: PACKAGE, expected: `a file at ${path}`, got: 'none' })
@@ -92,6 +94,7 @@ async function readFully(
  * @throws {@link FileError} naming the path, when it cannot be written
  */
 export async function fileSink(path: string, size?: number): Promise<ByteSink> {
+  takes('xn?', path, size)
   const partial = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.partial`
   const writing = <T>(action: () => Promise<T>): Promise<T> =>
     attempt(`${path} to be writable`, action, size)

@@ -8,6 +8,7 @@
  * comes next completes what was begun.
  */
 
+import { takes } from '@ao/base-tensor'
 import { lstat, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FileError, PACKAGE, reasonOf } from './errors.ts'
@@ -48,6 +49,7 @@ interface Journal {
  * @throws {@link FileError} when another process writes there, or the folder cannot be written
  */
 export async function stageFiles(path: string, options: StageOptions = {}): Promise<StagedFiles> {
+  takes('xo{sharing}?', path, options)
   const made = await attempt(`${path} to be a writable folder`, () => makeFolder(path))
   let staging: string | undefined
   try {
@@ -90,11 +92,13 @@ async function openStaging(path: string, { sharing }: StageOptions): Promise<str
  * @throws {@link FileError} when a process writes there
  */
 export async function finishStagedFiles(path: string): Promise<boolean> {
+  takes('x', path)
   return withLock(path, () => clear(path, undefined))
 }
 
 /** Whether a folder holds files that a process was stopped from putting in place. */
 export async function hasUnfinishedFiles(path: string): Promise<boolean> {
+  takes('x', path)
   return attempt(`${path} to be readable`, async () => (await markIn(path)) !== undefined)
 }
 

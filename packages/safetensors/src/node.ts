@@ -1,5 +1,6 @@
 /** @file Files on disk, for Node. Only files whose names begin with `node` import from `node:`. */
 
+import { takes } from '@ao/base-tensor'
 import type { CheckpointDestination } from './folder.ts'
 import { plainDirectory } from './node-directory.ts'
 import { stageFiles } from './node-staging.ts'
@@ -10,5 +11,6 @@ export { finishStagedFiles, hasUnfinishedFiles, stageFiles } from './node-stagin
 
 /** A folder on disk, to read from and write to; it is made when the first file is. */
 export function directory(path: string): CheckpointDestination {
+  takes('x', path)
   return { ...plainDirectory(path), stage: (options) => stageFiles(path, options) }
 }

@@ -29,6 +29,7 @@ export async function writeIndex(
   folder: CheckpointDestination,
   options: WriteIndexOptions = {},
 ): Promise<readonly string[]> {
+  takes('o<list:f create:f>o{expected}?', folder, options)
   const present = await folder.list()
   await refuseSingleFile(folder, present)
   const fileNames = options.expected ?? expectShards(present, folder.name)

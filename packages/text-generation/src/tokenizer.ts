@@ -45,6 +45,7 @@ export async function loadTokenizer(
   folder: CheckpointFolder,
   options: LoadTokenizerOptions = {},
 ): Promise<Tokenizer> {
+  takes('o<open:f readText:f>o{tokensWithoutEmbedding}?', folder, options)
   const json = await readJson(folder, 'tokenizer.json')
   const [own, model] = await Promise.all([
     readJsonIfThere(folder, 'tokenizer_config.json'),
@@ -104,6 +105,7 @@ export class Tokenizer {
 
   /** Token ids of a text. Added tokens in it are found, whether they are special or not. */
   encode(text: string, options: EncodeOptions = {}): number[] {
+    takes('xo{addSpecialTokens}?', text, options)
     const [plain] = this.#splitters
     const found = plain
       .split(text)
@@ -125,6 +127,7 @@ export class Tokenizer {
    * @throws {@link ValueError} for anything but integers from 0 on
    */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
+    takes('so{skipSpecialTokens}?', ids, options)
     const wrong = ids.find((id) => !(Number.isSafeInteger(id) && id >= 0))
     if (wrong !== undefined) {
       const expected = 'token ids: integers from 0 on'
@@ -140,16 +143,19 @@ export class Tokenizer {
 
   /** A decoder for tokens that come one at a time. */
   stream(options: DecodeOptions = {}): TextStream {
+    takes('o{skipSpecialTokens}?', options)
     return new TextStream((ids) => this.decode(ids, options))
   }
 
   /** The id of a token as the vocabulary spells it, such as `</s>`. */
   tokenToId(token: string): number | undefined {
+    takes('x', token)
     return this.#tokenizer.token_to_id(token)
   }
 
   /** The token with this id as the vocabulary spells it. */
   idToToken(id: number): string | undefined {
+    takes('n', id)
     return this.#tokenizer.id_to_token(id)
   }
 

@@ -1,5 +1,6 @@
 /** @file Programs of products by matrices of subgroups. */
 
+import { takes } from '@ao/base-tensor'
 import type { Workgroups } from '../command.ts'
 import { wgsl, type ProgramMaker } from '../program.ts'
 import type { Defines } from '../template.ts'
@@ -29,6 +30,7 @@ export interface MatrixItems {
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function matrixProgram(name: string, front: string): ProgramMaker {
+  takes('xx', name, front)
   return wgsl(name, `${front}\n${matrixSource}`)
 }
 

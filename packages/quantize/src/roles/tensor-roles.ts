@@ -1,6 +1,6 @@
 /** @file The role of each tensor of a model: by the table of its family, else by name and shape. */
 
-import { isFloatDType, isJsonObject, type DType, type Json } from '@ao/base-tensor'
+import { isFloatDType, isJsonObject, type DType, type Json, takes } from '@ao/base-tensor'
 import type { ModelFamily } from './model-family.ts'
 import { moduleOf, roleByName } from './name-rules.ts'
 import {
@@ -23,6 +23,7 @@ export function tensorRoles(
   configJson: Json = null,
   families: readonly ModelFamily[] = [],
 ): TensorRoles {
+  takes('.l?', configJson, families)
   const parts = partsOf(configJson)
   const tables = parts.flatMap((part) => familyTables(part, families))
   const sizes = parts.flatMap((part) => HIDDEN_SIZES.map((key) => part[key]))
