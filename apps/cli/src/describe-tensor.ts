@@ -31,12 +31,39 @@ export async function describeTensor(
   return {
     name,
     format: isPlain ? (info.dtype ?? parts[0]?.dtype ?? 'missing') : info.format,
-    shape: info.shape ?? (await plan(checkpoint, info))?.shape ?? numbers(attributes['shape']),
+    shape: info.shape ?? (await plan(checkpoint, info))?.shape ?? storedShape(parts, attributes),
     blockSize: numbers(attributes['block_size']),
     bytes: parts.reduce((sum, part) => sum + part.nbytes, 0),
     parts,
     attributes,
   }
+}
+
+/**
+ * The shape of a weight whose class `ao` does not know, by what torchao's classes have in common: an
+ * attribute `shape`; else blocks times scales; else codes, of which a byte may hold several.
+ */
+function storedShape(
+  parts: readonly TensorPart[],
+  attributes: Readonly<Record<string, Json>>,
+): readonly number[] | undefined {
+  const given = numbers(attributes['shape'])
+  if (given) return given
+  const part = (end: string): readonly number[] | undefined =>
+    parts.find(({ key }) => key.endsWith(end))?.shape
+  const codes = part('qdata')
+  const scale = part('scale')
+  const block = attributes['block_size']
+  const sizes = numbers(block)
+  if (sizes && scale?.length === sizes.length) return sizes.map((size, d) => size * (scale[d] ?? 1))
+  if (!codes) return undefined
+  const stood = typeof block === 'number' && scale ? block * product(scale) : product(codes)
+  const perByte = stood >= 2 * product(codes) ? 2 : 1
+  return codes.map((size, d) => (d === codes.length - 1 ? size * perByte : size))
+}
+
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((all, size) => all * size, 1)
 }
 
 /** The tensor without data; undefined where `ao` cannot build it. */

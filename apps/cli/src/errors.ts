@@ -63,6 +63,11 @@ const CURES: readonly (readonly [named: string, cure: string])[] = [
     "`tokensWithoutEmbedding: 'ignore'`",
     'Resize the embedding, or remove the token; --ignore-unexpected goes on all the same.',
   ],
+  ['`expected`', 'Keep one set of shards in the folder, and move the others away.'],
+  ['`tensors`', 'ao inspect lists the names.'],
+  ['packing format and list it', 'ao cannot pack weights so: choose another packing format.'],
+  ['strict: false', 'Use a checkpoint of this model.'],
+  ['allowRounding', 'Quantize the float model with this config instead.'],
   ['readBytes', 'Convert the checkpoint to float32, float16 or bfloat16 first.'],
 ]
 

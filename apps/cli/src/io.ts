@@ -13,6 +13,8 @@ export interface Output {
 export interface Io {
   readonly stdout: Output
   readonly stderr: Output
+  /** What is piped in; read by who asks for it. */
+  readonly stdin?: AsyncIterable<Uint8Array | string>
   /** Aborted when the user gives up (Ctrl-C). */
   readonly signal: AbortSignal
   /** What to do before the process ends where a command does not end by itself; commands add to it. */

@@ -6,7 +6,7 @@ import { handleSignals, type Cleanups } from './interruption.ts'
 
 const abort = new AbortController()
 const cleanups: Cleanups = new Set()
-const { stdout, stderr } = process
+const { stdin, stdout, stderr } = process
 let isOver = false
 handleSignals({ abort, cleanups, stderr, isOver: () => isOver })
 
@@ -17,7 +17,7 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 process.exitCode = await main(process.argv.slice(2), {
-  ...{ stdout, stderr, cleanups },
+  ...{ stdin, stdout, stderr, cleanups },
   signal: abort.signal,
 })
 isOver = true

@@ -21,6 +21,8 @@ export async function ao(
   options: {
     readonly signal?: AbortSignal
     readonly isTTY?: boolean
+    /** What is piped in. */
+    readonly stdin?: readonly string[]
     readonly onStderr?: (text: string) => unknown
   } = {},
 ): Promise<CliResult> {
@@ -37,8 +39,13 @@ export async function ao(
       isTTY,
     },
     signal,
+    ...(options.stdin && { stdin: piped(options.stdin) }),
   })
   return { code, stdout, stderr }
+}
+
+async function* piped(pieces: readonly string[]): AsyncGenerator<string> {
+  yield* pieces
 }
 
 /** Runs `ao` with `--json`, expects success, and gives the document. */

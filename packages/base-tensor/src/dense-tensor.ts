@@ -7,6 +7,7 @@ import type { StoredDType, TypedArray } from './dtype.ts'
 import { isArrayOf, itemSize } from './dtype.ts'
 import { DTypeError, DeviceError, ShapeError, fail } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
+import { Printable } from './printable.ts'
 import {
   contiguousStrides,
   copyStrided,
@@ -21,7 +22,7 @@ import {
 import type { Tensor } from './tensor.ts'
 
 /** A tensor whose elements lie in storage, at `offset + sum(index[d] * strides[d])`. */
-export class DenseTensor implements Tensor {
+export class DenseTensor extends Printable implements Tensor {
   readonly storage: Storage
   readonly shape: readonly number[]
   /** Distance between neighbours of each dimension, in elements. */
@@ -36,6 +37,7 @@ export class DenseTensor implements Tensor {
     offset = 0,
   ) {
     takes('o<device dtype:z length:n>ss?n?', storage, shape, strides, offset)
+    super()
     this.storage = storage
     this.shape = Object.freeze([...shape])
     this.strides = Object.freeze([...strides])
@@ -162,7 +164,7 @@ export class DenseTensor implements Tensor {
     return this.device.download(whole.storage, whole.offset, whole.numel)
   }
 
-  toString(): string {
+  override toString(): string {
     const shape = `[${this.shape.join(', ')}]`
     const device = this.device.name === 'cpu' ? '' : `, device=${this.device.name}`
     return `tensor(${shape}, dtype=${this.dtype}${device})`

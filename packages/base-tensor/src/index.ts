@@ -124,13 +124,7 @@ export {
 } from './math-ops.ts'
 export { dot, matmulNT, tiledMatmulNT, type FillRows } from './matmul.ts'
 export { nextTask } from './next-task.ts'
-export {
-  defineOp,
-  type AnyOp,
-  type ErrorBudget,
-  type Op,
-  type OpDefinition,
-} from './op.ts'
+export { defineOp, type AnyOp, type ErrorBudget, type Op, type OpDefinition } from './op.ts'
 export { expectFormat, implementOnFields } from './op-table.ts'
 export {
   isSkipped,
@@ -143,6 +137,7 @@ export {
   type Skipped,
 } from './quantization-config.ts'
 export { contiguousStrides, normalizeDim, numelOf, resolveShape, sliceRange } from './strided.ts'
+export { freezeConfig, Printable } from './printable.ts'
 export { isTensor, takes } from './takes.ts'
 export type { Tensor } from './tensor.ts'
 export {

@@ -16,6 +16,7 @@ import {
   type Device,
   type FloatDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { Embedding, gelu, Linear, Module, RMSNorm } from '@ao/nn'
 import {

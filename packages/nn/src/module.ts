@@ -7,7 +7,15 @@
  * and state that is neither lives in `#private` fields.
  */
 
-import { isTensor, ShapeError, ValueError, type Device, type Tensor, takes } from '@ao/base-tensor'
+import {
+  isTensor,
+  ShapeError,
+  ValueError,
+  type Device,
+  type Tensor,
+  takes,
+  Printable,
+} from '@ao/base-tensor'
 import { describeModule } from './describe-module.ts'
 
 const PACKAGE = '@ao/nn'
@@ -21,7 +29,7 @@ export interface LoadReport {
 }
 
 /** A node of a model: parameters of its own, and child modules. PyTorch's `nn.Module`. */
-export abstract class Module {
+export abstract class Module extends Printable {
   /** Direct children by their names relative to this module, such as `q_proj` or `layers.0`. */
   namedChildren(): [name: string, child: Module][] {
     const children: [string, Module][] = []
@@ -173,7 +181,7 @@ export abstract class Module {
   }
 
   /** The tree as PyTorch prints it, with shapes, and formats where a parameter is quantized. */
-  toString(): string {
+  override toString(): string {
     return describeModule(this)
   }
 }

@@ -11,6 +11,7 @@ import {
   type Skipped,
   type Tensor,
   takes,
+  freezeConfig,
 } from '@ao/base-tensor'
 import { readConfig, type ReadConfigContext } from './config-json.ts'
 import { isLinearWeightName } from './linear-weight-name.ts'
@@ -55,14 +56,18 @@ export class FqnToConfig implements QuantizationConfig {
   readonly fqnToConfig: FqnConfigs
   readonly #patterns: readonly Pattern[]
 
-  /** @throws {@link ValueError} for a regular expression that JavaScript lacks */
+  /**
+   * Configs by the names of modules and parameters.
+   *
+   * @throws {@link ValueError} for a regular expression that JavaScript lacks
+   */
   constructor(fqnToConfig: FqnConfigs) {
     takes('o', fqnToConfig)
     this.fqnToConfig = Object.freeze({ ...fqnToConfig })
     this.#patterns = Object.keys(fqnToConfig)
       .filter((key) => key.startsWith(PATTERN_PREFIX))
       .map((key) => ({ key, regExp: fullMatchPattern(key.slice(PATTERN_PREFIX.length)) }))
-    Object.freeze(this)
+    freezeConfig(this)
   }
 
   /**

@@ -1,6 +1,6 @@
 /** @file Joining shards that were written apart. */
 
-import { ValueError } from '@ao/base-tensor'
+import { ValueError, takes } from '@ao/base-tensor'
 import { Checkpoint } from './checkpoint.ts'
 import { FileError, PACKAGE, refuse } from './errors.ts'
 import { LENGTH_BYTES } from './header.ts'

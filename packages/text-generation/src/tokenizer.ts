@@ -1,6 +1,6 @@
 /** @file Text to token ids and back, by the tokenizer.json of a model. */
 
-import { FormatError, ValueError } from '@ao/base-tensor'
+import { FormatError, ValueError, takes } from '@ao/base-tensor'
 import type { CheckpointFolder } from '@ao/safetensors'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { AddedTokenSplitter, type AddedToken, type Section } from './added-tokens.ts'
