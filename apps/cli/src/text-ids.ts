@@ -21,7 +21,7 @@ export async function readTextIds(
 ): Promise<{ readonly ids: readonly number[]; readonly isWhole: boolean }> {
   let text = ''
   let tried = 0
-  for await (const piece of textPieces(path, 'a text to predict')) {
+  for await (const piece of textPieces(path, 'a text')) {
     text += piece
     // Twice as much each time, so that the work stays in proportion to what is used.
     const enough = text.length >= Math.max(count, 2 * tried)

@@ -227,8 +227,8 @@ describe('input', () => {
       'got one that is quantized by torchao (up.weight of class Float8Tensor)',
     )
     const { stdout } = await ao(['inspect', path])
-    expect(stdout).toMatch(/^up\.weight +Float8Tensor +\? +block of 1 x 128 +33792 +\?$/m)
-    expect(stdout).toMatch(/^all +7 +\? +76\.7 kB +\?$/m)
+    expect(stdout).toMatch(/^up\.weight +Float8Tensor +\[256, 128\] +row +33792 +8\.25$/m)
+    expect(stdout).toMatch(/^all +7 +74304 +76\.7 kB +8\.25$/m)
   })
 
   it('without the files that a model has', async () => {

@@ -54,7 +54,11 @@ describe('texts', () => {
   ]
 
   it.each([
-    ['weights', readFileSync(join(MODEL, 'model.safetensors')).subarray(0, 200_000), 'binary data'],
+    [
+      'weights',
+      readFileSync(join(MODEL, 'model.safetensors')).subarray(0, 200_000),
+      'bytes that are no UTF-8',
+    ],
     ['Latin-1', Buffer.from('caf\u00e9 '.repeat(20), 'latin1'), 'bytes that are no UTF-8'],
     ['UTF-16', Buffer.from('a story of a dog', 'utf16le'), 'binary data'],
     ['a cut character', Buffer.from('a caf\u00e9').subarray(0, -1), 'bytes that are no UTF-8'],
@@ -62,7 +66,7 @@ describe('texts', () => {
     const path = join(temporaryFolder(), 'text.txt')
     writeFileSync(path, bytes)
     const { code, stderr } = await ao(evaluate(path))
-    expect(stderr).toContain(`Expected a text to predict in ${path}, got ${got}. Pass a text file`)
+    expect(stderr).toContain(`Expected a text in ${path}, got ${got}. Pass a text file`)
     expect(code).toBe(1)
   })
 
@@ -96,13 +100,13 @@ describe('texts', () => {
 })
 
 describe('classes that ao cannot build', () => {
-  const bytes = (size: number): Uint8Array => new Uint8Array(size)
+  const bytes = (size: number): Uint8Array<ArrayBuffer> => new Uint8Array(size)
   // Parts and attributes as torchao writes them.
   it.each([
-    ['blocks times scales', { block_size: [1, 64] }, [4, 64], [4, 1], [4, 64], 10],
-    ['groups', { block_size: [1, 16] }, [4, 64], [4, 4], [4, 64], 16],
-    ['two codes a byte', { block_size: 16 }, [4, 32], [4, 4], [4, 64], 8],
-    ['an attribute', { shape: [8, 64], block_size: [1, 64] }, [8, 32], [8, 1], [8, 64], 5],
+    ['blocks times scales', { block_size: [1, 64] }, [4, 64], [4, 1], [4, 64], 8.5],
+    ['groups', { block_size: [1, 16] }, [4, 64], [4, 4], [4, 64], 10],
+    ['two codes a byte', { block_size: 16 }, [4, 32], [4, 4], [4, 64], 6],
+    ['an attribute', { shape: [8, 64], block_size: [1, 64] }, [8, 32], [8, 1], [8, 64], 4.5],
   ])('have a shape and bits: %s', async (_, attributes, codes, scale, shape, bits) => {
     const path = join(temporaryFolder(), 'model.safetensors')
     const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1)

@@ -38,7 +38,7 @@ const KINDS: Readonly<Record<string, readonly [what: string, check: Check]>> = {
   z: ['a dtype', isDType],
   a: ['a typed array', ArrayBuffer.isView],
   f: ['a function', (value) => typeof value === 'function'],
-  o: ['an object', (value) => typeof value === 'object' && value !== null],
+  o: ['an object', (value) => Object(value) === value],
 }
 
 type Field = readonly [kind: string, needed?: string, known?: string, isOptional?: string]

@@ -146,7 +146,7 @@ describe('tensor', () => {
 
   it('refuses what does not fit', () => {
     expect(messageOf(() => tensor([[1, 2], [3]]))).toMatchInlineSnapshot(
-      `"[@ao/base-tensor] Expected 4 elements for shape [2, 2], got 3."`,
+      `"[@ao/base-tensor] Expected rows of 2 numbers each, as the first has, got one of 1."`,
     )
     expect(
       messageOf(() => fromFloat32(new Float32Array(3), [2], 'bfloat16')),

@@ -88,7 +88,7 @@ export function reductionParams(
   blockSize: readonly number[],
   shape: readonly number[],
 ): ReductionParams {
-  takes('ss', blockSize, shape)
+  takes('ls', blockSize, shape)
   checkBlockSize(blockSize, shape)
   const shapeForReduction: number[] = []
   const reductionDims: number[] = []
@@ -107,7 +107,7 @@ export function reductionParams(
  * @throws {@link ShapeError} when the ranks differ or a block does not divide its dimension
  */
 export function checkBlockSize(blockSize: readonly number[], shape: readonly number[]): void {
-  takes('ss', blockSize, shape)
+  takes('ls', blockSize, shape)
   if (blockSize.length !== shape.length) {
     throw fail(
       ShapeError,

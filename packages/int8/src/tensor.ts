@@ -93,7 +93,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
 
   /** @throws {@link ShapeError} or {@link DTypeError} unless the parts fit each other */
   constructor(fields: Int8Fields) {
-    takes('o<qdata:t scale:t blockSize:s dtype:z>', fields)
+    takes('o<qdata:t scale:t blockSize:l dtype:z>', fields)
     checkLayout(fields)
     const { actQuantKwargs, reduceRange = false } = fields
     super(

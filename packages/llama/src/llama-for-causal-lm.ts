@@ -68,7 +68,7 @@ export class LlamaForCausalLM extends Module {
     options: LoadOptions = {},
   ): Promise<LlamaForCausalLM> {
     takes(
-      'o<open:f readText:f>o{dtype device formats onProgress onIgnored signal unknownFields unexpectedTensors}?',
+      '.o{dtype device formats onProgress onIgnored signal unknownFields unexpectedTensors}?',
       folder,
       options,
     )
@@ -156,7 +156,7 @@ export class LlamaForCausalLM extends Module {
     ids: readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
-    takes('so{maxNewTokens stopIds signal temperature topK topP seed}?', ids, options)
+    takes('.o{maxNewTokens stopIds signal temperature topK topP seed}?', ids, options)
     return generate(this, ids, options)
   }
 }
@@ -167,7 +167,10 @@ async function readConfig(folder: CheckpointFolder, options: LoadOptions): Promi
     readJson(folder, 'config.json'),
     readJsonIfThere(folder, GENERATION),
   ])
-  const config = parseLlamaConfig(json, where('config.json'), options)
+  const config = parseLlamaConfig(json, where('config.json'), {
+    ...(options.unknownFields && { unknownFields: options.unknownFields }),
+    ...(options.onIgnored && { onIgnored: options.onIgnored }),
+  })
   if (!generation) return config
   const eosTokenIds = parseStopIds(generation, where(GENERATION), config, options)
   return Object.freeze({ ...config, eosTokenIds })

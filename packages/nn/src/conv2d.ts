@@ -197,7 +197,8 @@ export class Conv2d extends Module {
 
   forward(input: Tensor): Tensor {
     takes('t', input)
-    return conv2d(input, this.weight, this.bias, this)
+    const { stride, padding, dilation, groups } = this
+    return conv2d(input, this.weight, this.bias, { stride, padding, dilation, groups })
   }
 
   override extraRepr(): string {

@@ -52,7 +52,7 @@ type QuantizeArgs = [
  */
 export const quantizeAffine: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'quantizeAffine',
-  takes: 'tsttzo{quantMin quantMax}?',
+  takes: 'tstt?zo?',
   reference: (...[input, blockSize, scale, zeroPoint, outputDtype, options]: QuantizeArgs) => {
     checkZeroPoint(zeroPoint)
     return quantize(input, blockSize, scale, zeroPoint, outputDtype, options)
@@ -79,7 +79,7 @@ type QuantizeNoZeroPointArgs = [
 export const quantizeAffineNoZeroPoint: Op<QuantizeNoZeroPointArgs, Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'quantizeAffineNoZeroPoint',
-    takes: 'tstzo{quantMin quantMax}?',
+    takes: 'tstzo?',
     reference: (...[input, blockSize, scale, outputDtype, options]: QuantizeNoZeroPointArgs) =>
       quantize(input, blockSize, scale, undefined, outputDtype, options),
     meta: (...[input, , , outputDtype, options]: QuantizeNoZeroPointArgs) =>
@@ -166,7 +166,7 @@ type DequantizeArgs = [
  */
 export const dequantizeAffine: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'dequantizeAffine',
-  takes: 'tstt?zo{outputDtype quantMin quantMax}?',
+  takes: 'tstt?zo?',
   reference: (...args: DequantizeArgs): Tensor => {
     const [input, blockSize, scale, zeroPoint, inputDtype, options] = args
     const dtype = checkDequantize(input, inputDtype, options)
@@ -190,7 +190,7 @@ export function dequantizeAffineNoZeroPoint(
   inputDtype: DType,
   options?: DequantizeOptions,
 ): Tensor {
-  takes('tstzo{outputDtype quantMin quantMax}?', input, blockSize, scale, inputDtype, options)
+  takes('tstzo?', input, blockSize, scale, inputDtype, options)
   return dequantizeAffine(input, blockSize, scale, undefined, inputDtype, options)
 }
 

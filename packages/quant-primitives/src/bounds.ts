@@ -54,7 +54,7 @@ export interface QuantBoundsOptions {
  * @throws {@link ValueError} when asked for codes that the dtype does not have
  */
 export function quantBounds(dtype: DType, options: QuantBoundsOptions = {}): QuantBounds {
-  takes('zo{quantMin quantMax}?', dtype, options)
+  takes('zo?', dtype, options)
   const { min, max } = codeRange(dtype)
   const { quantMin = min, quantMax = max } = options
   if (quantMin < min || quantMax > max) {

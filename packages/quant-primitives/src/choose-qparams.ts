@@ -140,7 +140,7 @@ function chooseOp(
   }
   return defineOp({
     name,
-    takes: 'txszo{eps scaleDtype zeroPointDtype quantMin quantMax keepdim}?',
+    takes: 'txszo?',
     reference: (...args: ChooseArgs): AffineQparams => {
       const [input, mappingType] = args
       const planned = plan(...args)
@@ -173,7 +173,7 @@ type MinMaxArgs = [
 export const chooseQparamsAffineWithMinMax: Op<MinMaxArgs, AffineQparams> =
   /* @__PURE__ */ defineOp({
     name: 'chooseQparamsAffineWithMinMax',
-    takes: 'ttxzo{eps scaleDtype zeroPointDtype quantMin quantMax}?',
+    takes: 'ttxzo?',
     reference: (...args: MinMaxArgs): AffineQparams => {
       const [minVal, maxVal, mappingType] = args
       const planned = minMaxPlan(...args)

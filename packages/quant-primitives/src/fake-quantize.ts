@@ -53,7 +53,7 @@ export const fakeQuantizeAffine: Op<
   Tensor
 > = /* @__PURE__ */ defineOp({
   name: 'fakeQuantizeAffine',
-  takes: 'tstt?zo{zeroPointDomain quantMin quantMax}?',
+  takes: 'tstt?zo?',
   reference: (...args: FakeQuantizeArgs<FakeQuantizeOptions>): Tensor => {
     const [input] = args
     const { layout, quantize, dequantize } = fakeQuantizer(...args)
@@ -92,7 +92,7 @@ export const fakeQuantizeAffineCachemask: Op<
   FakeQuantized
 > = /* @__PURE__ */ defineOp({
   name: 'fakeQuantizeAffineCachemask',
-  takes: 'tstt?zo{zeroPointDomain quantMin quantMax}',
+  takes: 'tstt?zo',
   reference: (...args: Required<FakeQuantizeArgs<CachemaskOptions>>): FakeQuantized => {
     const [input, , , , , { quantMin, quantMax }] = args
     const { layout, quantize, dequantize } = fakeQuantizer(...args)

@@ -59,7 +59,7 @@ type ChooseArgs = [
  */
 export const chooseScaleFloat8: Op<ChooseArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'chooseScaleFloat8',
-  takes: 'tsz?o{scaleDtype hpValueLb hpValueUb}?',
+  takes: 'tsz?o?',
   reference: (...[input, blockSize, float8Dtype = 'float8_e4m3fn', options = {}]: ChooseArgs) => {
     checkFloat8(float8Dtype)
     const round = rounder(floatDTypeOf(input))

@@ -53,13 +53,7 @@ export function optimizeWeightsProximalLegacy(
   maxCode: number,
   options: ProximalOptions = {},
 ): HqqSolution {
-  takes(
-    'ao<scale:a zero:a>no{lpNorm beta kappa iters earlyStop}?',
-    weights,
-    start,
-    maxCode,
-    options,
-  )
+  takes('ao<scale:a zero:a>no?', weights, start, maxCode, options)
   const { lpNorm = 0.7, kappa = 1.01, iters = 20, earlyStop = true } = options
   let { beta = 10 } = options
   const { scale } = start

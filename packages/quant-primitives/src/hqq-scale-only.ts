@@ -58,7 +58,7 @@ type Args = [
 export const chooseQparamsAndQuantizeScaleOnlyHqq: Op<Args, ScaleOnlyQuantized> =
   /* @__PURE__ */ defineOp({
     name: 'chooseQparamsAndQuantizeScaleOnlyHqq',
-    takes: 'tsnno{iters stochastic earlyStopTol}?',
+    takes: 'tsnno?',
     reference: (...args: Args): ScaleOnlyQuantized => {
       const [input, , quantMin, quantMax, options = {}] = args
       const { scaleShape, groupSize } = checkArguments(args)

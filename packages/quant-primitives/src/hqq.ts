@@ -74,7 +74,7 @@ type AffineArgs = [input: Tensor, options?: HqqOptions]
 export const chooseQparamsAndQuantizeAffineHqq: Op<AffineArgs, HqqQuantized> =
   /* @__PURE__ */ defineOp({
     name: 'chooseQparamsAndQuantizeAffineHqq',
-    takes: 'to{nbits groupSize optimize axis computeDtype rawOutput optimizeWeights}?',
+    takes: 'to?',
     reference: (...[input, options = {}]: AffineArgs): HqqQuantized => {
       const plan = affinePlan(input, options)
       const { groupSize, computeDtype, axis } = plan

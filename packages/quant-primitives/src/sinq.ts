@@ -65,7 +65,7 @@ type Args = [input: Tensor, options?: SinqOptions]
 export const chooseQparamsAndQuantizeScaleOnlySinq: Op<Args, SinqQuantized> =
   /* @__PURE__ */ defineOp({
     name: 'chooseQparamsAndQuantizeScaleOnlySinq',
-    takes: 'to{quantMin quantMax groupSize niter computeDtype}?',
+    takes: 'to?',
     reference: (...[input, options = {}]: Args): SinqQuantized => {
       const plan = sinqPlan(input, options)
       const { rows, columns, computeDtype } = plan

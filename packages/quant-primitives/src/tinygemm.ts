@@ -52,7 +52,7 @@ export interface TinygemmOptions extends QuantBoundsOptions {
  */
 export const quantizeAffineTinygemm: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'quantizeAffineTinygemm',
-  takes: 'tsttzo{quantMin quantMax}?',
+  takes: 'tstt?zo?',
   reference: (...args: QuantizeArgs): Tensor => {
     const [input, blockSize, scale, zeroPoint, outputDtype, options] = args
     checkZeroPoint(zeroPoint)
@@ -84,7 +84,7 @@ type DequantizeArgs = [
  */
 export const dequantizeAffineTinygemm: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'dequantizeAffineTinygemm',
-  takes: 'tstt?zo{outputDtype quantMin quantMax}?',
+  takes: 'tstt?zo?',
   reference: (...args: DequantizeArgs): Tensor => {
     const [input, blockSize, scale, zeroPoint, inputDtype, options] = args
     const dtype = checkDequantize(input, inputDtype, options)

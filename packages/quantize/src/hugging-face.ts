@@ -36,7 +36,7 @@ export function readQuantizationConfig(
   configJson: Json,
   options: ConfigFromJsonOptions,
 ): HuggingFaceQuantization | undefined {
-  takes('.o{configs formats onWarning}', configJson, options)
+  takes('.o', configJson, options)
   const path = 'quantization_config'
   const json = isJsonObject(configJson)
     ? configJson[path]
@@ -69,11 +69,7 @@ export function toQuantizationConfig(
   config: QuantizationConfig,
   options: Partial<Omit<HuggingFaceQuantization, 'config'>> = {},
 ): Json {
-  takes(
-    'o<quantizeTensor:f toJSON:f>o{modulesToNotConvert includeInputOutputEmbeddings untieEmbeddingWeights}?',
-    config,
-    options,
-  )
+  takes('o<quantizeTensor:f toJSON:f>o?', config, options)
   return {
     quant_method: 'torchao',
     quant_type: { default: config.toJSON() },

@@ -41,12 +41,7 @@ export async function quantizeStateDict(
   config: QuantizationConfig,
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
-  takes(
-    'oo<quantizeTensor:f toJSON:f>o{filter allowNonFinite onProgress}?',
-    entries,
-    config,
-    options,
-  )
+  takes('o.o{filter allowNonFinite onProgress roles}?', entries, config, options)
   const stateDict = new Map(entries)
   const refusal = refusals(options)
   const candidates = [...entries].map(([name, weight]) => ({
@@ -79,7 +74,7 @@ export function weightTransform(
   config: QuantizationConfig,
   options: WeightTransformOptions = {},
 ): (name: string, tensor: Tensor) => Tensor {
-  takes('o<quantizeTensor:f toJSON:f>o{filter allowNonFinite onQuantize onSkip}?', config, options)
+  takes('.o{filter allowNonFinite onQuantize onSkip roles}?', config, options)
   const selector = new ConfigSelector(config, options.filter)
   const refusal = refusals(options)
   /** The format that was decided on for each name; undefined for those that stay as they are. */

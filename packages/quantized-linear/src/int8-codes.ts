@@ -56,7 +56,7 @@ const SMALLEST_SCALE = 2 ** -23
  * @throws {@link DTypeError} unless `input` is dense and floating
  */
 export function quantizeToInt8(input: Tensor, options: Int8Quantization): Int8Codes {
-  takes('to{granularity mappingType reduceRange scale zeroPoint}', input, options)
+  takes('to', input, options)
   checkFloat(asDense(input, 'what is quantized'))
   const { granularity, mappingType = 'SYMMETRIC', reduceRange = false } = options
   const blockSize = getBlockSize(input.shape, granularity)

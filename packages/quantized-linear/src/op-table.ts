@@ -45,7 +45,7 @@ export function weightOpTable<
   Weight extends TensorSubclass & GroupedWeight & Fields,
   Fields extends BlockwiseFields,
 >(options: WeightOpTableOptions<Weight, Fields>): readonly OpImplementation[] {
-  takes('o{packageName type views linear}', options)
+  takes('o', options)
   const { packageName, views } = options
   const own = (weight: Tensor): Weight => expectFormat(weight, options.type(), packageName)
   const made = (fields: Fields): Weight => new (options.type())(fields as never)

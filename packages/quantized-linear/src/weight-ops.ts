@@ -78,7 +78,7 @@ export function defineDequantize<Weight extends readonly (Tensor | undefined)[]>
 export function defineWeightLinear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
-  takes('o{name packageName shape rows roundsBeforeBias}', options)
+  takes('o', options)
   return linearOp(options, 'linear', hostFloat32)
 }
 
@@ -90,7 +90,7 @@ export function defineWeightLinear<Weight>(
 export function defineFloat8Linear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
-  takes('o{name packageName shape rows roundsBeforeBias}', options)
+  takes('o', options)
   return linearOp(options, 'float8Linear', (x) =>
     fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number),
   )

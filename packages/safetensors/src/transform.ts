@@ -160,7 +160,10 @@ class TransformRun {
     this.#entries = fileNames.flatMap((name) => plan.entries.filter((e) => e.fileName === name))
     this.#layouts = new Map(fileNames.map((fileName) => [fileName, planFile(plan, fileName)]))
     this.#totalBytes = [...this.#layouts.values()].reduce((sum, { size }) => sum + size, 0)
-    this.#tensors = checkpoint.entries({ ...options, names: this.#transformed() })
+    this.#tensors = checkpoint.entries({
+      ...(options.formats && { formats: options.formats }),
+      names: this.#transformed(),
+    })
     this.#chunks = new ReadAhead(
       this.#entries.flatMap(({ copied }) => [...(copied?.values() ?? [])].flatMap(this.#split)),
       options.signal,

@@ -13,7 +13,6 @@ import { checkRange } from '../src/byte-source.ts'
 import { bytes, counting, FORMATS, Int4Tensor, int8Tensor, splitFile, handMade } from './helpers.ts'
 
 const MUTATIONS = 24_000
-const SLOWEST_MS = 1000
 
 /** Numbers from 0 to 1 (excluded), the same in every run: mulberry32. */
 function randomFrom(seed: number): () => number {

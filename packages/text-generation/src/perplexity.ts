@@ -50,7 +50,7 @@ export async function perplexity(
   ids: readonly number[],
   options: PerplexityOptions = {},
 ): Promise<PerplexityResult> {
-  takes('o<forward:f>so{window onProgress signal}?', model, ids, options)
+  takes('o<forward:f>.o{window onProgress signal}?', model, ids, options)
   const { window = 256, onProgress, signal } = options
   checkArguments(ids, window)
   const total = ids.length - 1

@@ -17,13 +17,18 @@ const MAX_CANDIDATES = 1024
  * @throws {@link ValueError} for options out of range
  */
 export function tokenChooser(options: SamplingOptions): TokenChooser {
-  const sample = createSampler(options)
-  const { temperature = 0, topK = Infinity } = options
+  const { temperature = 0, topK, topP, seed = 0 } = options
+  const sample = createSampler({
+    ...{ temperature, seed },
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+  })
   return async (logits) => {
     const vocabulary = logits.shape[1] as number
-    const isSmall = topK <= MAX_CANDIDATES && topK < vocabulary && temperature > 0
+    const candidates = temperature > 0 && topK !== undefined ? topK : Infinity
+    const isSmall = candidates <= MAX_CANDIDATES && candidates < vocabulary
     if (logits.device.name === 'cpu' || !isSmall) return sample(await readFloat32(logits))
-    return sampleFew(logits, topK, sample)
+    return sampleFew(logits, candidates, sample)
   }
 }
 

@@ -45,7 +45,7 @@ export async function loadTokenizer(
   folder: CheckpointFolder,
   options: LoadTokenizerOptions = {},
 ): Promise<Tokenizer> {
-  takes('o<open:f readText:f>o{tokensWithoutEmbedding}?', folder, options)
+  takes('.o{tokensWithoutEmbedding}?', folder, options)
   const json = await readJson(folder, 'tokenizer.json')
   const [own, model] = await Promise.all([
     readJsonIfThere(folder, 'tokenizer_config.json'),
@@ -127,7 +127,7 @@ export class Tokenizer {
    * @throws {@link ValueError} for anything but integers from 0 on
    */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
-    takes('so{skipSpecialTokens}?', ids, options)
+    takes('.o{skipSpecialTokens}?', ids, options)
     const wrong = ids.find((id) => !(Number.isSafeInteger(id) && id >= 0))
     if (wrong !== undefined) {
       const expected = 'token ids: integers from 0 on'
@@ -155,7 +155,6 @@ export class Tokenizer {
 
   /** The token with this id as the vocabulary spells it. */
   idToToken(id: number): string | undefined {
-    takes('n', id)
     return this.#tokenizer.id_to_token(id)
   }
 

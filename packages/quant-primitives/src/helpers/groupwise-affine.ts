@@ -46,7 +46,7 @@ export function getGroupwiseAffineQparams(
   weight: Tensor,
   options: GroupwiseQparamsOptions = {},
 ): AffineQparams {
-  takes('to{dtype preserveZero eps nBit groupSize zeroPointDomain}?', weight, options)
+  takes('to?', weight, options)
   const { groupSize = 128, dtype = 'bfloat16', zeroPointDomain = 'FLOAT' } = options
   return chooser(zeroPointDomain, options.preserveZero ?? false)(
     weight,
@@ -86,7 +86,7 @@ export function groupwiseAffineQuantizeTensorFromQparams(
   zeroPoint: Tensor,
   options: GroupwiseOptions = {},
 ): Tensor {
-  takes('ttto{nBit groupSize zeroPointDomain}?', weight, scale, zeroPoint, options)
+  takes('ttto?', weight, scale, zeroPoint, options)
   const { groupSize = 128, zeroPointDomain = 'FLOAT' } = options
   const quantize = zeroPointDomain === 'FLOAT' ? quantizeAffineTinygemm : quantizeAffine
   const block = groupBlock(weight, groupSize)
@@ -105,7 +105,7 @@ export function groupwiseAffineDequantizeTensorFromQparams(
   zeroPoint: Tensor,
   options: GroupwiseOptions = {},
 ): Tensor {
-  takes('ttto{nBit groupSize zeroPointDomain}?', codes, scale, zeroPoint, options)
+  takes('ttto?', codes, scale, zeroPoint, options)
   const { groupSize = 128, zeroPointDomain = 'FLOAT' } = options
   const dequantize = zeroPointDomain === 'FLOAT' ? dequantizeAffineTinygemm : dequantizeAffine
   return dequantize(codes, groupBlock(codes, groupSize), scale, zeroPoint, 'int32', {
@@ -130,7 +130,7 @@ export function groupwiseAffineQuantizeTensor(
   weight: Tensor,
   options: GroupwiseQparamsOptions = {},
 ): GroupwiseQuantized {
-  takes('to{dtype preserveZero eps nBit groupSize zeroPointDomain}?', weight, options)
+  takes('to?', weight, options)
   const { scale, zeroPoint } = getGroupwiseAffineQparams(weight, options)
   return {
     quantized: groupwiseAffineQuantizeTensorFromQparams(weight, scale, zeroPoint, options),

@@ -31,7 +31,7 @@ export function getGroupQparamsSymmetric(
   weight: Tensor,
   options: GroupSymmetricOptions = {},
 ): AffineQparams {
-  takes('to{nBit groupSize precision mappingType eps}?', weight, options)
+  takes('to?', weight, options)
   const { nBit = 4, groupSize = 128, precision = 'float32', mappingType = 'SYMMETRIC' } = options
   checkBits(nBit)
   return chooseQparamsAffine(weight, mappingType, groupBlock(weight, groupSize), 'int8', {
@@ -55,7 +55,7 @@ export function groupQuantizeTensorSymmetric(
   weight: Tensor,
   options: GroupSymmetricOptions = {},
 ): QuantizedWithQparams {
-  takes('to{nBit groupSize precision mappingType eps}?', weight, options)
+  takes('to?', weight, options)
   const qparams = getGroupQparamsSymmetric(weight, options)
   const block = groupBlock(weight, options.groupSize ?? 128)
   const quantized = quantizeAffine(weight, block, qparams.scale, qparams.zeroPoint, 'int8', {

@@ -53,7 +53,7 @@ export function perTokenDynamicQuant(
   input: Tensor,
   options: PerTokenDynamicQuantOptions = {},
 ): Tensor {
-  takes('to{scaleDtype zeroPointDtype eps}?', input, options)
+  takes('to?', input, options)
   const { scaleDtype = 'float32', zeroPointDtype = 'float32', eps } = options
   const blockSize = getBlockSize(input.shape, PerToken())
   const { scale, zeroPoint } = chooseQparamsAffine(input, 'ASYMMETRIC', blockSize, 'int8', {
