@@ -68,6 +68,7 @@ const CURES: readonly (readonly [named: string, cure: string])[] = [
   ['packing format and list it', 'ao cannot pack weights so: choose another packing format.'],
   ['strict: false', 'Use a checkpoint of this model.'],
   ['allowRounding', 'Quantize the float model with this config instead.'],
+  ['dequantize()', 'Use the checkpoint that it was made of.'],
   ['readBytes', 'Convert the checkpoint to float32, float16 or bfloat16 first.'],
 ]
 
