@@ -39,7 +39,9 @@ describe('messages', () => {
         .filter((cure) => FOR_PROGRAMS.test(cure))
     })
     expect(cures.length).toBeGreaterThan(3)
-    for (const cure of new Set(cures)) {
+    // `ao` makes every cache and module itself.
+    const unreached = /createCache\(\)|of a module/
+    for (const cure of new Set(cures.filter((each) => !unreached.test(each)))) {
       let shown = ''
       const error = new AoError({ package: '@ao/x', expected: 'x', cure })
       reportError(error, { write: (text) => (shown += text) }, { verbose: false, aborted: false })

@@ -19,9 +19,9 @@ describe('takes', () => {
   })
 
   it('accepts what fits, and what may be left out', () => {
-    takes('tsz?o{a}?.', tensor(1), [1, -1])
-    takes('p<0 1>', [tensor(1), tensor(2), undefined])
-    takes('o<run:f>', cpu)
+    expect(takes('tsz?o{a}?.', tensor(1), [1, -1])).toBeUndefined()
+    expect(takes('p<0 1>', [tensor(1), tensor(2), undefined])).toBeUndefined()
+    expect(takes('o<run:f>', cpu)).toBeUndefined()
   })
 })
 

@@ -120,7 +120,6 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
-    takes('o<reference:f>', op)
     this.#check()
     const own = this.#kernels.get(op.opName)
     if (!own) {
@@ -149,7 +148,6 @@ export class WebGPUDevice implements Device, GPU {
    * @remarks It records the call, so that what depends on results is seen, but waits for nothing.
    */
   explain<Args extends readonly unknown[]>(op: Op<Args, unknown>, args: Args): Explanation[] {
-    takes('o<reference:f>', op)
     const explanations: Explanation[] = []
     const outer = this.#explanations
     this.#explanations = explanations
@@ -162,14 +160,12 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   allocate(dtype: StoredDType, length: number): Storage {
-    takes('zn', dtype, length)
     const storage = this.#allocate(dtype, length)
     this.#queue.clear(wholeOf(storage))
     return storage
   }
 
   upload(dtype: StoredDType, array: TypedArray): Storage {
-    takes('za', dtype, array)
     this.#check()
     this.#checkRecording('an upload')
     const { byteLength } = array
@@ -181,7 +177,6 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   async download(storage: Storage, offset: number, length: number): Promise<TypedArray> {
-    takes('o<device dtype:z length:n>nn', storage, offset, length)
     this.#check()
     this.#checkRecording('numbers that are read')
     const { dtype, allocation } = live(storage)
@@ -216,12 +211,10 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   free(storage: Storage): void {
-    takes('o<device dtype:z length:n>', storage)
     this.#release((storage as GPUStorage).allocation)
   }
 
   scope<T>(run: () => T): T {
-    takes('f', run)
     const made: GPUStorage[] = []
     this.#scopes.push(made)
     let kept: readonly Storage[] = []
@@ -245,7 +238,6 @@ export class WebGPUDevice implements Device, GPU {
    * @throws {@link DeviceError} where `run` uploads or reads anything, records or replays
    */
   record<T>(run: () => T): Recording<T> {
-    takes('f', run)
     this.#checkRecording('another recording')
     const pool = this.#newPool(Infinity)
     const memory: RecordedMemory = { pool, captured: new Set(), isDisposed: false }
@@ -280,7 +272,6 @@ export class WebGPUDevice implements Device, GPU {
   }
 
   empty(shape: readonly number[], dtype: StoredDType): DenseTensor {
-    takes('sz', shape, dtype)
     return new DenseTensor(this.#allocate(dtype, numelOf(shape)), shape)
   }
 
@@ -320,7 +311,6 @@ export class WebGPUDevice implements Device, GPU {
 
   /** Runs `run` in a scope, and tells `timer` of its passes: for `profile` and `elapsed`. */
   async timed(timer: PassTimer, run: () => void): Promise<void> {
-    takes('o<next:f resolve:f>f', timer, run)
     await this.finish()
     this.#queue.timer = timer
     try {

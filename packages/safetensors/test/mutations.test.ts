@@ -274,7 +274,10 @@ describe('mutated files', () => {
       `{"a"${' '.repeat(1_000_000)}:0}`,
       `{"a":"${'"b" '.repeat(200_000)}"}`,
     ]) {
-      await ignoreRefusal(() => openCheckpointFile(strictSource(handMade(text))))
+      const opened = openCheckpointFile(strictSource(handMade(text))).catch(
+        (error: unknown) => error,
+      )
+      expect(AoError.isInstance(await opened)).toBe(true)
     }
   })
 })
