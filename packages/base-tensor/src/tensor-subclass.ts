@@ -14,7 +14,8 @@ import type { StoredDType } from './dtype.ts'
 import { UnsupportedOpError, ValueError, fail } from './errors.ts'
 import type { JsonCodec } from './json-codec.ts'
 import type { AnyOp, Op } from './op.ts'
-import { isTensor } from './takes.ts'
+import { Printable } from './printable.ts'
+import { isTensor, takes } from './takes.ts'
 import { numelOf } from './strided.ts'
 import type { Tensor } from './tensor.ts'
 import * as viewOps from './view-ops.ts'
@@ -36,6 +37,7 @@ export function implement<Args extends readonly unknown[], Result>(
   op: Op<Args, Result>,
   run: (...args: Args) => Result,
 ): OpImplementation {
+  takes('o<reference:f>f', op, run)
   return { opName: op.opName, run }
 }
 
@@ -45,6 +47,7 @@ export function implementNamed<O extends AnyOp>(
   opName: string,
   run: (...args: Parameters<O>) => ReturnType<O>,
 ): OpImplementation {
+  takes('xf', opName, run)
   return { opName, run }
 }
 
@@ -94,7 +97,7 @@ export interface FlattenedTensor {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-export abstract class TensorSubclass implements Tensor {
+export abstract class TensorSubclass extends Printable implements Tensor {
   static readonly formatName: string
   static readonly tensorDataNames: readonly string[] = []
   static readonly optionalTensorDataNames: readonly string[] = []
@@ -114,6 +117,8 @@ export abstract class TensorSubclass implements Tensor {
    * @param dtype - the logical dtype
    */
   constructor(fields: SubclassFields, shape: readonly number[], dtype: StoredDType) {
+    super()
+    takes('osz', fields, shape, dtype)
     const type = this.constructor as typeof TensorSubclass
     this.shape = Object.freeze([...shape])
     this.dtype = dtype
@@ -170,6 +175,7 @@ export abstract class TensorSubclass implements Tensor {
     tensors: Readonly<Record<string, DenseTensor>>,
     attributes: Readonly<Record<string, unknown>>,
   ): T {
+    takes('oo', tensors, attributes)
     const attributeNames = [...this.tensorAttributeNames, ...this.optionalTensorAttributeNames]
     const missing =
       this.tensorDataNames.find((name) => tensors[name] === undefined) ??
@@ -214,6 +220,7 @@ export abstract class TensorSubclass implements Tensor {
   }
 
   view(shape: readonly number[]): Tensor {
+    takes('s', shape)
     return viewOps.view(this, shape)
   }
 
@@ -244,6 +251,7 @@ export abstract class TensorSubclass implements Tensor {
    * written then
    */
   copy_(source: Tensor): this {
+    takes('t', source)
     const difference = metadataDifference(this, source)
     if (difference !== undefined) {
       throw fail(
@@ -260,6 +268,7 @@ export abstract class TensorSubclass implements Tensor {
   }
 
   async to(device: Device): Promise<this> {
+    takes('o<run:f allocate:f>', device)
     if (sameDevice(device, this.device)) return this
     const moved = new Map<DenseTensor, DenseTensor>()
     for (const tensor of Object.values(this.flatten().tensors)) {
@@ -282,7 +291,7 @@ export abstract class TensorSubclass implements Tensor {
     return this
   }
 
-  toString(): string {
+  override toString(): string {
     const type = this.constructor as typeof TensorSubclass
     const names = fieldNames(type).filter((name) => this.#field(name) !== undefined)
     const parts = names.map((name) => `${name}=${formatValue(this.#field(name))}`)
@@ -311,6 +320,7 @@ export function isTensorSubclass(value: unknown): value is TensorSubclass {
  * shape, kind of inner tensor, set of optional tensors or attribute.
  */
 export function metadataDifference(target: TensorSubclass, source: Tensor): string | undefined {
+  takes('tt', target, source)
   const type = target.constructor as typeof TensorSubclass
   if (!isTensorSubclass(source)) return `a dense tensor`
   const sourceType = source.constructor as typeof TensorSubclass

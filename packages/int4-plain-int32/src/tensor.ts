@@ -91,7 +91,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions): Int4PlainInt32Tensor {
-    takes('to{variant blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
+    takes('to{allowNonFinite variant blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
     const { blockSize, variant = 'xpu', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     const [qdata, scale, zeroPoint] = quantizeInt4PlainInt32(weight, blockSize, variant)

@@ -116,7 +116,11 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions): Int4PreshuffledTensor {
-    takes('to{blockSize chooseQparamsAlgorithm ntileSize activationDtype}', weight, options)
+    takes(
+      'to{allowNonFinite blockSize chooseQparamsAlgorithm ntileSize activationDtype}',
+      weight,
+      options,
+    )
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     checkBlockSize(blockSize, weight.shape)

@@ -99,7 +99,7 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4FromHpOptions): Int4TilePackedTo4dTensor {
-    takes('to{blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
+    takes('to{allowNonFinite blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
     const { blockSize, chooseQparamsAlgorithm = 'TINYGEMM', ntileSize = TILE_ROWS } = options
     const dense = checkQuantizable(weight, blockSize, ntileSize)
     const whole = padded(dense, paddedSizes(weight.shape, ntileSize))

@@ -96,7 +96,11 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
    * refused when the result comes to the CPU
    */
   static fromHp(weight: Tensor, options: Int4TensorFromHpOptions): Int4Tensor {
-    takes('to{activationDtype blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
+    takes(
+      'to{allowNonFinite activationDtype blockSize chooseQparamsAlgorithm ntileSize}',
+      weight,
+      options,
+    )
     const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
     if (blockSize.length !== weight.ndim || packedDim(blockSize) !== weight.ndim - 1) {

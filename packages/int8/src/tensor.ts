@@ -119,7 +119,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
    */
   static fromHp(weight: Tensor, options: Int8FromHpOptions = {}): Int8Tensor {
     takes(
-      'to{granularity mappingType scale zeroPoint actQuantKwargs actQuantScale actQuantZeroPoint actPreScale reduceRange}?',
+      'to{allowNonFinite granularity mappingType scale zeroPoint actQuantKwargs actQuantScale actQuantZeroPoint actPreScale reduceRange}?',
       weight,
       options,
     )

@@ -21,6 +21,8 @@ import {
   type Skipped,
   type Tensor,
   type TensorSubclassType,
+  freezeConfig,
+  takes,
 } from '@ao/base-tensor'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
 
@@ -61,8 +63,16 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
   readonly tilePackedNtile: number
   readonly setInductorConfig: boolean
 
-  /** @throws {@link ValueError} without a packing format, and for what it does not take */
+  /**
+   * Int4 weights in groups; activations stay as they are.
+   *
+   * @throws {@link ValueError} without a packing format, and for what it does not take
+   */
   constructor(options: Int4WeightOnlyOptions) {
+    takes(
+      'o{packingFormat groupSize chooseQparamsAlgorithm tilePackedNtile setInductorConfig}?',
+      options,
+    )
     const packingFormat = checkPackingFormat(options)
     const { groupSize = 128, chooseQparamsAlgorithm = 'TINYGEMM' } = options
     const { tilePackedNtile = 8, setInductorConfig = true } = options
@@ -78,11 +88,12 @@ export class Int4WeightOnlyConfig implements QuantizationConfig {
     this.chooseQparamsAlgorithm = chooseQparamsAlgorithm
     this.tilePackedNtile = tilePackedNtile
     this.setInductorConfig = setInductorConfig
-    Object.freeze(this)
+    freezeConfig(this)
   }
 
   /** Skips weights whose K the group size does not divide, as torchao does. */
   quantizeTensor(weight: Tensor, context?: QuantizeContext): Tensor | Skipped {
+    takes('to<name:x>?', weight, context)
     const skipped = skipUnlessWeight(weight)
     if (skipped) return skipped
     const k = weight.shape.at(-1) as number

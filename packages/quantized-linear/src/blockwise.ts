@@ -17,6 +17,7 @@ import {
   ValueError,
   type DenseTensor,
   type FloatDType,
+  takes,
 } from '@ao/base-tensor'
 
 /** The inner tensors and attributes of a weight in blocks. */
@@ -70,16 +71,19 @@ export function inFeaturesDim({ qdata, blockSize }: BlockwiseFields): number {
 
 /** The dimension along which groups run, and codes share elements: K. */
 export function packedDim(blockSize: readonly number[]): number {
+  takes('s', blockSize)
   return blockSize.findIndex((size) => size !== 1)
 }
 
 /** Block size of groups along the last dimension: ones, and `groupSize`. */
 export function groupBlockSize(ndim: number, groupSize: number): number[] {
+  takes('nn', ndim, groupSize)
   return new Array<number>(ndim).fill(1).with(-1, groupSize)
 }
 
 /** A scale or zero point from the order of the weight to that of a layout that swaps, and back. */
 export function swapLastTwo(qparam: DenseTensor): DenseTensor {
+  takes('t', qparam)
   return qparam.ndim < 2 ? qparam : qparam.transpose(-2, -1)
 }
 
@@ -89,6 +93,7 @@ export function swapLastTwo(qparam: DenseTensor): DenseTensor {
  * @throws {@link DTypeError} for a scale that is not there, or not floating
  */
 export function dtypeOfScale(scale: DenseTensor, packageName: string): FloatDType {
+  takes('tx', scale, packageName)
   checkDType('scale', scale, FLOAT_DTYPES, packageName)
   return scale.dtype as FloatDType
 }
@@ -100,6 +105,7 @@ export function checkGroups(
   codesPerElement: number,
   packageName: string,
 ): void {
+  takes('ssnx', shape, blockSize, codesPerElement, packageName)
   const packed = packedDim(blockSize)
   const isOneGroup = blockSize.every((size, d) => d === packed || size === 1)
   const isWhole = (blockSize[packed] ?? 0) % codesPerElement === 0

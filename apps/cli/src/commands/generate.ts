@@ -17,6 +17,7 @@ import {
 } from '../load-model.ts'
 import { openModelFolder, openModelSource } from '../model-source.ts'
 import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
+import { readTextStream } from '../read-file.ts'
 import { checkRunnable } from '../quantized-model.ts'
 
 interface GenerateArguments extends ConfigArguments, LoadArguments {
@@ -37,14 +38,15 @@ Examples:
   ao generate ./stories-4m --prompt "Once upon a time"
   ao generate ./stories-4m-int8 --prompt "Tom had a dog" --temperature 0.8 --top-p 0.9 --seed 7
   ao generate ./stories-4m --prompt "Lily" --config int8-dynamic --json
-  ao generate ./stories-4m --prompt "Lily" --config int4 --device webgpu`
+  ao generate ./stories-4m --prompt "Lily" --config int4 --device webgpu
+  cat story.txt | ao generate ./stories-4m --prompt -`
 
 export function addGenerate(program: Command, run: Run): void {
   const command = program
     .command('generate')
     .description('Continue a text with a Llama model, quantized or not')
     .argument('<model>', 'folder or http(s) URL of a model in Hugging Face layout')
-    .requiredOption('--prompt <text>', 'text to continue')
+    .requiredOption('--prompt <text>', 'text to continue; - reads it from standard input')
     .option(
       '--max-tokens <n>',
       `tokens to generate at most (default: ${MAX_TOKENS})`,
@@ -75,13 +77,14 @@ async function generate(
   device: Device,
   context: CommandContext,
 ): Promise<Report> {
+  const prompt = await readPrompt(args.prompt, context)
   const folder = await openModelFolder(source)
   const tokenizer = await loadModelTokenizer(folder, args)
   await checkRunnable(await openModelSource(source), args.config === undefined ? [] : [args.config])
   const config = args.config === undefined ? undefined : await readConfig(args.config, args)
   const model = await loadModel(folder, args, device, context)
   if (config) await quantizeModel(model, config, await modelRoles(folder), context)
-  const promptIds = tokenizer.encode(args.prompt)
+  const promptIds = tokenizer.encode(prompt)
   noteDoubledStart(promptIds, tokenizer, context)
   const { text, ids, prefill, decode } = await stream(
     model.generate(promptIds, {
@@ -95,7 +98,7 @@ async function generate(
   const decodeRate = decode > 0 ? (ids.length - 1) / decode : undefined
   return {
     json: {
-      prompt: args.prompt,
+      prompt,
       text,
       ids,
       promptTokens: promptIds.length,
@@ -117,6 +120,14 @@ function noteDoubledStart(
   if (start === undefined || ids[0] !== start || ids[1] !== start) return
   const token = tokenizer.idToToken(start)
   stderr.write(`note: The prompt begins with ${token} twice: leave it out of --prompt.\n`)
+}
+
+/** What `--prompt` says; `-` stands for standard input, without the line end behind the last line. */
+async function readPrompt(prompt: string, { stdin }: CommandContext): Promise<string> {
+  if (prompt !== '-') return prompt
+  const text = stdin && (await readTextStream(stdin, 'a prompt on standard input'))
+  if (text) return text.replace(/\r?\n$/, '')
+  throw usageError('a prompt on standard input for --prompt -', 'none', 'Pipe a text into ao.')
 }
 
 /** @throws {@link UsageError} where the model has too few positions for what was asked */

@@ -16,6 +16,8 @@ export interface Summary {
   readonly bytesAfter: number
   /** How many times smaller the tensors are. */
   readonly ratio: number
+  /** Quantized tensors that take more bytes than before, as their format pads them. */
+  readonly grown: readonly string[]
 }
 
 /** Tensors that stay for the same reason. */
@@ -42,12 +44,17 @@ export function summarize(plans: readonly TensorPlan[]): Summary {
     quantized: plans.filter(({ reason }) => reason === undefined).length,
     ...{ kept: groups, rules, bytesKept: groups.reduce((sum, { bytes }) => sum + bytes, 0) },
     ...{ bytesBefore, bytesAfter, ratio: bytesBefore / bytesAfter },
+    grown: plans.filter(isGrown).map(({ name }) => name),
   }
+}
+
+function isGrown({ reason, bytesBefore, bytesAfter }: TensorPlan): boolean {
+  return reason === undefined && bytesAfter > bytesBefore
 }
 
 /** The summary in lines. */
 export function summaryLines(summary: Summary): string[] {
-  const { quantized, kept, rules, bytesKept, bytesBefore, bytesAfter, ratio } = summary
+  const { quantized, kept, rules, bytesKept, bytesBefore, bytesAfter, ratio, grown } = summary
   const share = bytesKept / bytesBefore
   const who = share > 0.5 ? 'most of the model stays as it is' : 'in all, stays as it is'
   const whole = `${formatBytes(bytesKept)} of ${formatBytes(bytesBefore)} (${formatShare(share)})`
@@ -62,6 +69,9 @@ export function summaryLines(summary: Summary): string[] {
       .map(([rule, count]) => `${rule} (${count})`)
       .join(', ')}`,
     `${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}, ${ratio.toFixed(2)} times smaller`,
+    ...(grown.length === 0
+      ? []
+      : [`${plural(grown.length, 'tensor')} larger than before, by padding: ${shortList(grown)}`]),
   ]
 }
 
@@ -77,4 +87,10 @@ export function planTable(plans: readonly TensorPlan[]): string {
     ...[String(plan.bytesBefore), String(plan.bytesAfter), plan.rule, plan.reason ?? ''],
   ])
   return formatTable(columns, rows)
+}
+
+/** The first few names. */
+function shortList(names: readonly string[]): string {
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
+  return names.slice(0, 3).join(', ') + more
 }

@@ -11,6 +11,8 @@ import {
   type RecordFields,
   type Skipped,
   type Tensor,
+  freezeConfig,
+  takes,
 } from '@ao/base-tensor'
 import { PerRow } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
@@ -64,15 +66,20 @@ export class Int8DynamicActivationInt8WeightConfig implements QuantizationConfig
   readonly setInductorConfig: boolean
   readonly reduceRange: boolean
 
-  /** @throws {@link ValueError} for another granularity or mapping */
+  /**
+   * Int8 weights, and activations quantized to int8 as they come.
+   *
+   * @throws {@link ValueError} for another granularity or mapping
+   */
   constructor(options: Int8DynamicActivationInt8WeightOptions = {}) {
+    takes('o{actMappingType weightOnlyDecode granularity setInductorConfig reduceRange}?', options)
     this.actMappingType = options.actMappingType ?? 'SYMMETRIC'
     this.weightOnlyDecode = options.weightOnlyDecode ?? false
     this.granularity = options.granularity ?? PerRow()
     this.setInductorConfig = options.setInductorConfig ?? true
     this.reduceRange = options.reduceRange ?? false
     this.getActQuantKwargs() // checks what it is made of
-    Object.freeze(this)
+    freezeConfig(this)
   }
 
   /** How activations are quantized. */
@@ -86,6 +93,7 @@ export class Int8DynamicActivationInt8WeightConfig implements QuantizationConfig
   }
 
   quantizeTensor(weight: Tensor, context?: QuantizeContext): Int8Tensor | Skipped {
+    takes('to<name:x>?', weight, context)
     return (
       skipReason(weight) ??
       Int8Tensor.fromHp(weight, {

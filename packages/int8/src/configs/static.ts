@@ -15,6 +15,8 @@ import {
   type RecordFields,
   type Skipped,
   type Tensor,
+  freezeConfig,
+  takes,
 } from '@ao/base-tensor'
 import { PerRow } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
@@ -87,8 +89,16 @@ export class Int8StaticActivationInt8WeightConfig implements QuantizationConfig 
   readonly setInductorConfig: boolean
   readonly reduceRange: boolean
 
-  /** @throws {@link ValueError} for another granularity or mapping */
+  /**
+   * Int8 weights, and activations quantized to int8 by a given scale.
+   *
+   * @throws {@link ValueError} for another granularity or mapping
+   */
   constructor(options: Int8StaticActivationInt8WeightOptions = {}) {
+    takes(
+      'o{actQuantScale actQuantZeroPoint granularity actMappingType setInductorConfig reduceRange}?',
+      options,
+    )
     this.actQuantScale = options.actQuantScale
     this.actQuantZeroPoint = options.actQuantZeroPoint
     this.granularity = options.granularity ?? PerRow()
@@ -96,7 +106,7 @@ export class Int8StaticActivationInt8WeightConfig implements QuantizationConfig 
     this.setInductorConfig = options.setInductorConfig ?? true
     this.reduceRange = options.reduceRange ?? false
     this.getActQuantKwargs() // checks what it is made of
-    Object.freeze(this)
+    freezeConfig(this)
   }
 
   /** How activations are quantized: what an observer of their scale has to know. */

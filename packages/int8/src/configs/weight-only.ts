@@ -15,6 +15,8 @@ import {
   type RecordFields,
   type Skipped,
   type Tensor,
+  freezeConfig,
+  takes,
 } from '@ao/base-tensor'
 import { describeGranularity, granularityCodec, PerRow, type Granularity } from '@ao/granularity'
 import { fail } from '../errors.ts'
@@ -64,8 +66,13 @@ export class Int8WeightOnlyConfig implements QuantizationConfig {
   readonly granularity: Granularity
   readonly setInductorConfig: boolean
 
-  /** @throws {@link ValueError} unless granularity is PerRow, PerTensor or PerGroup */
+  /**
+   * Int8 weights; activations stay as they are.
+   *
+   * @throws {@link ValueError} unless granularity is PerRow, PerTensor or PerGroup
+   */
   constructor(options: Int8WeightOnlyOptions = {}) {
+    takes('o{granularity groupSize setInductorConfig}?', options)
     const { granularity = PerRow(), groupSize, setInductorConfig = true } = options
     if (groupSize !== undefined) throw usePerGroup(groupSize)
     if (!['PerRow', 'PerTensor', 'PerGroup'].includes(granularity.type)) {
@@ -77,7 +84,7 @@ export class Int8WeightOnlyConfig implements QuantizationConfig {
     }
     this.granularity = granularity
     this.setInductorConfig = setInductorConfig
-    Object.freeze(this)
+    freezeConfig(this)
   }
 
   /** @throws {@link ShapeError} when the group size does not divide the weight's last dimension */
