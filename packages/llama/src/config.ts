@@ -1,6 +1,6 @@
 /** @file Reads a Llama's config.json and generation_config.json. */
 
-import { isFloatDType, type DType, type FloatDType } from '@ao/base-tensor'
+import { isFloatDType, type DType, type FloatDType, takes } from '@ao/base-tensor'
 import {
   ConfigFields,
   MAX_POSITIONS,

@@ -1,14 +1,6 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
-import {
-  cat,
-  cpu,
-  FormatError,
-  inScope,
-  type Device,
-  type Tensor,
-  freeTensor,
-} from '@ao/base-tensor'
+import { cat, cpu, inScope, type Device, type Tensor, freeTensor } from '@ao/base-tensor'
 import { perplexity, type LlamaForCausalLM } from '@ao/llama'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
@@ -31,8 +23,8 @@ import { collect, FLOAT_DTYPES, integerFrom } from '../options.ts'
 import { formatBytes, formatDb, formatTable } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { checkRunnable } from '../quantized-model.ts'
-import { readTextFile } from '../read-file.ts'
 import { sqnr } from '../sqnr.ts'
+import { readTextIds } from '../text-ids.ts'
 
 interface EvalArguments extends ConfigArguments, LoadArguments {
   readonly text: string
@@ -104,16 +96,15 @@ async function evaluate(
   const tokenizer = await loadModelTokenizer(folder, args)
   await checkRunnable(await openModelSource(source), titles)
   const roles = await modelRoles(folder)
-  // Line ends count as one token each on every system, as where Python reads a text.
-  const text = (await readTextFile(args.text, 'a text')).replaceAll('\r\n', '\n')
-  checkNotEmpty(text, args.text)
+  const text = await readTextIds(args.text, tokenizer, (args.maxTokensTotal ?? Infinity) + 1)
   const rows: Row[] = []
   const told = new Set<string>()
   let float: Tensor | undefined
   for (const [i, config] of [undefined, ...configs].entries()) {
     const model = await loadModel(folder, args, device, context, told)
     checkWindow(args.window, model.config.maxPositions)
-    const ids = tokenizer.encode(text.trim()).concat(model.config.eosTokenIds.slice(0, 1))
+    const end = text.isWhole ? model.config.eosTokenIds.slice(0, 1) : []
+    const ids = text.ids.concat(end)
     const errors = config ? await quantizeAndMeasure(model, config, roles, context) : []
     const title = titles[i - 1]
     const { logits, ...measured } = await measure(model, ids, title, args, context)
@@ -134,15 +125,6 @@ function checkWindow(window: number, positions: number): void {
   if (window <= positions) return
   const expected = `--window of at most ${positions}, the model's max_position_embeddings`
   throw usageError(expected, String(window), 'Make it smaller.')
-}
-
-function checkNotEmpty(text: string, path: string): void {
-  if (text.trim() !== '') return
-  throw new FormatError({
-    package: '@ao/cli',
-    expected: `a text to predict in ${path}`,
-    got: text === '' ? 'an empty file' : 'white space only',
-  })
 }
 
 async function measure(
