@@ -2,6 +2,7 @@
 
 import { styleText } from 'node:util'
 import { AoError } from '@ao/base-tensor'
+import { fileErrorOf } from '@ao/safetensors/node'
 import { Interrupted } from './interruption.ts'
 import type { Output } from './io.ts'
 
@@ -36,13 +37,21 @@ export function reportError(
     stderr.write('interrupted\n')
     return options.reason instanceof Interrupted ? options.reason.exitCode : EXIT.interrupted
   }
-  const message = messageOf(error)
+  const foreseen = asFileError(error)
+  const message = messageOf(foreseen)
   stderr.write(`${stderr.isTTY === true ? styleText('red', 'error:') : 'error:'} ${message}\n`)
   if (options.verbose) stderr.write(`${stackOf(error)}\n`)
-  else if (!AoError.isInstance(error)) {
+  else if (!AoError.isInstance(foreseen)) {
     stderr.write('This is not an error that ao foresaw. Run again with --verbose for its origin.\n')
   }
   return UsageError.isInstance(error) ? EXIT.usage : EXIT.error
+}
+
+/** What the operating system refuses gets a cure, wherever it comes from. */
+function asFileError(error: unknown): unknown {
+  const { code, syscall, path } = (error ?? {}) as Partial<NodeJS.ErrnoException>
+  if (code === undefined || syscall === undefined || AoError.isInstance(error)) return error
+  return fileErrorOf(error, `to be able to ${syscall} ${path ?? 'a file'}`)
 }
 
 /**

@@ -188,6 +188,21 @@ describe('a Hugging Face folder', () => {
   })
 })
 
+describe('a tensor whose name has no dot', () => {
+  it('is kept, and does not end the run', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'bare.safetensors')
+    const weight = bfloat16([4, 8], (i) => 0x3f80 + i)
+    writeRaw(path, [
+      ['weight', weight],
+      ['up_proj.weight', weight],
+    ])
+    const report = await aoJson(['quantize', path, '--config', 'int8', '--out', join(folder, 'o')])
+    expect(report.quantized).toBe(1)
+    expect(report.tensors.find(({ name }: any) => name === 'weight').reason).toMatch(/name/)
+  })
+})
+
 describe('--lm-head', () => {
   it('quantizes a head of its own, and refuses a tied one', async () => {
     const folder = temporaryFolder()

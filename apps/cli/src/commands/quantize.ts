@@ -75,7 +75,7 @@ export function addQuantize(program: Command, run: Run): void {
     .argument('<model>', 'folder in Hugging Face layout, .safetensors file or http(s) URL')
     .requiredOption('--config <name|file>', 'how to quantize')
   addConfigOptions(command)
-    .option('--out <dir>', 'folder to write')
+    .option('--out <dir>', 'folder to write; it may lie inside that of the model, but not be it')
     .option('--include <pattern>', 'quantize these modules only', collect)
     .option('--exclude <pattern>', 'leave these modules alone', collect)
     .option('--lm-head', 'quantize the output head, too')
