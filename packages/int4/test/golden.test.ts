@@ -6,6 +6,8 @@ import { Int4Tensor } from '../src/index.ts'
 
 const cases = golden('int4_plain').map((vector) => [vector.name, vector] as const)
 
+const symmetric = cases.filter(([, { op }]) => op === 'int4_plain_symmetric')
+
 describe('Int4Tensor against torchao', () => {
   it.each(cases)('%s', (_, { op, args, inputs, outputs }) => {
     const w = inputs['w'] as Tensor
@@ -22,7 +24,7 @@ describe('Int4Tensor against torchao', () => {
       ['zero_point', weight.zeroPoint],
     ] as const) {
       if (!outputs[name]) continue
-      // The golden scale of the symmetric form is from before its cast to the weight's dtype.
+      // The golden scale of the symmetric form is from before its cast to the weight's dtype: see below.
       const expected = name === 'scale' ? cast(outputs[name], w.dtype) : outputs[name]
       expect(part.shape, name).toEqual(expected.shape)
       expect(part.dtype, name).toBe(expected.dtype)
@@ -37,5 +39,16 @@ describe('Int4Tensor against torchao', () => {
       const least = y.dtype === 'float32' ? 100 : 50
       expect(sqnr(hostFloat32(outputs['y_f32']), hostFloat32(y))).toBeGreaterThan(least)
     }
+  })
+
+  // Arithmetic is in float32 whatever the weight's dtype is, so the same numbers in float32 have the scale
+  // from before the cast.
+  it.each(symmetric)('%s, the scale before its cast', (_, { args, inputs, outputs }) => {
+    const w = cast(inputs['w'] as Tensor, 'float32')
+    const blockSize = [1, args['group_size'] as number]
+    const { qdata, scale } = Int4Tensor.fromHp(w, { blockSize, activationDtype: 'float8_e4m3fn' })
+    expect(scale.dtype).toBe(outputs['scale']?.dtype)
+    expect(elements(scale)).toEqual(elements(outputs['scale']))
+    expect(elements(qdata)).toEqual(elements(outputs['qdata']))
   })
 })
