@@ -4,13 +4,13 @@ import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
 import {
-  checkInt4Case,
-  compileInt4Variants,
-  describeInt4Case,
-  INT4_CASES,
-  INT4_HALF_CASES,
+  checkLinearCase,
+  compileVariants,
+  describeLinearCase,
+  LINEAR_CASES,
+  HALF_CASES,
   testNumbers,
-} from '@ao/quantized-linear/webgpu/int4/testing'
+} from '@ao/quantized-linear/webgpu/testing'
 import { expectSameExtremes } from '@ao/test-kit'
 import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
@@ -58,14 +58,11 @@ const subject = {
 
 describe.skipIf(!gpu)('linear', () => {
   it.each(
-    [...INT4_CASES, ...INT4_HALF_CASES].map((each) => [describeInt4Case(each), each] as const),
-  )('%s', async (_name, each) => checkInt4Case(subject, each))
+    [...LINEAR_CASES, ...HALF_CASES].map((each) => [describeLinearCase(each), each] as const),
+  )('%s', async (_name, each) => checkLinearCase(subject, each))
 
   it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
-    const compiled = compileInt4Variants(validator as GPU, subject, [
-      ...INT4_CASES,
-      ...INT4_HALF_CASES,
-    ])
+    const compiled = compileVariants(validator as GPU, subject, [...LINEAR_CASES, ...HALF_CASES])
     await expect(compiled).resolves.toBeUndefined()
   })
 

@@ -1,18 +1,16 @@
 /** @file WebGPU kernels of this package's ops. */
 
-import type { Tensor } from '@ao/base-tensor'
 import { kernel, type KernelSet } from '@ao/kernels-webgpu'
 import {
-  byExperts,
-  int4Dequantize,
-  int4LinearVariants,
-  int4Programs,
+  int4Decoder,
+  linearPrograms,
   packCodes,
-  type Int4Product,
-  type Int4Programs,
-  type Int4Stored,
-  type Int4TuningOptions,
   unpackCodes,
+  weightKernels,
+  type Int4Decoder,
+  type LinearPrograms,
+  type LinearTuningOptions,
+  type StoredWeight,
 } from '@ao/quantized-linear/webgpu'
 import { BAND_ROWS, bandsOf, LANE_CODES, WORD_CODES } from './layout.ts'
 import {
@@ -23,17 +21,17 @@ import {
 } from './linear-ops.ts'
 import { packInt4Preshuffled, unpackedShape, unpackInt4Preshuffled } from './shuffle.ts'
 import { float8ScalesKernel } from './webgpu/float8-scales.ts'
-import layout from './webgpu/layout.wgsl'
+import qparams from './webgpu/qparams.wgsl'
 
-const programs: Int4Programs = /* @__PURE__ */ int4Programs({
+const decoder: Int4Decoder = /* @__PURE__ */ int4Decoder({
   name: 'int4_preshuffled',
   order: 'neighbours',
-  numbers: ['scale', 'zero', 'rowScale'],
-  wgsl: layout,
+  parts: ['scale', 'zero', 'rowScale'],
+  wgsl: qparams,
 })
+const programs: LinearPrograms = /* @__PURE__ */ linearPrograms(decoder)
 
-/** What shared kernels need to know of a weight (n, K). */
-function stored([codes, scale, zero, rowScale]: Int4PreshuffledParts, n: number): Int4Stored {
+function stored([codes, scale, zero, rowScale]: Int4PreshuffledParts, n: number): StoredWeight {
   const words = codes.shape[1] as number
   const k = WORD_CODES * words
   const groupSize = k / (scale.shape[1] as number)
@@ -41,38 +39,18 @@ function stored([codes, scale, zero, rowScale]: Int4PreshuffledParts, n: number)
   return { n, k, groupSize, parts, rowBytes: 4 * words, isSymmetric: !zero }
 }
 
-function productOf(
-  x: Tensor,
-  weight: Int4PreshuffledParts,
-  n: number,
-  bias: Tensor | undefined,
-): Int4Product {
-  return { x, weight: stored(weight, n), bias }
-}
-
 /** The kernels of this package, with sizes of your own. */
 /* @__NO_SIDE_EFFECTS__ */
-export function int4PreshuffledKernels(options?: Int4TuningOptions): KernelSet {
+export function int4PreshuffledKernels(tuning?: LinearTuningOptions): KernelSet {
+  const options = {
+    linear: int4PreshuffledLinear,
+    float8Linear: int4PreshuffledFloat8Linear,
+    dequantize: dequantizeInt4Preshuffled,
+    stored,
+    isExperts: ([codes]: Int4PreshuffledParts) => codes.ndim === 3,
+  }
   return [
-    kernel(int4PreshuffledLinear, int4LinearVariants(programs, productOf, options)),
-    kernel(
-      int4PreshuffledFloat8Linear,
-      int4LinearVariants(
-        programs,
-        (...args) => ({ ...productOf(...args), inputDtype: 'float8_e4m3fn' }),
-        options,
-      ),
-    ),
-    kernel(dequantizeInt4Preshuffled, [
-      {
-        name: 'dequantize',
-        when: 'always',
-        run: (gpu, weight, n, dtype) =>
-          byExperts(gpu, weight, weight[0].ndim === 3, (expert) =>
-            int4Dequantize(gpu, programs, stored(expert, n), dtype),
-          ),
-      },
-    ]),
+    ...weightKernels(programs, options, tuning),
     kernel(packInt4Preshuffled, [
       {
         name: 'pack',
@@ -82,7 +60,7 @@ export function int4PreshuffledKernels(options?: Int4TuningOptions): KernelSet {
           const [n, k] = codes.shape.slice(-2) as [number, number]
           const rows = bandsOf(n) * BAND_ROWS
           const shape = [...codes.shape.slice(0, -2), rows, k / WORD_CODES]
-          return packCodes(gpu, programs, codes, shape, { n, k, rows })
+          return packCodes(gpu, decoder, codes, shape, { n, k, rows })
         },
       },
     ]),
@@ -94,7 +72,7 @@ export function int4PreshuffledKernels(options?: Int4TuningOptions): KernelSet {
         run: (gpu, words, n) => {
           const [rows] = words.shape.slice(-2) as [number]
           const shape = unpackedShape(words, n)
-          return unpackCodes(gpu, programs, words, shape, { n, k: shape.at(-1) as number, rows })
+          return unpackCodes(gpu, decoder, words, shape, { n, k: shape.at(-1) as number, rows })
         },
       },
     ]),

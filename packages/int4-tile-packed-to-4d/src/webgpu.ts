@@ -1,38 +1,40 @@
 /** @file WebGPU kernels of this package's ops. */
 
-import { numelOf, type Tensor } from '@ao/base-tensor'
+import { numelOf } from '@ao/base-tensor'
 import { kernel, type KernelSet } from '@ao/kernels-webgpu'
 import {
-  byExperts,
-  int4Dequantize,
-  int4LinearVariants,
-  int4Programs,
-  mapNumbers,
+  elementwise,
+  int4Decoder,
+  linearPrograms,
   packCodes,
-  type CodeRows,
-  type Int4Product,
-  type Int4Programs,
-  type Int4Stored,
-  type Int4TuningOptions,
+  toBfloat16,
   unpackCodes,
+  weightKernels,
+  type CodeRows,
+  type Int4Decoder,
+  type LinearPrograms,
+  type LinearTuningOptions,
+  type StoredWeight,
 } from '@ao/quantized-linear/webgpu'
 import { TILE_COLUMNS } from './layout.ts'
 import { dequantizeInt4Tiles, int4TiledLinear, type Int4TiledWeight } from './linear-ops.ts'
 import { valueOfMiddleCode } from './quantize.ts'
 import { packInt4Tiles, tiledShape, unpackInt4Tiles, untiledShape } from './tiles.ts'
-import layout from './webgpu/layout.wgsl'
-import place from './webgpu/place.wgsl'
+import qparams from './webgpu/qparams.wgsl'
+import wordIndex from './webgpu/word-index.wgsl'
 
-const programs: Int4Programs = /* @__PURE__ */ int4Programs({
+const decoder: Int4Decoder = /* @__PURE__ */ int4Decoder({
   name: 'int4_tile_packed_to_4d',
   order: 'spread',
-  place,
-  numbers: ['pairs'],
-  wgsl: layout,
+  wordIndex,
+  readsPastK: true,
+  parts: ['pairs'],
+  wgsl: qparams,
 })
+const programs: LinearPrograms = /* @__PURE__ */ linearPrograms(decoder)
 
-/** What shared kernels need to know of a weight that stands for `shape`, (N, K). */
-function stored([codes, pairs]: Int4TiledWeight, shape: readonly number[]): Int4Stored {
+/** A weight that stands for `shape`, (N, K). */
+function stored([codes, pairs]: Int4TiledWeight, shape: readonly number[]): StoredWeight {
   const [n, k] = shape as [number, number]
   const [rows, columns] = untiledShape(codes.shape) as [number, number]
   return {
@@ -45,16 +47,6 @@ function stored([codes, pairs]: Int4TiledWeight, shape: readonly number[]): Int4
   }
 }
 
-/** Inputs are bfloat16 first, whatever their dtype. */
-function productOf(
-  x: Tensor,
-  weight: Int4TiledWeight,
-  shape: readonly number[],
-  bias: Tensor | undefined,
-): Int4Product {
-  return { x, weight: stored(weight, shape), bias, inputDtype: 'bfloat16' }
-}
-
 /** Codes of this shape, padded: rows of experts follow each other. */
 function codeRows(shape: readonly number[]): CodeRows {
   const k = shape.at(-1) as number
@@ -63,25 +55,24 @@ function codeRows(shape: readonly number[]): CodeRows {
 
 /** The kernels of this package, with sizes of your own. */
 /* @__NO_SIDE_EFFECTS__ */
-export function int4TilePackedTo4dKernels(options?: Int4TuningOptions): KernelSet {
+export function int4TilePackedTo4dKernels(tuning?: LinearTuningOptions): KernelSet {
+  const options = {
+    linear: int4TiledLinear,
+    dequantize: dequantizeInt4Tiles,
+    stored,
+    isExperts: (_weight: Int4TiledWeight, shape: readonly number[]) => shape.length === 3,
+    ofExpert: (shape: readonly number[]): [readonly number[]] => [shape.slice(-2)],
+    // Inputs are bfloat16 first, whatever their dtype.
+    product: () => ({ rounding: toBfloat16 }),
+  }
   return [
-    kernel(int4TiledLinear, int4LinearVariants(programs, productOf, options)),
-    kernel(dequantizeInt4Tiles, [
-      {
-        name: 'dequantize',
-        when: 'always',
-        run: (gpu, weight, shape, dtype) =>
-          byExperts(gpu, weight, shape.length === 3, (expert) =>
-            int4Dequantize(gpu, programs, stored(expert, shape.slice(-2)), dtype),
-          ),
-      },
-    ]),
+    ...weightKernels(programs, options, tuning),
     kernel(packInt4Tiles, [
       {
         name: 'pack',
         when: 'always',
         run: (gpu, codes) =>
-          packCodes(gpu, programs, codes, tiledShape(codes.shape), codeRows(codes.shape)),
+          packCodes(gpu, decoder, codes, tiledShape(codes.shape), codeRows(codes.shape)),
       },
     ]),
     kernel(unpackInt4Tiles, [
@@ -90,16 +81,16 @@ export function int4TilePackedTo4dKernels(options?: Int4TuningOptions): KernelSe
         when: 'always',
         run: (gpu, qdata) => {
           const shape = untiledShape(qdata.shape)
-          return unpackCodes(gpu, programs, qdata, shape, codeRows(shape))
+          return unpackCodes(gpu, decoder, qdata, shape, codeRows(shape))
         },
       },
     ]),
     kernel(valueOfMiddleCode, [
       {
-        name: 'map',
+        name: 'elementwise',
         when: 'always',
         run: (gpu, zeroPoint, scale) =>
-          mapNumbers(gpu, '(8.0 - a) * b', zeroPoint, scale, scale.dtype),
+          elementwise(gpu, '(8.0 - a) * b', zeroPoint, scale, scale.dtype),
       },
     ]),
   ]

@@ -27,6 +27,8 @@ export interface Capabilities {
   readonly maxBufferSize: number
   /** Bytes that a shader sees of one buffer; larger weights are multiplied in parts. */
   readonly maxBindingSize: number
+  /** Buffers that a shader sees. */
+  readonly maxStorageBuffers: number
   /** Bytes that a workgroup shares. */
   readonly maxWorkgroupStorage: number
   /** Invocations of a workgroup. */
@@ -45,6 +47,7 @@ export const WANTED_FEATURES: readonly string[] = [
 export const WANTED_LIMITS: readonly (keyof GPUSupportedLimits & `max${string}`)[] = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
   'maxComputeWorkgroupStorageSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupSizeX',
@@ -77,6 +80,7 @@ export function capabilitiesOf(
     timestamps: has('timestamp-query'),
     maxBufferSize: limits.maxBufferSize,
     maxBindingSize: limits.maxStorageBufferBindingSize,
+    maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
     maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
   }

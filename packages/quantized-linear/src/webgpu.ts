@@ -1,20 +1,62 @@
-/** @file Kernels for int4 weights, for formats to bring to their ops: see `webgpu/int4/layout.ts`. */
+/** @file Linear kernels for quantized weights, on a format's decoder: see `webgpu/decoder.ts`. */
 
-export { byExperts, int4Dequantize } from './webgpu/int4/dequantize.ts'
+export { bitsDecoder, type BitsDecoderOptions } from './webgpu/bits.ts'
 export {
-  int4Programs,
-  type Int4Layout,
+  linearPrograms,
+  type LinearPrograms,
+  type MatrixSide,
+  type StoredWeight,
+  type WeightDecoder,
+  type WeightSize,
+} from './webgpu/decoder.ts'
+export { byExperts, dequantizeWeight } from './webgpu/dequantize.ts'
+export { elementwise } from './webgpu/elementwise.ts'
+export {
+  int4Decoder,
+  SIGNED_CODES,
+  type Int4Decoder,
+  type Int4DecoderOptions,
   type Int4Order,
-  type Int4Programs,
-  type Int4Stored,
-} from './webgpu/int4/layout.ts'
-export { mapNumbers } from './webgpu/int4/map.ts'
-export { packCodes, unpackCodes, type CodeRows } from './webgpu/int4/pack.ts'
-export { int4LinearVariants } from './webgpu/int4/linear.ts'
+} from './webgpu/int4.ts'
+export { int8Decoder, type Int8DecoderOptions } from './webgpu/int8.ts'
 export {
-  INT4_TUNING,
-  type Int4LaneTuning,
-  type Int4Tuning,
-  type Int4TuningOptions,
-} from './webgpu/int4/tuning.ts'
-export type { Int4Product } from './webgpu/int4/ways.ts'
+  quantizeInput,
+  type Int8Activation,
+  type Int8ActivationQparams,
+} from './webgpu/int8-activations.ts'
+export {
+  int8LinearVariants,
+  int8Programs,
+  type Int8Call,
+  type Int8Input,
+  type Int8Product,
+  type Int8Programs,
+  type Int8Variant,
+} from './webgpu/int8-linear.ts'
+export { floatMatrices } from './webgpu/matrices.ts'
+export { INT8_MATRIX_SIDE, int8Matrices } from './webgpu/int8-matrices.ts'
+export { int8InputAsFloats } from './webgpu/int8-input-as-floats.ts'
+export { toBfloat16, toFloat8 } from './webgpu/input-rounding.ts'
+export { stepByStep } from './webgpu/step-by-step.ts'
+export { weightDecoder } from './webgpu/weight-decoder.ts'
+export { weightKernels, type WeightKernelsOptions } from './webgpu/kernels.ts'
+export { linearVariants } from './webgpu/linear.ts'
+export { packCodes, unpackCodes, type CodeRows } from './webgpu/pack.ts'
+export {
+  INT8_MATRIX_TUNING,
+  INT8_TUNING,
+  LINEAR_TUNING,
+  type Int8TileTuning,
+  type Int8Tuning,
+  type LaneTuning,
+  type LinearTuning,
+  type LinearTuningOptions,
+} from './webgpu/tuning.ts'
+export {
+  SILU_MUL,
+  type InputRounding,
+  type LinearProduct,
+  type LinearVariant,
+  type MoreVariants,
+  type Second,
+} from './webgpu/variants.ts'

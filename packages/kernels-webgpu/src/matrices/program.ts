@@ -4,6 +4,7 @@ import { takes } from '@ao/base-tensor'
 import type { Workgroups } from '../command.ts'
 import { wgsl, type ProgramMaker } from '../program.ts'
 import type { Defines } from '../template.ts'
+import matrixTypes from './matrix-types.wgsl'
 import matrixSource from './matrix.wgsl'
 import { CELLS, type ChosenTile } from './tiles.ts'
 
@@ -31,7 +32,9 @@ export interface MatrixItems {
 /* @__NO_SIDE_EFFECTS__ */
 export function matrixProgram(name: string, front: string): ProgramMaker {
   takes('xx', name, front)
-  return wgsl(name, `${front}\n${matrixSource}`)
+  return wgsl(name, `${front}
+${matrixTypes}
+${matrixSource}`)
 }
 
 /** What `matrix.wgsl` is made with, for products of `k` along K. */
@@ -55,7 +58,7 @@ export function matrixDefines(
     ...{ RIGHT_PER: `${rightNumbers}u`, RIGHT_TWOS: rightNumbers / numbers / 2 },
     RIGHT_ROWS: rightRows,
     ...{ SLOTS: `${slots}u`, SLOT_STEP: `${slotStep}u` },
-    ...{ TWOS_STEP: `${twosStep}u`, SIDE: `${side}u` },
+    ...{ TWOS_STEP: `${twosStep}u`, PAIR_STEP: `${side}u` },
     ...{ FOURS: fours, PER_RESULT: `${perResult}u` },
     ...roundsOf('LEFT', (tile.m * step) / leftNumbers, threads),
     ...roundsOf('RIGHT', (tile.n * step) / rightRows / rightNumbers, threads),

@@ -1,0 +1,94 @@
+import type { FloatDType } from '@ao/base-tensor'
+import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
+import { expectReference } from '@ao/kernels-webgpu/testing'
+import { testGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
+import type { LinearTuningOptions } from '../src/webgpu.ts'
+import { onlyVariant, testNumbers } from '../src/webgpu/testing.ts'
+import {
+  bitsFormat,
+  int4Format,
+  int8Format,
+  microscaledFormat,
+  tableFormat,
+  toyDequantize,
+  toyKernels,
+  toyLinear,
+  valueFormat,
+  type ToyFormat,
+} from './toy-formats.ts'
+
+const gpu = (await testGPU()) as GPU
+
+const FORMATS = [
+  bitsFormat(3, 'K'),
+  bitsFormat(5, 'N'),
+  bitsFormat(1, 'K'),
+  tableFormat,
+  microscaledFormat,
+  valueFormat,
+  int4Format,
+  int8Format,
+]
+
+// Few numbers a thread: what compiles soon. Sizes that no tile divides.
+const TUNING: LinearTuningOptions = {
+  half: 'f32',
+  gemv: { threads: 8, minLanes: 2, maxLanes: 4 },
+  batch: { threads: 8, minLanes: 2, maxLanes: 4, columns: 2 },
+  matrix: {
+    minRows: 2,
+    wantedWorkgroups: 1,
+    tiles: [{ m: 4, n: 4, subgroupM: 4, subgroupN: 4, step: 32 }],
+    isAlone: true,
+  },
+}
+const [N, K] = [10, 96]
+
+/** Runs a product by one variant alone. */
+async function check(
+  format: ToyFormat,
+  variant: string,
+  m: number,
+  dtype: FloatDType,
+  groupSize: number,
+): Promise<void> {
+  const kernels = onlyVariant(toyKernels(format, TUNING), toyLinear, variant)
+  const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, kernels] })
+  const weight = format.make(N, K, Math.min(groupSize, K))
+  const args = [testNumbers([m, K], dtype), weight, testNumbers([N])] as const
+  const { count } = await expectReference(device, toyLinear, [...args], 2e-6)
+  expect(count).toBe(m * N)
+  device.destroy()
+}
+
+describe.skipIf(!gpu).each(FORMATS.map((format) => [format.name, format] as const))(
+  '%s',
+  (_name, format) => {
+    const [groupSize = K, ...others] = format.groupSizes
+
+    it.each([
+      ['gemv, subgroups', 1, 'float32'],
+      ['gemv', 1, 'bfloat16'],
+      ['batch', 3, 'float16'],
+      ['gemm, subgroup matrices', 5, 'float16'],
+      ['gemm 64 x 64', 5, 'float32'],
+      ['number by number', 2, 'float32'],
+    ] as const)('multiplies by %s', (variant, m, dtype) =>
+      check(format, variant, m, dtype, groupSize),
+    )
+
+    it('gives the values of the CPU, to the bit', async () => {
+      const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, toyKernels(format)] })
+      for (const size of [groupSize, ...others]) {
+        const weight = format.make(N, K, Math.min(size, K))
+        await expectReference(device, toyDequantize, [weight])
+      }
+      device.destroy()
+    })
+
+    it.skipIf(others.length === 0)('takes groups that are not whole chunks', () =>
+      check(format, 'number by number', 2, 'float32', others[0] as number),
+    )
+  },
+)
