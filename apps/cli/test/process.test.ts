@@ -1,9 +1,13 @@
 /** @file `ao` as a process of its own: what only a process has. */
 
+import { spawn, type ChildProcess } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { goldenPath } from '@ao/test-data'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { bfloat16, digests, MODEL, writeRaw } from './checkpoints.ts'
 import { aoProcess, startAo, temporaryFolder } from './run-cli.ts'
 
@@ -64,4 +68,51 @@ describe('the process', () => {
     expect(result).toEqual({ code, stdout: '', stderr: 'interrupted\n' })
     expect(digests(out)).toEqual(before)
   })
+
+  it('ends on the first signal, whatever it waits for', async () => {
+    const server = createServer(() => undefined)
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    onTestFinished(() => server.closeAllConnections())
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    const asked = new Promise((done) => server.once('request', done))
+    const child = startAo(['inspect', `http://127.0.0.1:${port}/model`])
+    await asked
+    child.process.kill('SIGINT')
+    expect(await child.result).toEqual({ code: 130, stdout: '', stderr: 'interrupted\n' })
+  })
+
+  it('by npm takes paths from where the caller is, and ends on a signal when ao has ended', async () => {
+    const root = fileURLToPath(new URL('../../..', import.meta.url))
+    const folder = temporaryFolder()
+    writeRaw(join(folder, 'a.safetensors'), [['up_proj.weight', bfloat16([4, 8], () => 0x3f80)]])
+    const npm = (...argv: string[]): ChildProcess =>
+      spawn('npm', ['--prefix', root, 'run', '--silent', 'ao', '--', ...argv], {
+        ...{ cwd: folder, detached: true },
+      })
+    const inspect = npm('inspect', './a.safetensors')
+    let text = ''
+    inspect.stdout?.on('data', (data) => (text += String(data)))
+    expect(await exitOf(inspect)).toBe(0)
+    expect(text).toContain('up_proj.weight')
+
+    const server = createServer(() => undefined)
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    onTestFinished(() => server.closeAllConnections())
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    const asked = new Promise((done) => server.once('request', done))
+    const waiting = npm('inspect', `http://127.0.0.1:${port}/model`)
+    let message = ''
+    waiting.stderr?.on('data', (data) => (message += String(data)))
+    await asked
+    const said = new Promise<string>((resolve) => waiting.on('exit', () => resolve(message)))
+    // As a terminal does: to all processes of the command.
+    process.kill(-(waiting.pid as number), 'SIGINT')
+    expect(await said).toContain('interrupted\n')
+  })
 })
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.on('close', resolve))
+}

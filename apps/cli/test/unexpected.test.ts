@@ -63,7 +63,9 @@ describe.each(FAULTS)('%s too many', (_, spoil, message) => {
     ]) {
       const { code, stdout, stderr } = await ao(command)
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-      expect(stderr.replaceAll(folder, 'model')).toContain(`error: [@ao/text-generation] Expected ${message}`)
+      expect(stderr.replaceAll(folder, 'model')).toContain(
+        `error: [@ao/text-generation] Expected ${message}`,
+      )
       expect(stderr).toContain('--ignore-unexpected')
     }
     const { ids } = await aoJson(['generate', folder, ...PROMPT, '--ignore-unexpected'])

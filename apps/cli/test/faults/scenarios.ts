@@ -107,7 +107,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 /** `ao` in one file, which starts faster than from source; gives its path. */
 export async function bundleAo(root: string): Promise<string> {
   const require = createRequire(new URL('../../../../package.json', import.meta.url))
-  const { build } = require('esbuild') as typeof import('esbuild')
+  const { build } = require('esbuild') as { build(options: object): Promise<unknown> }
   const { wgslEsbuildPlugin } = await import(
     '../../../../tooling/wgsl/esbuild-plugin.mjs' as string
   )
