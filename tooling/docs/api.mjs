@@ -1,10 +1,10 @@
 /**
  * @file Pages of every public export, from the sources by TypeDoc, in `docs/api/`. Fails where an
- * export has no docstring, or a link in one leads nowhere.
+ * export has no docstring of its own, or a link in one leads nowhere.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Application, Comment, Context, OptionDefaults, ReflectionKind } from 'typedoc'
+import { Application, Comment, Context, Converter, OptionDefaults, ReflectionKind } from 'typedoc'
 import ts from 'typescript'
 import { publicPackages } from '../checks/workspace.mjs'
 
@@ -32,6 +32,12 @@ const app = await Application.bootstrap({
   validation: { invalidLink: true, notExported: false },
 })
 app.converter.addUnknownSymbolResolver(resolveByName)
+/** Exports whose declaration has a docstring: TypeDoc gives others that of an ancestor, silently. */
+const documented = new Set()
+app.converter.on(Converter.EVENT_CREATE_DECLARATION, (context, reflection) => {
+  const { declarations = [] } = context.getSymbolFromReflection(reflection) ?? {}
+  if (declarations.some(hasDocstring)) documented.add(reflection)
+})
 inlinePrivateAliases()
 const project = await app.convert()
 rmSync(OUT, { recursive: true, force: true })
@@ -62,10 +68,14 @@ function isPrivateAlias({ declarations = [] }) {
 /** Exports without a docstring. What types and classes have in them need not have any. */
 function undocumented({ children = [] }) {
   const own = children.flatMap((module) => module.children ?? []).filter((it) => !it.isReference())
-  const missing = own.filter(
-    (it) => ![it, ...(it.signatures ?? [])].some((one) => one.hasComment()),
-  )
-  return missing.map((it) => it.getFullName())
+  return own.filter((it) => !documented.has(it)).map((it) => it.getFullName())
+}
+
+/** Whether a comment of words stands before the declaration itself: tags alone say nothing. */
+function hasDocstring(declaration) {
+  return ts
+    .getJSDocCommentsAndTags(declaration)
+    .some((doc) => ts.isJSDoc(doc) && (ts.getTextOfJSDocComment(doc.comment) ?? '').trim() !== '')
 }
 
 /** TypeDoc calls modules by their files. */

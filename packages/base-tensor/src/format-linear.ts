@@ -7,7 +7,11 @@ import { addBias } from './math-ops.ts'
 import type { Tensor } from './tensor.ts'
 import { cat, select, unsqueeze } from './view-ops.ts'
 
-/** @throws {@link ShapeError} unless a bias, if there is one, has `n` elements */
+/**
+ * Checks the bias of a product with a weight (N, K).
+ *
+ * @throws {@link ShapeError} unless a bias, if there is one, has `n` elements
+ */
 export function checkBias(bias: Tensor | undefined, n: number, packageName: string): void {
   if (!bias || bias.numel === n) return
   throw errorsOf(packageName)(

@@ -318,7 +318,11 @@ function readTagged(json: Json, path: string, typeName: string): Json {
   return data === undefined ? rejectJson(path, 'an object with `_data`', json) : data
 }
 
-/** @throws {@link FormatError} always: `path` holds something else than `expected` */
+/**
+ * Refuses what JSON holds at `path`, in the words of all codecs.
+ *
+ * @throws {@link FormatError} always: `path` holds something else than `expected`
+ */
 export function rejectJson(path: string, expected: string, json: unknown, cure?: string): never {
   takes('xx.x?', path, expected, json, cure)
   throw fail(FormatError, `${path} to be ${expected}`, describeJson(json), cure)

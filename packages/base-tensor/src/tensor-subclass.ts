@@ -97,14 +97,30 @@ export interface FlattenedTensor {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
+/**
+ * A quantized weight: inner dense tensors plus attributes, used wherever a plain tensor is. torchao's
+ * `TorchAOBaseTensor`.
+ *
+ * A format extends it: it lists the names of its inner tensors and attributes in the static arrays, its
+ * ops in `ops`, and defines `dequantize`. The rest (`flatten`, `to`, `clone`, `copy_`, the layout in files)
+ * follows from the lists. `shape` and `dtype` are those of the weight that the tensor stands for.
+ */
+  /** The class's name in files; torchao's `_type`. */
 export abstract class TensorSubclass extends Printable implements Tensor {
   static readonly formatName: string
+  /** Inner tensors that are always there. */
   static readonly tensorDataNames: readonly string[] = []
+  /** Inner tensors that may be undefined. */
   static readonly optionalTensorDataNames: readonly string[] = []
+  /** Attributes that are always there. */
   static readonly tensorAttributeNames: readonly string[] = []
+  /** Attributes that may be undefined. */
   static readonly optionalTensorAttributeNames: readonly string[] = []
+  /** How each attribute is written to files, and checked when it is read from them. */
   static readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {}
+  /** What the class can do; a row here goes before a row of an ancestor. */
   static readonly ops: readonly OpImplementation[] = []
+  /** The parts that files hold, where they are not the class's own. */
   static readonly storedForm: StoredForm | undefined = undefined
 
   readonly shape: readonly number[]

@@ -98,7 +98,11 @@ export function dtypeOfScale(scale: DenseTensor, packageName: string): FloatDTyp
   return scale.dtype as FloatDType
 }
 
-/** @throws {@link ValueError} unless `blockSize` is ones and one group of whole elements of `qdata` */
+/**
+ * Checks the block size of a weight whose codes share elements of `qdata`.
+ *
+ * @throws {@link ValueError} unless `blockSize` is ones and one group of whole elements of `qdata`
+ */
 export function checkGroups(
   shape: readonly number[],
   blockSize: readonly number[],

@@ -11,7 +11,11 @@ export function checkIdList(ids: unknown): asserts ids is readonly number[] {
   })
 }
 
-/** @throws {@link ValueError} for no ids, and for ids outside of the vocabulary */
+/**
+ * Checks token ids before a model embeds them.
+ *
+ * @throws {@link ValueError} for no ids, and for ids outside of the vocabulary
+ */
 export function checkIds(ids: readonly number[], vocabSize: number): void {
   checkIdList(ids)
   const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))

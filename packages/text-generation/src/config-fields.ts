@@ -121,6 +121,7 @@ export class ConfigFields {
   }
 }
 
+/** Whether `json` is an object with fields: not null, and not an array. */
 export function isObject(json: unknown): json is Readonly<Record<string, unknown>> {
   return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

@@ -16,6 +16,7 @@ import { argmaxTokens } from './ops/choose.ts'
 import { invalidLogits, type SamplingOptions } from './sampler.ts'
 import { tokenChooser, type TokenChooser } from './token-chooser.ts'
 
+/** How long to generate, and how to choose among tokens. */
 export interface GenerateOptions extends SamplingOptions {
   /** As many as the model's `max_position_embeddings` leaves room for, unless given. */
   readonly maxNewTokens?: number

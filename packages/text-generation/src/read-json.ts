@@ -3,7 +3,11 @@
 import { FormatError, ValueError } from '@ao/base-tensor'
 import type { CheckpointFolder } from '@ao/safetensors'
 
-/** @throws {@link FormatError} where the file is missing or holds anything but a JSON object */
+/**
+ * The JSON object in a file of a model's folder.
+ *
+ * @throws {@link FormatError} where the file is missing or holds anything else
+ */
 export async function readJson(folder: CheckpointFolder, fileName: string): Promise<object> {
   const json = await readJsonIfThere(folder, fileName)
   if (json !== undefined) return json

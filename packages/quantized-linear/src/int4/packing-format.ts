@@ -32,7 +32,11 @@ export interface Int4PackingFormat extends TensorSubclassType {
   fromHp(weight: Tensor, options: Int4FromHpOptions): TensorSubclass
 }
 
-/** @throws {@link ValueError} for an algorithm other than TINYGEMM, which formats have that know but one */
+/**
+ * Checks the algorithm, for formats that know but one.
+ *
+ * @throws {@link ValueError} for another than TINYGEMM
+ */
 export function checkTinygemm(
   algorithm: Int4ChooseQparamsAlgorithm | undefined,
   packageName: string,

@@ -6,6 +6,7 @@
  */
 export type Position = number | CountedPosition
 
+/** The position `counter.value + plus`, looked up when the work is done. */
 export interface CountedPosition {
   readonly counter: { readonly value: number }
   readonly plus: number
