@@ -105,8 +105,8 @@ export interface FlattenedTensor {
  * ops in `ops`, and defines `dequantize`. The rest (`flatten`, `to`, `clone`, `copy_`, the layout in files)
  * follows from the lists. `shape` and `dtype` are those of the weight that the tensor stands for.
  */
-  /** The class's name in files; torchao's `_type`. */
 export abstract class TensorSubclass extends Printable implements Tensor {
+  /** The class's name in files; torchao's `_type`. */
   static readonly formatName: string
   /** Inner tensors that are always there. */
   static readonly tensorDataNames: readonly string[] = []
