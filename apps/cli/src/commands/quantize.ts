@@ -275,8 +275,8 @@ function written(done: Written): Report {
         ...summaryLines(summary),
         ...notes.map(noteLine),
         `wrote ${files.join(', ')} to ${out}`,
-        ...(replaced ? [describeReplaced(replaced)] : []),
         ...(notCopied.length === 0 ? [] : [describeNotCopied(notCopied)]),
+        ...(replaced ? [describeReplaced(replaced)] : []),
         `${seconds.toFixed(2)} s, ${megabytesPerSecond.toFixed(0)} MB/s`,
       ].join('\n'),
   }
