@@ -112,6 +112,7 @@ export async function quantizeModel(
     const before = model.stateDict()
     const { stateDict, report } = await quantizeStateDict(before, config, {
       roles,
+      allowUnusedKeys: true, // checkConfigKeys speaks of the command line
       onProgress: ({ done, total, name }) => {
         context.signal.throwIfAborted()
         progress.update(done, total, name)

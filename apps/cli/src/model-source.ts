@@ -13,6 +13,7 @@ import {
   type CheckpointFolder,
 } from '@ao/safetensors'
 import { directory, fileSource } from '@ao/safetensors/node'
+import { checkWeightFiles, otherWeights } from './other-weights.ts'
 
 export interface ModelSource {
   /** As given. */
@@ -44,6 +45,12 @@ export async function openModelSource(source: string): Promise<ModelSource> {
   if (found?.isFile() === true && source.endsWith('.safetensors')) {
     return ofFile(source, source, () => fileSource(source))
   }
+  const other = found?.isFile() === true ? otherWeights(source) : undefined
+  if (other) {
+    const expected = 'a folder with a model, or a .safetensors file'
+    const got = `${source}: ${other.kind}`
+    throw new FileError({ package: '@ao/cli', expected, got, cure: other.cure })
+  }
   throw new FileError({
     package: '@ao/cli',
     expected: 'a folder with a model, a .safetensors file or an http(s) URL',
@@ -65,7 +72,13 @@ export async function openModelFolder(source: string): Promise<CheckpointFolder>
 }
 
 function ofFolder(name: string, path: string | undefined, folder: CheckpointFolder): ModelSource {
-  return { name, path, folder, open: () => openCheckpoint(folder) }
+  return {
+    ...{ name, path, folder },
+    open: async () => {
+      if (path !== undefined) await checkWeightFiles(path)
+      return openCheckpoint(folder)
+    },
+  }
 }
 
 function ofFile(

@@ -229,7 +229,7 @@ export function decodeJson<T>(codec: JsonCodec<T>, json: Json, path: string): T 
   return decode(codec as AnyCodec, json, path) as T
 }
 
-function decode(codec: AnyCodec, json: Json, path: string): unknown {
+function decode(codec: AnyCodec, json: Json, path: string, isStrict?: boolean): unknown {
   switch (codec.kind) {
     case undefined:
       return codec.decode(json, path)
@@ -237,10 +237,12 @@ function decode(codec: AnyCodec, json: Json, path: string): unknown {
       const list = Array.isArray(json)
         ? (json as readonly Json[])
         : rejectJson(path, 'a list', json)
-      return Object.freeze(list.map((entry, i) => decode(codec.item, entry, `${path}[${i}]`)))
+      return Object.freeze(
+        list.map((entry, i) => decode(codec.item, entry, `${path}[${i}]`, isStrict)),
+      )
     }
     case 'optional':
-      return json === null ? undefined : decode(codec.item, json, path)
+      return json === null ? undefined : decode(codec.item, json, path, isStrict)
     case 'enum': {
       const isBare = typeof json === 'string'
       const name = isBare ? json : readTagged(json, path, codec.typeName)
@@ -256,11 +258,8 @@ function decode(codec: AnyCodec, json: Json, path: string): unknown {
       return fits ? name : rejectJson(path, 'a dtype that a tensor can have', name)
     }
     case 'record': {
-      const values = decodeFields<object>(
-        codec.fields,
-        readTagged(json, path, codec.typeName),
-        path,
-      )
+      const data = readTagged(json, path, codec.typeName)
+      const values = readFields<object>(codec.fields, data, path, isStrict)
       return codec.build ? codec.build(values) : Object.freeze(values)
     }
     case 'union': {
@@ -270,7 +269,10 @@ function decode(codec: AnyCodec, json: Json, path: string): unknown {
         return rejectJson(path, `one of ${Object.keys(members).join(', ')}`, type)
       }
       const fields = members[type] as AnyFields
-      return Object.freeze({ type, ...decodeFields(fields, readTagged(json, path, type), path) })
+      return Object.freeze({
+        type,
+        ...readFields(fields, readTagged(json, path, type), path, isStrict),
+      })
     }
     default: {
       const [expected, accepts] = PLAIN[codec.kind]
@@ -279,22 +281,52 @@ function decode(codec: AnyCodec, json: Json, path: string): unknown {
   }
 }
 
-/** The values of a JSON object; unknown keys are ignored, missing ones take their fallback. */
+/**
+ * The values of a JSON object, such as a config; missing keys take their fallback.
+ *
+ * @throws {@link FormatError} for a value that is something else than its field says, and for a key that
+ * no field has, here and in the records below
+ */
 export function decodeFields<T extends object>(
   fields: RecordFields<T>,
   json: Json,
   path: string,
 ): T {
-  takes('o.x', fields, json, path)
+  return readFields(fields, json, path, true)
+}
+
+// Tensors' attributes may have keys that newer writers add; a key that a config does not know is a slip.
+function readFields<T extends object>(
+  fields: RecordFields<T>,
+  json: Json,
+  path: string,
+  isStrict?: boolean,
+): T {
   if (!isJsonObject(json)) return rejectJson(path, 'an object', json)
   const out: Partial<T> = {}
+  const names = new Set<string>()
   for (const key of Object.keys(fields) as (keyof T & string)[]) {
     const field = fields[key]
     const name = jsonNameOf(key, field)
+    names.add(name)
     const value = Object.hasOwn(json, name) ? json[name] : undefined
-    if (value !== undefined) out[key] = decodeJson(field.codec, value, `${path}.${name}`)
-    else if ('fallback' in field) out[key] = field.fallback as T[typeof key]
+    if (value !== undefined) {
+      out[key] = decode(
+        field.codec as AnyCodec,
+        value,
+        `${path}.${name}`,
+        isStrict,
+      ) as T[typeof key]
+    } else if ('fallback' in field) out[key] = field.fallback as T[typeof key]
     else rejectJson(`${path}.${name}`, 'present', undefined)
+  }
+  const stray = isStrict && Object.keys(json).find((key) => !names.has(key))
+  if (typeof stray === 'string') {
+    throw fail(
+      FormatError,
+      `${path} to have ${[...names].join(', ') || 'no fields'}, and no other`,
+      stray,
+    )
   }
   return out as T
 }

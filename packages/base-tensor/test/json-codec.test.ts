@@ -117,6 +117,25 @@ describe('records', () => {
     })
   })
 
+  it('of configs know all of their keys, at every depth', () => {
+    const fields = { options: { codec: optionsCodec }, list: { codec: listCodec(optionsCodec) } }
+    const record = { _type: 'Options', _data: data }
+    const slip = { _type: 'Options', _data: { ...data, blocksize: [1] } }
+    const read = (json: Json): unknown => decodeFields(fields, json, 'at')
+    expect(read({ options: record, list: [record] })).toEqual({ options, list: [options] })
+    const known = Object.keys(data).join(', ')
+    for (const [json, path, names, key] of [
+      [{ options: record, list: [], lists: [] }, 'at', 'options, list', 'lists'],
+      [{ options: slip, list: [] }, 'at.options', known, 'blocksize'],
+      [{ options: record, list: [record, slip] }, 'at.list[1]', known, 'blocksize'],
+    ] as const) {
+      expect(messageOf(() => read(json as Json))).toBe(
+        `[@ao/base-tensor] Expected ${path} to have ${names}, and no other, got ${key}.`,
+      )
+    }
+    expect(decodeJson(optionsCodec, slip, 'at')).toEqual(options)
+  })
+
   it('do not take inherited keys for fields', () => {
     const fields = { toString: { jsonName: 'toString', codec: stringCodec, fallback: 'mine' } }
     expect(decodeFields<{ toString: string }>(fields as never, {}, 'at').toString).toBe('mine')

@@ -14,7 +14,7 @@ import {
   type Json,
   type QuantizationConfig,
 } from '@ao/base-tensor'
-import { fromVersion1 } from './config-version-1.ts'
+import { fromVersion1, withoutLeftOver } from './config-version-1.ts'
 
 /** {@link ConfigJsonContext}, and what to do about a version that is not the one that is read. */
 export interface ReadConfigContext extends ConfigJsonContext {
@@ -40,7 +40,14 @@ export function readConfig(json: Json, context: ReadConfigContext): Quantization
     )
   }
   // Where a config says no version, torchao takes it as its first.
-  const { _version: version = 1, _data } = json as { readonly [key: string]: Json }
+  const {
+    _type: _,
+    _version: version = 1,
+    _data,
+    ...others
+  } = json as { readonly [key: string]: Json }
+  const stray = Object.keys(others)[0]
+  if (stray !== undefined) rejectJson(path, 'an object of _type, _version and _data', stray)
   const isFirst = version === 1 && config.configVersion === 2 && isJsonObject(_data)
   const upgraded = isFirst ? fromVersion1(type, _data, `${path}._data`) : undefined
   const data = upgraded ?? _data
@@ -50,7 +57,8 @@ export function readConfig(json: Json, context: ReadConfigContext): Quantization
     onWarning(error.message)
   }
   if (!isJsonObject(data)) rejectJson(`${path}._data`, 'an object', data)
-  return config.fromJSON(data, { ...context, path: `${path}._data` })
+  const own = withoutLeftOver(type, data, `${path}._data`)
+  return config.fromJSON(own, { ...context, path: `${path}._data` })
 }
 
 function versionError(path: string, type: string, expected: number, got: Json): FormatError {

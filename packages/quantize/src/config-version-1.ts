@@ -55,6 +55,33 @@ const UPGRADES: Readonly<Record<string, Upgrade>> = {
   },
 }
 
+/**
+ * Fields of version 1, and what torchao 0.13 to 0.15 wrote for them beside the fields of version 2, which
+ * go before them. Layouts and domains mean nothing there.
+ */
+const LEFT_OVER: Readonly<Record<string, Readonly<Record<string, Json | undefined>>>> = {
+  Int4WeightOnlyConfig: {
+    ...{ layout: undefined, zero_point_domain: undefined },
+    ...{ use_hqq: false, preserve_zero: null },
+  },
+  Int8DynamicActivationInt8WeightConfig: { layout: undefined },
+}
+
+/**
+ * The `_data` of version 2 without what is left over of version 1.
+ *
+ * @throws {@link FormatError} for a value that asks for something, which version 2 says otherwise
+ */
+export function withoutLeftOver(type: string, data: Data, path: string): Data {
+  const fields = Object.hasOwn(LEFT_OVER, type) ? LEFT_OVER[type] : undefined
+  if (!fields) return data
+  for (const [key, value] of Object.entries(fields)) {
+    if (value === undefined || (data[key] ?? value) === value) continue
+    rejectJson(`${path}.${key}`, `${JSON.stringify(value)} in version 2`, data[key], CURE_2)
+  }
+  return without(data, Object.keys(fields))
+}
+
 const INT4_FIELDS = [
   ...['group_size', 'set_inductor_config', 'int4_packing_format'],
   ...['int4_choose_qparams_algorithm', 'int4_tile_packed_ntile'],
@@ -63,6 +90,7 @@ const INT8_DYNAMIC_FIELDS = [
   ...['act_mapping_type', 'weight_only_decode', 'set_inductor_config', 'granularity'],
   'reduce_range',
 ]
+const CURE_2 = 'Leave it out; int4_choose_qparams_algorithm says how scales are chosen.'
 const CURE = 'Write version 2 of the config, which has other fields for what it can do.'
 
 function checkFields(data: Data, known: readonly string[], path: string): Data {

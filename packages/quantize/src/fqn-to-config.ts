@@ -5,6 +5,7 @@ import {
   isJsonObject,
   rejectJson,
   skip,
+  ValueError,
   type Json,
   type QuantizationConfig,
   type QuantizeContext,
@@ -13,6 +14,7 @@ import {
   takes,
   freezeConfig,
 } from '@ao/base-tensor'
+import { closestMatch } from 'leven'
 import { readConfig, type ReadConfigContext } from './config-json.ts'
 import { isLinearWeightName } from './linear-weight-name.ts'
 import { fullMatchPattern } from './python-pattern.ts'
@@ -121,8 +123,14 @@ export class FqnToConfig implements QuantizationConfig {
     }
   }
 
-  /** @throws {@link FormatError} when both fields are filled in, differently */
+  /** @throws {@link FormatError} when both fields are filled in, differently, and for other fields */
   static fromJSON(data: Json, context: ReadConfigContext): FqnToConfig {
+    const stray = Object.keys(data as object).find(
+      (key) => !(JSON_FIELDS as readonly string[]).includes(key),
+    )
+    if (stray !== undefined) {
+      rejectJson(context.path, `an object of ${JSON_FIELDS.join(' or ')}`, stray)
+    }
     takes('.o<path:x configs:l formats:l>', data, context)
     const [first, second] = JSON_FIELDS.map((field) => ({
       path: `${context.path}.${field}`,
@@ -142,6 +150,31 @@ export class FqnToConfig implements QuantizationConfig {
       return [key, json === null ? null : readConfig(json, { ...context, path })] as const
     })
     return new FqnToConfig(Object.fromEntries(configs))
+  }
+
+  /**
+   * Checks that the config is about a model.
+   *
+   * @param unused - keys that decided about no parameter
+   * @param names - of the model's parameters
+   * @throws {@link ValueError} when that is all keys, with the name nearest to the first of them
+   */
+  checkUnused(unused: readonly string[], names: readonly string[]): void {
+    const keys = Object.keys(this.fqnToConfig)
+    if (keys.length === 0 || unused.length < keys.length) return
+    const key = (keys.find((own) => own !== DEFAULT_KEY) ?? DEFAULT_KEY).replace(/^re:/, '')
+    const known = new Set(names.flatMap((name) => [name.replace(/\.?[^.]*$/, ''), name]))
+    known.delete('')
+    const guess = closestMatch(key, [...known], { maxDistance: Math.max(2, key.length >> 1) })
+    throw new ValueError({
+      package: '@ao/quantize',
+      expected: 'a key of FqnToConfig to name a module or parameter of the model',
+      got: keys.slice(0, 3).join(', ') + (keys.length > 3 ? ` and ${keys.length - 3} more` : ''),
+      cure:
+        guess === undefined
+          ? `Names are those of its parameters, such as ${names[0] ?? 'none'}. { allowUnusedKeys: true } goes on.`
+          : `Did you mean ${guess}?`,
+    })
   }
 
   #entry(key: string, spellsParameter: boolean): FqnMatch {

@@ -8,6 +8,7 @@ import {
   type Skipped,
   type Tensor,
 } from '@ao/base-tensor'
+import { isFqnToConfig } from './fqn-to-config.ts'
 import { checkFinite, quantizeWeight } from './quantize-weight.ts'
 import type { OnProgress, QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
 import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
@@ -16,6 +17,8 @@ import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
 export interface ApplyOptions {
   /** Quantizes weights with NaN or infinite elements instead of refusing them. */
   readonly allowNonFinite?: boolean
+  /** Quantizes nothing where no key of an {@link FqnToConfig} names anything, instead of refusing it. */
+  readonly allowUnusedKeys?: boolean
   readonly onProgress?: OnProgress | undefined
 }
 
@@ -47,6 +50,10 @@ export async function quantizeCandidates(
     const selected = selector.select(candidate.name, candidate.read(), candidate.refusal)
     if ('skipped' in selected) skipped.push({ name: candidate.name, reason: selected.skipped })
     else jobs.push({ ...candidate, config: selected.config })
+  }
+  if (isFqnToConfig(config) && !options.allowUnusedKeys) {
+    const names = candidates.map(({ name }) => name)
+    config.checkUnused(selector.unusedKeys, names)
   }
   const results = new SharedResults()
   for (const [i, { name, config, read, replace }] of jobs.entries()) {

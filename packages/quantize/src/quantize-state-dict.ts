@@ -41,7 +41,7 @@ export async function quantizeStateDict(
   config: QuantizationConfig,
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
-  takes('o.o{filter allowNonFinite onProgress roles}?', entries, config, options)
+  takes('o.o{filter allowNonFinite allowUnusedKeys onProgress roles}?', entries, config, options)
   const stateDict = new Map(entries)
   const refusal = refusals(options)
   const candidates = [...entries].map(([name, weight]) => ({

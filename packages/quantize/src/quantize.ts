@@ -39,7 +39,7 @@ export async function quantize_(
   options: QuantizeOptions = {},
 ): Promise<QuantizeReport> {
   takes(
-    'o<namedChildren:f namedModules:f>.o{filter device allowNonFinite onProgress}?',
+    'o<namedChildren:f namedModules:f>.o{filter device allowNonFinite allowUnusedKeys onProgress}?',
     model,
     config,
     options,

@@ -122,6 +122,16 @@ describe('config JSON', () => {
       'Expected config._data.fqn_to_config to be an object, got [].',
     ],
     [
+      'a slip beside _version',
+      { _type: 'StepConfig', _versoin: 2, _data: { step: 1 } },
+      'Expected config to be an object of _type, _version and _data, got "_versoin".',
+    ],
+    [
+      'a misspelt field of FqnToConfig',
+      { _type: 'FqnToConfig', _version: 1, _data: { fqn_to_confg: { up: null } } },
+      'Expected config._data to be an object of fqn_to_config or module_fqn_to_config, got "fqn_to_confg".',
+    ],
+    [
       'two fields that differ',
       {
         _type: 'FqnToConfig',

@@ -72,6 +72,53 @@ describe('version 1 of a config', () => {
   })
 })
 
+describe('version 2 of a config', () => {
+  const fromJson = (type: string, data: Json): unknown =>
+    configFromJson(
+      { _type: type, _version: 2, _data: data },
+      {
+        configs: [
+          Int4WeightOnlyConfig,
+          Int8WeightOnlyConfig,
+          Int8DynamicActivationInt8WeightConfig,
+        ],
+        formats: [PLAIN as never],
+      },
+    )
+
+  it.each<[string, Json, string]>([
+    ['Int8WeightOnlyConfig', { granularty: 'x' }, 'group_size, granularity, set_inductor_config'],
+    [
+      'Int8WeightOnlyConfig',
+      { granularity: { _type: 'PerRow', _data: { dimm: 0 } } },
+      'config._data.granularity to have dim, and no other, got dimm',
+    ],
+    ['Int8DynamicActivationInt8WeightConfig', { act_mapping: 'x' }, 'act_mapping_type, '],
+    [
+      'Int4WeightOnlyConfig',
+      { groupsize: 32 },
+      'group_size, set_inductor_config, int4_packing_format',
+    ],
+    ['Int4WeightOnlyConfig', { packing_format: 'plain' }, 'int4_packing_format'],
+    ['Int4WeightOnlyConfig', { use_hqq: true }, 'config._data.use_hqq to be false in version 2'],
+    ['Int4WeightOnlyConfig', { preserve_zero: true }, 'config._data.preserve_zero to be null'],
+  ])('%s %j: refused, with the fields that there are', (type, data, message) => {
+    expect(() => fromJson(type, data)).toThrow(message)
+    expect(() => fromJson(type, data)).toThrow(FormatError)
+  })
+
+  it('passes over what torchao 0.13 to 0.15 wrote beside its fields', () => {
+    const layout = { _type: 'TensorCoreTiledLayout', _data: { inner_k_tiles: 8 } }
+    const left = { zero_point_domain: { _type: 'ZeroPointDomain', _data: 'NONE' }, layout }
+    const int4 = { group_size: 64, ...left, use_hqq: false, preserve_zero: null }
+    expect(fromJson('Int4WeightOnlyConfig', int4)).toMatchObject({ groupSize: 64 })
+    const dynamic = { layout: { _type: 'PlainLayout', _data: {} }, act_mapping_type: 'asymmetric' }
+    expect(fromJson('Int8DynamicActivationInt8WeightConfig', dynamic)).toMatchObject({
+      actMappingType: 'ASYMMETRIC',
+    })
+  })
+})
+
 it('reads enums that were given as strings', () => {
   const fields = { int4_packing_format: 'plain', int4_choose_qparams_algorithm: 'hqq' }
   const context = { path: 'config', configs: [], formats: [PLAIN as never] }

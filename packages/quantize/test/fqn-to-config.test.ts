@@ -1,4 +1,4 @@
-import { tensor, zeros, type QuantizationConfig, type Tensor } from '@ao/base-tensor'
+import { tensor, ValueError, zeros, type QuantizationConfig, type Tensor } from '@ao/base-tensor'
 import { Embedding, LayerNorm, Linear, Module, ReLU, Sequential } from '@ao/nn'
 import { describe, expect, it } from 'vitest'
 import {
@@ -7,7 +7,9 @@ import {
   FqnToConfig,
   ModuleFqnToConfig,
   quantize_,
+  quantizeStateDict,
   type FqnConfigs,
+  type QuantizeOptions,
   type QuantizeReport,
 } from '../src/index.ts'
 import { StepConfig, StepTensor } from './stand-ins.ts'
@@ -27,7 +29,7 @@ async function steps(
   configs: FqnConfigs,
   model: Module = new Toy(),
 ): Promise<Record<string, number>> {
-  await quantize_(model, new FqnToConfig(configs))
+  await quantize_(model, new FqnToConfig(configs), { allowUnusedKeys: true })
   return Object.fromEntries(
     [...model.stateDict()].flatMap(([name, t]) =>
       t instanceof StepTensor ? [[name, t.step]] : [],
@@ -35,8 +37,8 @@ async function steps(
   )
 }
 
-const report = (configs: FqnConfigs, model: Module = new Toy()): Promise<QuantizeReport> =>
-  quantize_(model, new FqnToConfig(configs))
+const report = (configs: FqnConfigs, options: QuantizeOptions = {}): Promise<QuantizeReport> =>
+  quantize_(new Toy(), new FqnToConfig(configs), options)
 
 describe('one key', () => {
   it('_default: all linear layers, and nothing else', async () => {
@@ -221,6 +223,24 @@ describe('the report', () => {
       { name: 'norm.bias', reason: 'it is not a weight' },
     ])
     expect(result.unusedKeys).toEqual(['linear3.weight'])
+  })
+
+  it('is an error where no key decides about anything, unless that is allowed', async () => {
+    for (const [configs, message] of [
+      [{ linaer1: A, 're:down': null }, 'got linaer1, re:down. Did you mean linear1?'],
+      [{ 're:linear3': A }, 'got re:linear3. Did you mean linear'],
+      [{ 'linear1.wieght': A }, 'Did you mean linear1.weight?'],
+      [{ transformer: A }, 'Names are those of its parameters, such as linear1.weight.'],
+    ] as const) {
+      await expect(report(configs)).rejects.toThrow(message)
+      await expect(report(configs)).rejects.toThrow(ValueError)
+      const { quantized, unusedKeys } = await report(configs, { allowUnusedKeys: true })
+      expect([quantized, unusedKeys]).toEqual([[], Object.keys(configs)])
+      const state = new Map([['linear1.weight', zeros([4, 4])]])
+      const config = new FqnToConfig(configs)
+      await expect(quantizeStateDict(state, config)).rejects.toThrow('a key of FqnToConfig to name')
+    }
+    expect((await report({})).quantized).toEqual([])
   })
 
   it('says when no key matches', async () => {

@@ -12,6 +12,7 @@ import {
   type CheckpointFolder,
 } from '@ao/safetensors'
 import { fileErrorOf } from '@ao/safetensors/node'
+import { withoutMember } from './json-text.ts'
 
 const CONFIG_FILE = 'config.json'
 
@@ -63,8 +64,10 @@ export function quantizedModelConfig(text: string, options: ConfigFileOptions): 
   const { config, keptModules, dtype } = options
   const json = toQuantizationConfig(config, { modulesToNotConvert: keptModules })
   const added = `"quantization_config": ${JSON.stringify(json, null, 2)}`.replaceAll('\n', '\n  ')
+  // It is null in models that were dequantized.
+  const own = withoutMember(text, 'quantization_config')
   const typed =
-    dtype === undefined ? text : text.replace(/("(?:torch_)?dtype"\s*:\s*)"\w+"/g, `$1"${dtype}"`)
+    dtype === undefined ? own : own.replace(/("(?:torch_)?dtype"\s*:\s*)"\w+"/g, `$1"${dtype}"`)
   const body = typed.slice(0, typed.lastIndexOf('}')).trimEnd()
   return `${body}${body.endsWith('{') ? '' : ','}\n  ${added}\n}\n`
 }
