@@ -203,6 +203,24 @@ describe('a tensor whose name has no dot', () => {
   })
 })
 
+describe('a weight whose numbers a format would lose', () => {
+  it('is named, with the option that leaves it out', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'tiny.safetensors')
+    writeRaw(path, [
+      ['down_proj.weight', bfloat16([4, 8], () => 0x3080)], // 9e-10
+      ['up_proj.weight', bfloat16([4, 8], (i) => 0x3f80 + i)],
+    ])
+    const args = ['quantize', path, '--config', 'int8', '--out', join(folder, 'out')]
+    const { code, stderr } = await ao(args)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /Expected down_proj\.weight in .* to be fit for Int8WeightOnlyConfig, got the reason .*below the steps of the format.* Leave it out with --exclude down_proj, /,
+    )
+    expect((await aoJson([...args, '--exclude', 'down_proj'])).quantized).toBe(1)
+  })
+})
+
 describe('--lm-head', () => {
   it('quantizes a head of its own, and refuses a tied one', async () => {
     const folder = temporaryFolder()

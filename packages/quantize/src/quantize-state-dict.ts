@@ -9,7 +9,7 @@ import {
   takes,
 } from '@ao/base-tensor'
 import { describeQuantized, quantizeCandidates, type ApplyOptions } from './jobs.ts'
-import { checkFiniteHost, quantizeWeight } from './quantize-weight.ts'
+import { checkFiniteHost, quantizeWeight, type Lost } from './quantize-weight.ts'
 import type { QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
 import { isTransposed, type TensorRoles } from './roles/role.ts'
 import { tensorRoles } from './roles/tensor-roles.ts'
@@ -65,7 +65,9 @@ export interface WeightTransformOptions extends WeightChoice {
  * A function that quantizes tensors by name, one at a time: for a file too large for memory.
  *
  * It may see a name several times, first as a `meta` tensor to plan the result's layout, then with
- * data. It decides about a name, and reports it, when it sees it first.
+ * data. It decides about a name, and reports it, when it sees it first. So a weight whose numbers are all
+ * too small for the format, which {@link quantizeStateDict} keeps, is refused here: by then its place in
+ * the file is planned.
  *
  * @returns a function that gives the quantized tensor, or the same tensor where that stays as it is:
  * what `transformCheckpoint` of @ao/safetensors takes. It throws what {@link quantize_} throws
@@ -117,10 +119,14 @@ function refusals({
 }
 
 function changed(name: string, before: string, result: Tensor | Skipped): ValueError {
+  const isLost = isSkipped(result) && (result as Partial<Lost>).isLost === true
+  const leaveOut = 'Leave this weight out: with a filter, or null in FqnToConfig.'
   return new ValueError({
     package: '@ao/quantize',
-    expected: `${name} to become a ${before} again`,
+    expected: isLost
+      ? `${name} to have numbers that ${before} can hold, as planned before they were read`
+      : `${name} to become a ${before} again`,
     got: isSkipped(result) ? `the reason to skip it '${result.skipped}'` : formatOf(result),
-    cure: 'A config must decide by name, shape and dtype alone. Leave this weight out: with a filter, or null in FqnToConfig.',
+    cure: isLost ? leaveOut : `A config must decide by name, shape and dtype alone. ${leaveOut}`,
   })
 }

@@ -56,8 +56,13 @@ export function quantizeWeight(
 const SMALL = 1e-5
 const LOOK = 4096
 
+/** A weight that stays for its numbers, which a plan without numbers cannot foresee. */
+export interface Lost extends Skipped {
+  readonly isLost: true
+}
+
 /** Why a weight of the CPU stays as it is though it could be quantized: its numbers would become zeros. */
-function whyLost(weight: Tensor, result: Tensor | Skipped): Skipped | undefined {
+function whyLost(weight: Tensor, result: Tensor | Skipped): Lost | undefined {
   if (weight.device.name !== 'cpu' || isSkipped(result) || !isTensorSubclass(result)) return
   const elements = hostArray(weight)
   const first = toFloat32Array(elements.subarray(0, LOOK), weight.dtype)
@@ -68,9 +73,8 @@ function whyLost(weight: Tensor, result: Tensor | Skipped): Skipped | undefined 
   const found = hostFloat32(result.dequantize())
   const lost = values.reduce((sum, x, i) => sum + (x / peak - (found[i] as number) / peak) ** 2, 0)
   if (lost < 0.1 * values.reduce((sum, x) => sum + (x / peak) ** 2, 0)) return
-  return skip(
-    `its numbers, of which ${peak.toPrecision(2)} is the largest, are below the steps of the format`,
-  )
+  const reason = `its numbers, of which ${peak.toPrecision(2)} is the largest, are below the steps of the format`
+  return { ...skip(reason), isLost: true }
 }
 
 /**

@@ -184,4 +184,15 @@ describe('weights that a format would lose', () => {
     ])
     expect(report.quantized.map(({ name }) => name)).toEqual(['b.weight'])
   })
+
+  it('are refused once their place is planned, with how to leave them out', () => {
+    const transform = weightTransform(new Int8WeightOnlyConfig())
+    transform('a.weight', zeros([2, 2], 'float32', meta))
+    const tiny = tensor([1e-9, -2e-9, 0, 3e-9], { shape: [2, 2] })
+    expect(() => transform('a.weight', tiny)).toThrow(
+      "[@ao/quantize] Expected a.weight to have numbers that Int8Tensor can hold, as planned before they were read, got the reason to skip it 'its numbers, of which 3.0e-9 is the largest, are below the steps of the format'. Leave this weight out: with a filter, or null in FqnToConfig.",
+    )
+    const unplanned = weightTransform(new Int8WeightOnlyConfig())
+    expect(unplanned('a.weight', tiny)).toBe(tiny)
+  })
 })
