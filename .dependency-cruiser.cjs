@@ -9,13 +9,14 @@ const ARITHMETIC = ['quant-primitives']
 const SHARED = ['quantized-linear']
 const KERNELS = ['kernels-webgpu', 'kernels-wasm']
 const ON_CONTRACTS = ['nn', 'safetensors']
-const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant', 'interop']
+const EXCHANGE = ['interop']
+const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant']
 const GENERATION = ['text-generation']
 const MODELS = ['llama']
 const ALONE = ['test-kit']
 const NOT_FORMATS = [
   ...[CONTRACTS, ARITHMETIC, SHARED, KERNELS, ON_CONTRACTS],
-  ...[WORKFLOWS, GENERATION, MODELS, ALONE],
+  ...[EXCHANGE, WORKFLOWS, GENERATION, MODELS, ALONE],
 ].flat()
 
 const filesOf = (names) => `^packages/(?:${names.join('|')})/`
@@ -42,6 +43,7 @@ module.exports = {
     ...layer(['nn'], ['base-tensor', ...KERNELS]),
     ...layer(ARITHMETIC, [...CONTRACTS, ...KERNELS]),
     ...layer(SHARED, [...CONTRACTS, ...ARITHMETIC, ...KERNELS]),
+    ...layer(EXCHANGE, [...CONTRACTS, ...ARITHMETIC, ...SHARED]),
     ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, ...SHARED, 'nn']),
     ...layer(GENERATION, ['base-tensor', ...KERNELS, ...ON_CONTRACTS]),
     ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS, ...GENERATION]),

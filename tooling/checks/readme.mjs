@@ -11,7 +11,9 @@ import { emptyProject, inPairs, report, run } from './workspace.mjs'
 
 const folder = emptyProject('readme')
 const bin = (name) => resolve('node_modules/.bin', name)
-const blocks = documentationPages().flatMap(codeBlocks)
+// All pages, or those that are named: `npm run check:readme -- docs/adding-a-format.md`.
+const named = process.argv.slice(2)
+const blocks = (named.length > 0 ? named : documentationPages()).flatMap(codeBlocks)
 writeBlocks(folder, blocks)
 // For blocks that use WebGPU.
 prepareEnvironment()

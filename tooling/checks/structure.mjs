@@ -1,6 +1,7 @@
 /**
  * @file Every package has the same files, the same fields in package.json and the same README
- * headings, so that who knows one package finds their way in the next.
+ * headings, so that who knows one package finds their way in the next; and sources stay small enough
+ * to read. Lines count as editors show them, comments and empty ones too.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,6 +15,20 @@ const FORMAT_HEADINGS = [
   ...['API', 'Dependencies', 'Relation to torchao'],
 ]
 const MAX_README_LINES = 100
+
+/** Most lines of one source file, by how its name ends. */
+const FILE_LINES = { '.ts': 400, '.wgsl': 200 }
+/** Most lines and files below `src`, of packages; of a format unless named. */
+const FORMAT_SIZE = { lines: 450, files: 9 }
+const PACKAGE_SIZES = {
+  int8: { lines: 2300, files: 24 },
+  'int4-plain-int32': { lines: 650, files: 9 },
+  'int4-preshuffled': { lines: 1200, files: 13 },
+  'int4-tile-packed-to-4d': { lines: 1200, files: 13 },
+  'quant-primitives': { lines: 5200, files: Infinity },
+}
+/** Most lines below `src` of all packages together. */
+const ALL_LINES = 38_600
 const FIELDS = {
   license: 'BSD-3-Clause',
   type: 'module',
@@ -27,7 +42,16 @@ const problems = workspacePackages().flatMap(({ folder, manifest }) => [
   ...(manifest.private === true ? [] : checkFields(folder, manifest)),
   ...(manifest.private === true ? [] : checkFiles(folder)),
   ...(folder.startsWith('packages') ? checkReadme(folder) : []),
+  ...checkFileLines(folder),
+  ...(folder.startsWith('packages') ? checkSize(folder) : []),
 ])
+const total = workspacePackages(['packages']).reduce(
+  (sum, { folder }) => sum + linesOf(sourcesOf(folder)),
+  0,
+)
+if (total > ALL_LINES) {
+  problems.push(`packages: expected ${ALL_LINES} lines of sources at most, got ${total}`)
+}
 report(problems, 'Every package has the files, fields and headings that it needs.')
 
 function checkFiles(folder) {
@@ -78,6 +102,51 @@ function checkReadme(folder) {
   if (found.join() !== expected.join()) problems.push(`headings ${expected.join(', ')}`)
   if (lines.length > MAX_README_LINES) problems.push(`${MAX_README_LINES} lines at most`)
   return problems.map((problem) => `${file}: expected ${problem}`)
+}
+
+function checkFileLines(folder) {
+  return sourcesOf(folder).flatMap(({ file, lines }) => {
+    const most = FILE_LINES[/\.[a-z]+$/.exec(file)?.[0] ?? ''] ?? Infinity
+    return lines > most ? [`${file}: expected ${most} lines at most, got ${lines}`] : []
+  })
+}
+
+function checkSize(folder) {
+  const sources = sourcesOf(folder)
+  const size =
+    PACKAGE_SIZES[folder.split(/[/\\]/).at(-1)] ?? (isFormat(folder) ? FORMAT_SIZE : undefined)
+  if (!size) return []
+  const problems = []
+  const lines = linesOf(sources)
+  if (lines > size.lines) problems.push(`${size.lines} lines at most, got ${lines}`)
+  if (sources.length > size.files) {
+    problems.push(`${size.files} files at most, got ${sources.length}`)
+  }
+  return problems.map((problem) => `${folder}/src: expected ${problem}`)
+}
+
+/** Formats are the packages that have a tensor, and a README which draws its layout. */
+function isFormat(folder) {
+  const readme = join(folder, 'README.md')
+  return (
+    existsSync(join(folder, 'src', 'tensor.ts')) &&
+    existsSync(readme) &&
+    readFileSync(readme, 'utf8').includes('\n## Layout\n')
+  )
+}
+
+/** The sources of a package, with their lines. */
+function sourcesOf(folder) {
+  const src = join(folder, 'src')
+  if (!existsSync(src)) return []
+  return readdirSync(src, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .map((file) => ({ file, lines: readFileSync(file, 'utf8').split('\n').length - 1 }))
+}
+
+function linesOf(sources) {
+  return sources.reduce((sum, { lines }) => sum + lines, 0)
 }
 
 function expectedName(folder) {

@@ -4,7 +4,7 @@ import { decodeFields, encodeFields, optionalCodec, positiveIntegerCodec } from 
 import { skip, skipUnlessWeight } from '@ao/base-tensor'
 import type { ConfigJsonContext, Json, QuantizationConfig, RecordFields } from '@ao/base-tensor'
 import type { Skipped, Tensor } from '@ao/base-tensor'
-import { CODES } from './quantize.ts'
+import { CODES } from './layout.ts'
 import { TernaryTensor } from './tensor.ts'
 
 /** Options of {@link TernaryWeightOnlyConfig}. */

@@ -1,20 +1,15 @@
-/** @file TernaryTensor: the parts of `quantize.ts` as a tensor, and what it can do. */
+/** @file TernaryTensor: the fields of `layout.ts` as a tensor, and what it can do. */
 
-import { asDense, checkDType, checkShape, errorsOf, expectFormat, implement } from '@ao/base-tensor'
-import { isFloatDType, linear, narrowDTypeCodec, normalizeDim, ShapeError } from '@ao/base-tensor'
-import { slice, sliceRange, TensorSubclass, ValueError } from '@ao/base-tensor'
+import { asDense, errorsOf, integerCodec, isFloatDType, listCodec } from '@ao/base-tensor'
+import { ShapeError, TensorSubclass, ValueError } from '@ao/base-tensor'
 import type { DenseTensor, FloatDType, JsonCodec, OpImplementation } from '@ao/base-tensor'
-import type { StoredDType, Tensor } from '@ao/base-tensor'
-import { dequantizeTernary, PACKAGE, ternaryLinear } from './linear.ts'
-import { CODES, quantizeTernary } from './quantize.ts'
+import type { Tensor } from '@ao/base-tensor'
+import { dtypeOfScale, linearInput, packedDim, weightOpTable } from '@ao/quantized-linear'
+import { checkLayout, CODES, PACKAGE, views, type TernaryFields } from './layout.ts'
+import { dequantizeTernary, quantizeTernary, ternaryLinear } from './ops.ts'
 
 const fail = errorsOf(PACKAGE)
-
-export interface TernaryFields {
-  readonly qdata: DenseTensor
-  readonly scale: DenseTensor
-  readonly dtype: FloatDType
-}
+const sizes: JsonCodec<unknown> = /* @__PURE__ */ listCodec(integerCodec)
 
 export interface TernaryFromHpOptions {
   /** Neighbours along K that share a scale, a multiple of 16; whole rows unless given. */
@@ -25,48 +20,45 @@ export interface TernaryFromHpOptions {
 export class TernaryTensor extends TensorSubclass implements TernaryFields {
   static override readonly formatName: string = 'TernaryTensor'
   static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale']
-  static override readonly tensorAttributeNames: readonly string[] = ['dtype']
+  static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
   static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
-    dtype: /* @__PURE__ */ narrowDTypeCodec(isFloatDType),
+    blockSize: sizes,
+    shape: sizes,
   }
-  static override readonly ops: readonly OpImplementation[] = [
-    implement(linear, (x, weight, bias) => ternaryLinear(x, asTernary(weight).parts, bias)),
-    implement(slice, (tensor, dim, start, end, step) =>
-      sliceTernary(asTernary(tensor), dim, start, end, step),
-    ),
-  ]
+  static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ weightOpTable({
+    packageName: PACKAGE,
+    type: () => TernaryTensor,
+    views,
+    linear: (x: Tensor, weight: TernaryTensor, bias?: Tensor) =>
+      ternaryLinear(linearInput(x, weight, bias, PACKAGE), weight.parts, bias),
+  })
 
   declare readonly dtype: FloatDType
   declare readonly qdata: DenseTensor
   declare readonly scale: DenseTensor
+  declare readonly blockSize: readonly number[]
 
   constructor(fields: TernaryFields) {
-    const { qdata, scale, dtype } = fields
-    checkDType('qdata', qdata, 'int32', PACKAGE)
-    checkDType('scale', scale, 'float32', PACKAGE)
-    const [n = 0, words = 0] = qdata.shape
-    const groups = scale.shape[1] ?? 0
-    checkShape('qdata', qdata, [n, words], PACKAGE)
-    checkShape('scale', scale, [n, groups], PACKAGE)
-    if (words % groups !== 0) {
-      throw fail(ShapeError, `groups of whole words, of ${words} in a row`, `${groups} groups`)
-    }
-    super({ ...fields }, [n, CODES * words], dtype)
+    checkLayout(fields)
+    super({ ...fields }, fields.shape, dtypeOfScale(fields.scale, PACKAGE))
   }
 
   /** Quantizes a dense weight (N, K); on the `meta` device, plans one. */
   static fromHp(weight: Tensor, options: TernaryFromHpOptions = {}): TernaryTensor {
     const { shape, dtype } = weight
-    if (!isFloatDType(dtype) || shape.length !== 2 || (shape[1] as number) % CODES !== 0) {
+    const k = shape[1] as number
+    if (!isFloatDType(dtype) || shape.length !== 2 || k % CODES !== 0) {
       throw fail(ShapeError, 'a floating weight (N, K) with K a multiple of 16', String(weight))
     }
-    const k = shape[1] as number
     const { groupSize = k } = options
     if (groupSize <= 0 || groupSize % CODES !== 0 || k % groupSize !== 0) {
       throw fail(ValueError, `a group size of whole words of 16 that divides K=${k}`, groupSize)
     }
     const [qdata, scale] = quantizeTernary(weight, groupSize)
-    return new TernaryTensor({ qdata: asDense(qdata), scale: asDense(scale), dtype })
+    return new TernaryTensor({
+      ...{ qdata: asDense(qdata), scale: asDense(scale) },
+      ...{ blockSize: [1, groupSize], shape },
+    })
   }
 
   /** What ops take. */
@@ -74,41 +66,10 @@ export class TernaryTensor extends TensorSubclass implements TernaryFields {
     return [this.qdata, this.scale]
   }
 
-  override dequantize(dtype: StoredDType = this.dtype): DenseTensor {
-    return asDense(dequantizeTernary(this.parts, dtype))
+  override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
+    if (this.ndim === 1) return (this.unsqueeze(0) as TernaryTensor).dequantize(dtype).select(0, 0)
+    const [packed, last] = [packedDim(this.blockSize), this.ndim - 1]
+    const { qdata, scale } = views.transpose(this, packed, last)
+    return asDense(dequantizeTernary([qdata, scale], dtype)).transpose(packed, last)
   }
-}
-
-function asTernary(tensor: Tensor): TernaryTensor {
-  return expectFormat(tensor, TernaryTensor, PACKAGE)
-}
-
-function sliceTernary(
-  weight: TernaryTensor,
-  dim: number,
-  start = 0,
-  end = Infinity,
-  step = 1,
-): TernaryTensor {
-  const { qdata, scale, dtype, shape } = weight
-  const d = normalizeDim(dim, 2)
-  const [from, to] = sliceRange(start, end, shape[d] as number)
-  if (step !== 1) throw fail(ShapeError, 'a slice of step 1', `step ${step}`)
-  if (d === 0) {
-    return new TernaryTensor({
-      qdata: qdata.slice(0, from, to),
-      scale: scale.slice(0, from, to),
-      dtype,
-    })
-  }
-  const groups = scale.shape[1] as number
-  const unit = groups === 1 ? CODES : (shape[1] as number) / groups
-  if (from % unit !== 0 || to % unit !== 0) {
-    throw fail(ShapeError, `a slice along K at multiples of ${unit}`, `${from} to ${to}`)
-  }
-  return new TernaryTensor({
-    qdata: qdata.slice(1, from / CODES, to / CODES),
-    scale: groups === 1 ? scale : scale.slice(1, from / unit, to / unit),
-    dtype,
-  })
 }

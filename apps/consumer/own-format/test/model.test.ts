@@ -77,7 +77,7 @@ describe('in a file', () => {
 
     const raw = parseRawSafetensors(file)
     expect(raw.tensors.get('0._weight_qdata')).toMatchObject({ dtype: 'I32', shape: [64, 8] })
-    expect(raw.tensors.get('0._weight_scale')).toMatchObject({ dtype: 'F32', shape: [64, 4] })
+    expect(raw.tensors.get('0._weight_scale')).toMatchObject({ dtype: 'F32', shape: [4, 64] })
 
     const checkpoint = await openCheckpoint(memoryFolder(new Map([['model.safetensors', file]])))
     const loaded = newModel()

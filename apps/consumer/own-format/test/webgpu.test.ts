@@ -2,11 +2,12 @@ import { linear, MissingKernelError, readFloat32, tensor } from '@ao/base-tensor
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { normalNumbers, sqnr } from '@ao/test-kit'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { create, globals } from 'webgpu'
 import { ternaryLinear, TernaryTensor } from '../src/index.ts'
 import { webgpuKernels } from '../src/webgpu.ts'
 
+vi.setConfig({ testTimeout: 120_000 }) // a GPU in software is slow
 Object.assign(globalThis, globals)
 const gpu = create([])
 const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, webgpuKernels] })
