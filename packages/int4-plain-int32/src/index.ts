@@ -4,5 +4,5 @@ export { packInt4PlainInt32, unpackInt4PlainInt32 } from './pack.ts'
 export { quantizeToWords, type Int4PlainInt32Weight } from './quantize.ts'
 export { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from './tensor.ts'
 
-// What goes with it: this package alone is enough to quantize a weight and use it.
+// Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'

@@ -12,6 +12,6 @@ export {
   type Int4PreshuffledOptions,
 } from './tensor.ts'
 
-// What goes with it: this package alone is enough to quantize a weight and use it.
+// Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
 export type { Int4ActivationDType } from '@ao/quantized-linear'

@@ -3,5 +3,5 @@ export { dequantizeInt4Tiles, int4TiledLinear, type Int4TiledWeight } from './li
 export { Int4TilePackedTo4dTensor, type Int4TilePackedFromCodesOptions } from './tensor.ts'
 export { packInt4Tiles, unpackInt4Tiles } from './tiles.ts'
 
-// What goes with it: this package alone is enough to quantize a weight and use it.
+// Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'

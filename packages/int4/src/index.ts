@@ -2,7 +2,7 @@ export type { Int4Fields } from './layout.ts'
 export { dequantizeInt4, int4Float8Linear, int4Linear, type Int4Weight } from './linear-ops.ts'
 export { Int4Tensor, type Int4TensorFromHpOptions } from './tensor.ts'
 
-// What goes with it: this package alone is enough to quantize a weight and use it.
+// Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
 export { packInt4, unpackInt4 } from '@ao/quant-primitives'
 export { type Int4ActivationDType } from '@ao/quantized-linear'

@@ -20,7 +20,7 @@ export {
 export { Int8Tensor, type Int8FromHpOptions } from './tensor.ts'
 export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weight-only.ts'
 
-// What goes with it: this package alone is enough to quantize a weight and use it.
+// Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
 export { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 export { quantizeToInt8, type Int8Codes, type Int8Quantization } from '@ao/quantized-linear'

@@ -1,4 +1,4 @@
-/** @file Int4Codes and Int8Codes, the plain shapes of a weight in codes, read from tensors and written. */
+/** @file Int4Codes and GroupedInt8Codes, the plain shapes of a weight in codes, read from tensors and written. */
 
 import {
   DTypeError,
@@ -22,7 +22,7 @@ import type { Groups } from './groups.ts'
  * A weight in 8-bit codes, groups of `groupSize` neighbours along K sharing a scale:
  * `value = (code - zeroPoint) * scale`. The fields of an `Int8Tensor` that has scales per row or per group.
  */
-export interface Int8Codes {
+export interface GroupedInt8Codes {
   /** int8 (N, K) */
   readonly codes: Tensor
   /** Floating, (N, K / groupSize). */
@@ -75,7 +75,12 @@ function toCodes(values: Float32Array, scale: Float32Array): Float64Array {
 }
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
-export function readInt8Codes({ codes, scale, zeroPoint, groupSize }: Int8Codes): Groups {
+export function readGroupedInt8Codes({
+  codes,
+  scale,
+  zeroPoint,
+  groupSize,
+}: GroupedInt8Codes): Groups {
   const [n, k] = checkCodes(codes, 'int8', groupSize)
   const shape = [n, k / groupSize]
   const scales = readScale(scale, shape).slice()
@@ -125,7 +130,7 @@ export function writeFloatInt4Codes(groups: Groups): Int4Codes {
 }
 
 /** What int8 codes in groups become; no zero point when all are 0. */
-export function writeInt8Codes(groups: Groups, dtype: FloatDType): Int8Codes {
+export function writeGroupedInt8Codes(groups: Groups, dtype: FloatDType): GroupedInt8Codes {
   const { n, k, groupSize, scale, zeroPoint } = groups
   const shape = [n, k / groupSize]
   return {

@@ -27,10 +27,10 @@ import {
   INT4_CENTER,
   INT4_RANGE,
   readInt4Codes,
-  readInt8Codes,
+  readGroupedInt8Codes,
   writeInt4Codes,
-  writeInt8Codes,
-  type Int8Codes,
+  writeGroupedInt8Codes,
+  type GroupedInt8Codes,
 } from './codes.ts'
 import { PACKAGE } from './errors.ts'
 import { fitAround } from './fit.ts'
@@ -79,9 +79,12 @@ export function toQ4_0(codes: Int4Codes, options: RoundingOptions = {}): GgufTen
  * @throws {@link ValueError} when something is rounded without `allowRounding`, or the group size is no
  * multiple of 32
  */
-export function toQ8_0(codes: Int8Codes, options: RoundingOptions = {}): GgufTensor & Converted {
+export function toQ8_0(
+  codes: GroupedInt8Codes,
+  options: RoundingOptions = {},
+): GgufTensor & Converted {
   takes('o<codes:t scale:t groupSize:n dtype:z>o{allowRounding}?', codes, options)
-  const source = splitGroups(readInt8Codes(codes), BLOCK)
+  const source = splitGroups(readGroupedInt8Codes(codes), BLOCK)
   const target = fitAround(source, INT8_RANGE, 0)
   const why = 'float16 scales and values of at most -128..127 scales in each group'
   const sqnr = measureRounding(source, target, why, options)
@@ -107,11 +110,11 @@ export function fromQ4_0(tensor: GgufTensor): Int4Codes {
  *
  * @throws {@link ShapeError} or {@link ValueError} unless it is of that type, (N, K), and complete
  */
-export function fromQ8_0(tensor: GgufTensor): Int8Codes {
+export function fromQ8_0(tensor: GgufTensor): GroupedInt8Codes {
   takes('o<type:x shape:s data:a>', tensor)
   const { scale, payload, ...sizes } = splitBlocks(tensor, 'Q8_0', BLOCK)
   const zeroPoint = new Float64Array(scale.length)
-  return writeInt8Codes(
+  return writeGroupedInt8Codes(
     { ...sizes, codes: new Int8Array(payload.buffer), scale, zeroPoint },
     'float16',
   )

@@ -1,4 +1,4 @@
-export type { Int8Codes } from './codes.ts'
+export type { GroupedInt8Codes } from './codes.ts'
 export { fromQ4_0, fromQ8_0, toGgufFloat, toQ4_0, toQ8_0, type GgufTensor } from './gguf-blocks.ts'
 export { writeGguf, type GgufFile, type GgufNumberType, type GgufValue } from './gguf-file.ts'
 export {

@@ -31,11 +31,11 @@ import {
   INT4_CENTER,
   INT4_RANGE,
   readInt4Codes,
-  readInt8Codes,
+  readGroupedInt8Codes,
   writeFloatInt4Codes,
   writeInt4Codes,
-  writeInt8Codes,
-  type Int8Codes,
+  writeGroupedInt8Codes,
+  type GroupedInt8Codes,
 } from './codes.ts'
 import { describe, PACKAGE } from './errors.ts'
 import { fitWholeZeroPoints, withFloat16Scales } from './fit.ts'
@@ -131,7 +131,7 @@ export function toMatMulNBits(
  * the operator does not take
  */
 export function toMatMulNBits8(
-  codes: Int8Codes,
+  codes: GroupedInt8Codes,
   options: MatMulNBitsOptions = {},
 ): MatMulNBits & Converted {
   takes(
@@ -140,7 +140,7 @@ export function toMatMulNBits8(
     options,
   )
   const { dtype = 'float32' } = options
-  const source = intoBlocks(readInt8Codes(codes), options)
+  const source = intoBlocks(readGroupedInt8Codes(codes), options)
   const target = withScalesOf(source, dtype)
   const sqnr = measureRounding(source, target, `${dtype} scales`, options)
   const unsigned = flipSigns(bytesOf(source.codes))
@@ -174,7 +174,7 @@ export function fromMatMulNBits(weight: MatMulNBits): Int4Codes {
  * @throws {@link ShapeError} or {@link ValueError} unless the inputs are those of an 8-bit node with whole
  * zero points
  */
-export function fromMatMulNBits8(weight: MatMulNBits): Int8Codes {
+export function fromMatMulNBits8(weight: MatMulNBits): GroupedInt8Codes {
   takes('o<B:t scales:t attributes>', weight)
   const { zeroPoints } = weight
   if (zeroPoints && zeroPoints.dtype !== 'uint8') {
@@ -191,7 +191,7 @@ export function fromMatMulNBits8(weight: MatMulNBits): Int8Codes {
     codes: new Int8Array(flipSigns(bytesOf(groups.codes)).buffer),
     zeroPoint: groups.zeroPoint.map((zero, g) => (zeros?.[g] ?? zero) - INT8_SHIFT),
   }
-  return writeInt8Codes(shifted, dtypeOf(weight))
+  return writeGroupedInt8Codes(shifted, dtypeOf(weight))
 }
 
 /** Bytes of int8 numbers as those of uint8 ones that are 128 greater, and the other way round. */

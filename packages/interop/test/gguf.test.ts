@@ -14,7 +14,7 @@ import {
   writeGguf,
   type GgufFile,
   type GgufTensor,
-  type Int8Codes,
+  type GroupedInt8Codes,
 } from '@ao/interop'
 import { normalNumbers, sqnr } from '@ao/test-kit'
 import fc from 'fast-check'
@@ -156,7 +156,7 @@ describe('Q8_0', () => {
   it('takes int8 weights per row, their float32 scales rounded', () => {
     const ours = Int8Tensor.fromHp(randn(16, 256), { granularity: { type: 'PerRow', dim: -1 } })
     const { qdata, scale, zeroPoint, dtype } = ours
-    const codes: Int8Codes = { codes: qdata, scale, zeroPoint, groupSize: 256, dtype }
+    const codes: GroupedInt8Codes = { codes: qdata, scale, zeroPoint, groupSize: 256, dtype }
     expect(() => toQ8_0(codes)).toThrow(
       '[@ao/interop] Expected float16 scales and values of at most -128..127 scales in each group, ' +
         'got a weight that would keep 75.5 dB. Pass allowRounding: true to accept that.',

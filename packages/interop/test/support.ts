@@ -12,7 +12,7 @@ import {
   type DenseTensor,
   type FloatDType,
 } from '@ao/base-tensor'
-import type { Int8Codes } from '@ao/interop'
+import type { GroupedInt8Codes } from '@ao/interop'
 import type { Int4Codes } from '@ao/quantized-linear'
 import { normalNumbers } from '@ao/test-kit'
 import fc from 'fast-check'
@@ -58,7 +58,7 @@ export function int8Codes(
   codes: ArrayLike<number>,
   scale: ArrayLike<number>,
   zeroPoint?: ArrayLike<number>,
-): Int8Codes {
+): GroupedInt8Codes {
   const [n, k] = shape
   const scaleShape = [n, scale.length / n]
   return {
@@ -85,7 +85,7 @@ export function int4Values({ codes, scale, zeroPoint, groupSize }: Int4Codes): n
 }
 
 /** The weight (N, K) that int8 codes stand for. */
-export function int8Values({ codes, scale, zeroPoint, groupSize }: Int8Codes): number[] {
+export function int8Values({ codes, scale, zeroPoint, groupSize }: GroupedInt8Codes): number[] {
   const scales = hostFloat32(scale)
   const zeros = zeroPoint && hostFloat32(zeroPoint)
   return Array.from(hostFloat32(codes), (code, i) => {

@@ -62,7 +62,7 @@ export interface Variant<Args extends readonly unknown[], Result> {
   readonly name: string
   /** Whether it can run these arguments; always unless given. */
   readonly fits?: (gpu: GPU, ...args: Args) => boolean
-  /** When it is chosen, for people: `one row, on GPUs with subgroups`. */
+  /** When it is chosen, in the words that `explain` shows: `one row, on GPUs with subgroups`. */
   readonly when: string
   readonly run: (gpu: GPU, ...args: Args) => Result
 }

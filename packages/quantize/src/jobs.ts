@@ -13,7 +13,7 @@ import { checkFinite, quantizeWeight } from './quantize-weight.ts'
 import type { OnProgress, QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
 import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
 
-/** What all ways of applying a config take. */
+/** Options of every function that applies a config. */
 export interface ApplyOptions {
   /** Quantizes weights with NaN or infinite elements instead of refusing them. */
   readonly allowNonFinite?: boolean

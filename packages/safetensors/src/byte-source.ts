@@ -4,11 +4,11 @@ import { FileError, PACKAGE, reasonOf } from './errors.ts'
 
 /** How something is read. */
 export interface ReadOptions {
-  /** Ends the reading, down to requests that are on their way: it rejects with the signal's reason. */
+  /** Ends the reading, requests that have begun included: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** One file, read piece by piece. */
+/** One file, of which any range of bytes can be read. */
 export interface ByteSource {
   /** For messages: a file name, path or URL. */
   readonly name: string

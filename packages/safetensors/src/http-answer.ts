@@ -63,7 +63,7 @@ export async function ask(
   return response
 }
 
-/** The body, piece by piece. */
+/** The body in the parts in which it arrives. */
 export async function* bodyOf(
   url: string,
   response: Response,

@@ -1,6 +1,6 @@
 /**
  * @file Reading ranges in a known order. From a server each read costs a round trip, so there
- * neighbouring ranges come in one request, some requests run at once, and the next ones are on their way
+ * neighbouring ranges come in one request, some requests run at once, and the next ones have begun
  * while their forerunners are worked on.
  */
 
@@ -25,7 +25,7 @@ interface Request {
   bytes: Promise<Uint8Array<ArrayBuffer>> | undefined
 }
 
-/** Bytes of remote files that are held or on their way, unless a single range is larger. */
+/** Bytes of remote files that are held or asked for, unless a single range is larger. */
 const WINDOW_BYTES = 32 << 20
 const REQUESTS_AT_ONCE = 4
 
@@ -42,7 +42,7 @@ export class ReadAhead {
   #heldBytes = 0
   readonly #stop = new AbortController()
 
-  /** @param signal - ends requests, also those that are on their way */
+  /** @param signal - ends requests, also those that have begun */
   constructor(ranges: readonly ByteRange[], signal?: AbortSignal) {
     if (signal?.aborted === true) this.#stop.abort(signal.reason)
     signal?.addEventListener('abort', () => this.#stop.abort(signal.reason), {
@@ -71,7 +71,7 @@ export class ReadAhead {
     return request.ranges === 1 ? bytes : bytes.slice(from, from + length)
   }
 
-  /** Ends the requests that are on their way, and starts no further one. */
+  /** Ends the requests that have begun, and starts no further one. */
   stop(): void {
     this.#stop.abort()
   }

@@ -18,7 +18,7 @@ testFormat(base, TernaryTensor, [
   {
     name: 'groups of 32',
     fromHp: by({ groupSize: 32 }),
-    shape: [24, 128],
+    shape: [6, 192],
     sliceSteps: [1, 32],
     weightSqnr: 6,
     linearSqnr: 4.5,

@@ -77,4 +77,4 @@ fn value_of(order: i32) -> f32 { return bitcast<f32>(order ^ ((order >> 31u) & 0
 
 // x; `nothing` is 0, which compilers do not know. They would join the operation that made x with the next,
 // and round once.
-fn apart(x: f32, nothing: u32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ nothing); }
+fn unfused(x: f32, nothing: u32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ nothing); }

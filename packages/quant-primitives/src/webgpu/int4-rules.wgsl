@@ -6,13 +6,13 @@ fn qparams_of(range: vec2i, rule: Rule) -> Qparams {
   let high = ends.y;
 #if MAPPING == TINYGEMM
   let scale = span_scale(low, high, rule);
-  return Qparams(scale, $ROUND(low + apart($ROUND(scale * middle_of(rule)), rule.nothing)));
+  return Qparams(scale, $ROUND(low + unfused($ROUND(scale * middle_of(rule)), rule.nothing)));
 #endif
 #if MAPPING == INT4
   // With the lowest number or, with MIDDLE, the value of code 8.
   let scale = at_least(span_step(low, high, 15.0), divide(rule.eps, 15.0));
 #if MIDDLE
-  return Qparams(scale, low + apart(scale * 8.0, rule.nothing));
+  return Qparams(scale, low + unfused(scale * 8.0, rule.nothing));
 #else
   return Qparams(scale, low);
 #endif

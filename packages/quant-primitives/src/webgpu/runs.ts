@@ -3,7 +3,7 @@
 import { itemSize, type Tensor } from '@ao/base-tensor'
 import type { Defines, GPU } from '@ao/kernels-webgpu'
 
-/** When kernels take the blocks of a tensor, for people. */
+/** When kernels take the blocks of a tensor, in the words that `explain` shows. */
 export const RUNS =
   'blocks of neighbours in memory: per tensor, row, or group along the last dimension'
 

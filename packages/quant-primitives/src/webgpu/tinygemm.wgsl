@@ -3,7 +3,7 @@
 // The scale, and the number of the lowest code.
 fn block_of(block: u32) -> vec2f {
   let scale = scale_of(block);
-  return vec2f(scale, $ROUND_LOWEST(zero_of(block) - apart($ROUND_SCALE(scale * params.middle), params.nothing)));
+  return vec2f(scale, $ROUND_LOWEST(zero_of(block) - unfused($ROUND_SCALE(scale * params.middle), params.nothing)));
 }
 
 fn convert(x: f32, block: vec2f) -> f32 {
@@ -25,6 +25,6 @@ fn block_of(block: u32) -> vec2f { return vec2f(scale_of(block), zero_of(block))
 
 fn convert(code: f32, block: vec2f) -> f32 {
   let steps = $ROUND_OUT(code - params.middle);
-  return $ROUND_OUT(apart($ROUND_OUT(multiply(steps, block.x)), params.nothing) + block.y);
+  return $ROUND_OUT(unfused($ROUND_OUT(multiply(steps, block.x)), params.nothing) + block.y);
 }
 #endif

@@ -21,7 +21,7 @@ export type TensorRole =
   | 'convolution'
   /** A low-rank pair of LoRA and the like. */
   | 'adapter'
-  /** Of a module that computes with its weight in ways of its own, such as torch's MultiheadAttention. */
+  /** Of a module that computes with its weight itself, such as torch's MultiheadAttention. */
   | 'part of a module'
   /** None of these. */
   | 'other'

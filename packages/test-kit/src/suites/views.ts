@@ -53,12 +53,17 @@ export function testSlices(test: FormatCase): void {
   })
 
   if (hasOp(format, 'cat')) {
-    it.each([0, 1])('joins what was cut along dimension %s', (dim) => {
-      const { weight } = weightOf(test)
-      const cutAndJoin = (tensor: TestTensor): TestTensor =>
-        base.cat(base.chunk(tensor, 2, dim), dim)
-      expectSameView(test, weight, cutAndJoin)
-    })
+    const canBeHalved = (dim: 0 | 1): boolean =>
+      Math.ceil(variant.shape[dim] / 2) % variant.sliceSteps[dim] === 0
+    it.each(([0, 1] as const).filter(canBeHalved))(
+      'joins what was cut along dimension %s',
+      (dim) => {
+        const { weight } = weightOf(test)
+        const cutAndJoin = (tensor: TestTensor): TestTensor =>
+          base.cat(base.chunk(tensor, 2, dim), dim)
+        expectSameView(test, weight, cutAndJoin)
+      },
+    )
   }
 
   // Where rows share tiles, select is for experts only.
