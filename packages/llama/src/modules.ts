@@ -11,21 +11,21 @@ import {
   DenseTensor,
   inScope,
   isTensor,
-  mul,
   reshape,
   type Device,
   type FloatDType,
   type Tensor,
   takes,
 } from '@ao/base-tensor'
-import { Embedding, gelu, Linear, Module, RMSNorm } from '@ao/nn'
+import { Embedding, Linear, Module, RMSNorm } from '@ao/nn'
 import {
   addRmsNorm,
   attention,
   floatDType,
+  gatedActivation,
   ropeAppend,
+  rotaryFrequencies,
   rotaryTable,
-  siluMul,
   type KVCache,
   type RotaryTable,
 } from '@ao/text-generation'
@@ -110,7 +110,7 @@ export class LlamaMLP extends Module {
     takes('t', x)
     const gate = this.gate_proj.forward(x)
     const up = this.up_proj.forward(x)
-    return this.down_proj.forward(this.#act === 'silu' ? siluMul(gate, up) : mul(gelu(gate), up))
+    return this.down_proj.forward(gatedActivation(gate, up, this.#act))
   }
 }
 
@@ -222,7 +222,8 @@ export class LlamaModel extends Module {
     }
     const size = Math.min(Math.max(positions, 2 * held), this.#config.maxPositions)
     this.#dropRotary()
-    this.#rotary = rotaryTable(this.#config.rope, this.#config.headDim, size, dtype, device)
+    const frequencies = rotaryFrequencies(this.#config.rope, this.#config.headDim)
+    this.#rotary = rotaryTable(frequencies, size, dtype, device)
     return this.#rotary
   }
 

@@ -13,5 +13,5 @@ export {
 } from './layers.ts'
 export { getModelSizeInBytes, type ModelSizeOptions } from './model-size.ts'
 export { isModule, Module, type LoadReport } from './module.ts'
-export { layerNorm, rmsNorm, softmax } from './norms.ts'
+export { layerNorm, rmsNorm, softmax, type RMSNormOptions } from './norms.ts'
 export { ChannelsLastLinear, swapConv2d1x1ToLinear } from './swap-conv2d.ts'

@@ -3,7 +3,7 @@
 import { embedding, linear, ShapeError, type Tensor, takes } from '@ao/base-tensor'
 import { gelu, geluTanh, relu, silu } from './activations.ts'
 import { Module } from './module.ts'
-import { layerNorm, rmsNorm } from './norms.ts'
+import { layerNorm, rmsNorm, type RMSNormOptions } from './norms.ts'
 
 const PACKAGE = '@ao/nn'
 
@@ -72,21 +72,25 @@ export class RMSNorm extends Module {
   /** (H) */
   weight: Tensor
   readonly eps: number
+  /** See {@link RMSNormOptions.weightOffset}. */
+  readonly weightOffset: number | undefined
 
-  constructor(weight: Tensor, eps = 1e-6) {
-    takes('tn?', weight, eps)
+  constructor(weight: Tensor, eps = 1e-6, options: RMSNormOptions = {}) {
+    takes('tn?o', weight, eps, options)
     super()
     this.weight = weight
     this.eps = eps
+    this.weightOffset = options.weightOffset
   }
 
   forward(input: Tensor): Tensor {
     takes('t', input)
-    return rmsNorm(input, this.weight, this.eps)
+    return rmsNorm(input, this.weight, this.eps, this)
   }
 
   override extraRepr(): string {
-    return `[${this.weight.shape.join(', ')}], eps=${this.eps.toExponential()}`
+    const offset = this.weightOffset === undefined ? '' : `, weightOffset=${this.weightOffset}`
+    return `[${this.weight.shape.join(', ')}], eps=${this.eps.toExponential()}${offset}`
   }
 }
 

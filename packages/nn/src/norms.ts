@@ -80,34 +80,60 @@ function layerNormRow(
   }
 }
 
+/** What {@link rmsNorm} does differently for some models. */
+export interface RMSNormOptions {
+  /**
+   * Multiplies by `weightOffset + weight`, in float32, and rounds once, to the input's dtype: Gemma's norm,
+   * with 1. Unless given, what `weight` multiplies is rounded before.
+   */
+  readonly weightOffset?: number | undefined
+}
+
 /**
  * `x / sqrt(mean(x^2) + eps) * weight` over the last dimension, with the roundings of Llama in Hugging
  * Face transformers: normalised in float32, rounded to the input's dtype, then multiplied by `weight`.
  *
- * `input` (..., H), `weight` (H) -> `input`'s shape, in the wider dtype of both
+ * `input` (..., H), `weight` (H) -> `input`'s shape, in the wider dtype of both; in the input's with an offset
  */
-export const rmsNorm: Op<[input: Tensor, weight: Tensor, eps: number], Tensor> =
-  /* @__PURE__ */ defineOp({
-    name: 'rmsNorm',
-    takes: 'ttn',
-    budget: { nmse: 1e-6 },
-    reference: (input: Tensor, weight: Tensor, eps: number): Tensor => {
-      checkTrailingShape(input, weight.shape)
-      const size = weight.numel
-      const normalized = normalizeRows(hostFloat32(input), size, eps, input.dtype)
-      const scale = hostFloat32(weight)
-      for (let row = 0; row < normalized.length; row += size) {
-        for (let i = 0; i < size; i++) {
-          normalized[row + i] = (normalized[row + i] as number) * (scale[i] as number)
-        }
+export const rmsNorm: Op<
+  [input: Tensor, weight: Tensor, eps: number, options?: RMSNormOptions | undefined],
+  Tensor
+> = /* @__PURE__ */ defineOp({
+  name: 'rmsNorm',
+  takes: 'ttno?',
+  budget: { nmse: 1e-6 },
+  reference: (
+    input: Tensor,
+    weight: Tensor,
+    eps: number,
+    { weightOffset }: RMSNormOptions = {},
+  ): Tensor => {
+    checkTrailingShape(input, weight.shape)
+    const size = weight.numel
+    const isOffset = weightOffset !== undefined
+    const rounded = isOffset ? 'float32' : input.dtype
+    const normalized = normalizeRows(hostFloat32(input), size, eps, rounded)
+    const scale = isOffset ? hostFloat32(weight).map((w) => weightOffset + w) : hostFloat32(weight)
+    for (let row = 0; row < normalized.length; row += size) {
+      for (let i = 0; i < size; i++) {
+        normalized[row + i] = (normalized[row + i] as number) * (scale[i] as number)
       }
-      return fromFloat32(normalized, input.shape, promote(input.dtype, weight.dtype))
-    },
-    meta: (input: Tensor, weight: Tensor): Tensor => {
-      checkTrailingShape(input, weight.shape)
-      return zeros(input.shape, promote(input.dtype, weight.dtype), input.device)
-    },
-  })
+    }
+    const dtype = isOffset ? input.dtype : promote(input.dtype, weight.dtype)
+    return fromFloat32(normalized, input.shape, dtype)
+  },
+  meta: (
+    input: Tensor,
+    weight: Tensor,
+    _eps: number,
+    { weightOffset }: RMSNormOptions = {},
+  ): Tensor => {
+    checkTrailingShape(input, weight.shape)
+    const isOffset = weightOffset !== undefined
+    const dtype = isOffset ? input.dtype : promote(input.dtype, weight.dtype)
+    return zeros(input.shape, dtype, input.device)
+  },
+})
 
 // Rows of `size`, divided by their root mean square and rounded to `dtype`; a new array.
 function normalizeRows(

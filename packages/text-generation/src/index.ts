@@ -1,6 +1,6 @@
 export { checkIds } from './check-ids.ts'
 export { ConfigFields, isObject, type UnreadField } from './config-fields.ts'
-export type { DecoderShape } from './decoder-shape.ts'
+export type { DecoderShape, LayerCacheShape } from './decoder-shape.ts'
 export type { DecodingModel } from './decode-steps.ts'
 export {
   checkUnreadFields,
@@ -15,11 +15,13 @@ export { KVCache, type CachedLayer, type KVCacheOptions } from './kv-cache.ts'
 export { loadParameters, type LoadOptions, type LoadProgress } from './load.ts'
 export type { TensorNames, UnexpectedTensorsOptions } from './match-tensors.ts'
 export { addRmsNorm } from './ops/add-rms-norm.ts'
-export { attention } from './ops/attention.ts'
+export { attention, type AttentionArgs } from './ops/attention.ts'
+export type { AttentionOptions } from './ops/attention-options.ts'
+export { gatedActivation, type GateActivation } from './ops/gated-activation.ts'
 export type { CountedPosition, Position } from './ops/position.ts'
-export { ropeAppend } from './ops/rope-append.ts'
-export { rope } from './ops/rope.ts'
-export { siluMul } from './ops/silu-mul.ts'
+export { ropeAppend, type RopeAppendArgs } from './ops/rope-append.ts'
+export type { RopeOptions } from './ops/rope-options.ts'
+export { rope, type RopeArgs } from './ops/rope.ts'
 export {
   perplexity,
   type LogitsModel,
@@ -28,7 +30,8 @@ export {
 } from './perplexity.ts'
 export { readJson, readJsonIfThere } from './read-json.ts'
 export { MAX_POSITIONS, parseRopeConfig, type RopeConfig } from './rope-config.ts'
-export { rotaryTable, type RotaryTable } from './rotary-table.ts'
+export { rotaryFrequencies } from './rope-frequencies.ts'
+export { rotaryTable, type RotaryFrequencies, type RotaryTable } from './rotary-table.ts'
 export { createSampler, mulberry32, type Sampler, type SamplingOptions } from './sampler.ts'
 export { TextStream } from './text-stream.ts'
 export {

@@ -9,7 +9,7 @@ import {
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
-import type { DecoderShape } from './decoder-shape.ts'
+import type { DecoderShape, LayerCacheShape } from './decoder-shape.ts'
 import type { CountedPosition } from './ops/position.ts'
 
 /** How a {@link KVCache} is made; dtype and device must be those of the model. */
@@ -28,9 +28,11 @@ export interface CachedLayer {
   readonly keys: Tensor
   /** As `keys`. */
   readonly values: Tensor
+  /** How many tokens the layer sees, as its model's {@link DecoderShape} says; all unless given. */
+  readonly slidingWindow?: number | undefined
 }
 
-interface LayerStorage {
+interface LayerStorage extends CachedLayer {
   readonly keys: DenseTensor // (capacity, numKeyValueHeads, headDim)
   readonly values: DenseTensor // as keys
 }
@@ -41,19 +43,26 @@ interface LayerStorage {
  */
 export class KVCache {
   readonly #maxPositions: number
-  #layers: readonly LayerStorage[]
+  #layers: readonly (LayerStorage | undefined)[]
+  #capacity: number
   /** Tokens that it holds. */
   readonly #counter = { value: 0 }
 
+  /** @throws {@link ValueError} unless `layerCaches`, where given, are as many as the layers */
   constructor(config: DecoderShape, options: KVCacheOptions = {}) {
     const { dtype = 'float32', device = cpu, capacity = 256 } = options
-    const tokens = Math.min(Math.max(capacity, 1), config.maxPositions)
-    const shape = [tokens, config.numKeyValueHeads, config.headDim]
+    this.#capacity = Math.min(Math.max(capacity, 1), config.maxPositions)
     this.#maxPositions = config.maxPositions
-    this.#layers = Array.from({ length: config.numLayers }, () => ({
-      keys: zeros(shape, dtype, device),
-      values: zeros(shape, dtype, device),
-    }))
+    this.#layers = layerShapes(config).map((layer) => {
+      if (!layer) return undefined
+      const shape = [this.#capacity, layer.numKeyValueHeads, layer.headDim]
+      const slidingWindow = layer.slidingWindow
+      return {
+        keys: zeros(shape, dtype, device),
+        values: zeros(shape, dtype, device),
+        slidingWindow,
+      }
+    })
   }
 
   /** Tokens that it holds. */
@@ -68,7 +77,7 @@ export class KVCache {
 
   /** Tokens that it has room for without growing. */
   get capacity(): number {
-    return this.#layers[0]?.keys.shape[0] ?? 0
+    return this.#capacity
   }
 
   /**
@@ -100,8 +109,8 @@ export class KVCache {
     if (cached) return cached
     throw new ValueError({
       package: '@ao/text-generation',
-      expected: 'a cache with keys and values for every layer of the model',
-      got: `one of ${this.#layers.length} layers`,
+      expected: `a cache with keys and values for layer ${index}`,
+      got: `one of ${this.#layers.length} layers${index in this.#layers ? ', this one without' : ''}`,
       cure: 'Make it with model.createCache(), and do not use it after dispose().',
     })
   }
@@ -118,10 +127,12 @@ export class KVCache {
 
   /** Gives the storage back now. The cache must not be used any more. */
   dispose(): void {
-    for (const { keys, values } of this.#layers) {
-      for (const { device, storage } of [keys, values]) device.free(storage)
+    for (const layer of this.#layers) {
+      for (const { device, storage } of layer ? [layer.keys, layer.values] : [])
+        device.free(storage)
     }
     this.#layers = []
+    this.#capacity = 0
   }
 
   #grow(capacity: number): void {
@@ -131,9 +142,20 @@ export class KVCache {
       old.device.free(old.storage)
       return tensor
     }
-    this.#layers = this.#layers.map(({ keys, values }) => ({
-      keys: bigger(keys),
-      values: bigger(values),
-    }))
+    this.#layers = this.#layers.map(
+      (layer) => layer && { ...layer, keys: bigger(layer.keys), values: bigger(layer.values) },
+    )
+    this.#capacity = capacity
   }
+}
+
+function layerShapes(config: DecoderShape): readonly (LayerCacheShape | null)[] {
+  const { layerCaches, numLayers } = config
+  if (!layerCaches) return new Array<LayerCacheShape>(numLayers).fill(config)
+  if (layerCaches.length === numLayers) return layerCaches
+  throw new ValueError({
+    package: '@ao/text-generation',
+    expected: `layerCaches for each of ${numLayers} layers, null for those without`,
+    got: `${layerCaches.length}`,
+  })
 }

@@ -6,9 +6,9 @@ import { attentionKernel } from './webgpu/attention.ts'
 import { argmaxKernel, tokenNllKernel, topKKernel } from './webgpu/choose.ts'
 import {
   addRmsNormKernel,
+  gatedActivationKernel,
   ropeAppendKernel,
   ropeKernel,
-  siluMulKernel,
 } from './webgpu/elementwise.ts'
 
 export { ATTENTION_TUNING } from './webgpu/attention.ts'
@@ -16,11 +16,11 @@ export { CHOOSE_TUNING } from './webgpu/choose.ts'
 export { ADD_RMS_NORM_TUNING } from './webgpu/elementwise.ts'
 
 /**
- * Kernels of the ops that @ao/llama and @ao/nn define: what a model needs besides the dense kernels of
+ * Kernels of the ops of this package and of @ao/nn: what a model needs besides the dense kernels of
  * @ao/kernels-webgpu and those of its weights' formats.
  */
 export const webgpuKernels: KernelSet = [
   ...nnKernels,
-  ...[attentionKernel, ropeKernel, ropeAppendKernel, siluMulKernel, addRmsNormKernel],
+  ...[attentionKernel, ropeKernel, ropeAppendKernel, gatedActivationKernel, addRmsNormKernel],
   ...[argmaxKernel, topKKernel, tokenNllKernel],
 ]

@@ -10,9 +10,9 @@ import { expect, it } from 'vitest'
 import { addRmsNorm } from '../src/ops/add-rms-norm.ts'
 import { attention } from '../src/ops/attention.ts'
 import { argmaxTokens, topKTokens } from '../src/ops/choose.ts'
+import { gatedActivation } from '../src/ops/gated-activation.ts'
 import { ropeAppend } from '../src/ops/rope-append.ts'
 import { rope } from '../src/ops/rope.ts'
-import { siluMul } from '../src/ops/silu-mul.ts'
 import { tokenNll } from '../src/ops/token-nll.ts'
 
 const gpu = await testGPU()
@@ -22,7 +22,7 @@ const ones = (...shape: number[]): Tensor =>
   fromFloat32(new Float32Array(numelOf(shape)).fill(1), shape, 'float32')
 
 const CASES = [
-  sized(siluMul, { M: 2, N: 3 }, ({ M, N }) => [ones(M, N), ones(M, N)]),
+  sized(gatedActivation, { M: 2, N: 3 }, ({ M, N }) => [ones(M, N), ones(M, N), 'silu']),
   ...[8, 3].map((H) =>
     sized(addRmsNorm, { M: 2, H }, ({ M, H }) => [ones(M, H), ones(M, H), ones(H), 1e-5]),
   ),
@@ -68,6 +68,9 @@ it.each(CASES.map((each, i) => [`${each.op.opName} ${i}`, each] as const))(
 
 it('of every kernel', () => {
   const tested = new Set(CASES.map(({ op }) => op.opName))
-  const own = webgpuKernels.map(({ op }) => op.opName).filter((name) => name.startsWith('llama.'))
+  const own = webgpuKernels
+    .map(({ op }) => op.opName)
+    .filter((name) => name.startsWith('text_generation.'))
+  expect(own).toHaveLength(8)
   expect(own.filter((name) => !tested.has(name))).toEqual([])
 })

@@ -1,10 +1,13 @@
 import {
   cpu,
   DenseTensor,
+  fromArray,
   fromFloat32Array,
   hostArray,
+  hostFloat32,
   readFloat32,
   tensor,
+  zeros,
   type FloatDType,
   type StoredDType,
   type Tensor,
@@ -16,10 +19,11 @@ import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import { addRmsNorm } from '../src/ops/add-rms-norm.ts'
 import { attention } from '../src/ops/attention.ts'
+import type { AttentionOptions } from '../src/ops/attention-options.ts'
 import { argmaxTokens, topKTokens } from '../src/ops/choose.ts'
+import { gatedActivation } from '../src/ops/gated-activation.ts'
 import { ropeAppend } from '../src/ops/rope-append.ts'
 import { rope } from '../src/ops/rope.ts'
-import { siluMul } from '../src/ops/silu-mul.ts'
 import { tokenNll } from '../src/ops/token-nll.ts'
 
 const kernels = [denseKernels, webgpuKernels]
@@ -34,40 +38,65 @@ function numbers(shape: number[], dtype: StoredDType = 'float32', scale = 2): De
   return new DenseTensor(cpu.upload(dtype, fromFloat32Array(values, dtype)), shape)
 }
 
-describe.skipIf(!gpu)('elementwise ops of llama', () => {
+describe.skipIf(!gpu)('elementwise ops', () => {
   it.each(FLOATS)('of %s', async (dtype) => {
     const [x, y] = [numbers([3, 24], dtype), numbers([3, 24], dtype, 5)]
-    await expectReference(device, siluMul, [x, y])
-    await expectReference(device, addRmsNorm, [x, y, numbers([24], dtype), 1e-5])
+    for (const activation of ['silu', 'gelu', 'gelu_tanh'] as const) {
+      await expectReference(device, gatedActivation, [x, y, activation])
+    }
+    for (const rows of [3, 1]) {
+      const args = [x.narrow(0, 0, rows), y.narrow(0, 0, rows), numbers([24], dtype), 1e-5] as const
+      await expectReference(device, addRmsNorm, [...args])
+      await expectReference(device, addRmsNorm, [...args, { weightOffset: 1 }])
+    }
     const [cos, sin] = [numbers([9, 4], dtype, 1), numbers([9, 4], dtype, 1)]
-    await expectReference(device, rope, [numbers([3, 2, 8], dtype), cos, sin, 5])
+    for (const headDim of [8, 14]) {
+      for (const interleaved of [false, true]) {
+        const x = numbers([3, 2, headDim], dtype)
+        await expectReference(device, rope, [x, cos, sin, 5, { interleaved }])
+      }
+    }
   })
 
-  it.each(FLOATS)('ropeAppend of %s writes the cache', async (dtype) => {
-    for (const headDim of dtype === 'float32' ? [16, 12] : [16]) {
-      const half = headDim / 2
+  it.each(
+    FLOATS.flatMap((dtype) => [
+      { dtype, headDim: 16, pairs: 8, variant: 'in one' },
+      { dtype, headDim: 12, pairs: 6, variant: 'in one, any pairs' },
+      { dtype, headDim: 16, pairs: 3, variant: 'in one, any pairs' },
+      { dtype, headDim: 16, pairs: 8, interleaved: true, variant: 'in one, any pairs' },
+      { dtype, headDim: 20, pairs: 4, interleaved: true, variant: 'in one, any pairs' },
+    ]),
+  )(
+    'ropeAppend of $dtype writes the cache: $pairs pairs of $headDim, $interleaved',
+    async ({ dtype, headDim, pairs, variant, ...options }) => {
       const args = [
-        ...[
-          numbers([2, 4, headDim], dtype),
-          numbers([2, 2, headDim], dtype),
-          numbers([2, 2, headDim], dtype, 7),
-        ],
-        ...[numbers([9, half], dtype, 1), numbers([9, half], dtype, 1)],
+        ...[numbers([2, 4, headDim], dtype), numbers([2, 2, headDim], dtype)],
+        ...[numbers([2, 2, headDim], dtype, 7)],
+        ...[numbers([9, pairs], dtype, 1), numbers([9, pairs], dtype, 1)],
       ] as Tensor[] as [Tensor, Tensor, Tensor, Tensor, Tensor]
       const caches = (): [DenseTensor, DenseTensor] => [
         numbers([6, 2, headDim], dtype),
         numbers([6, 2, headDim], dtype),
       ]
-      await expectReference(device, ropeAppend, [...args, ...caches(), 3])
+      await expectReference(device, ropeAppend, [...args, ...caches(), 3, options])
       const host = caches()
-      ropeAppend(...args, ...host, 3)
-      const there = await Promise.all(caches().map((cache) => cache.to(device)))
+      ropeAppend(...args, ...host, 3, options)
+      const there = (await Promise.all(caches().map((each) => each.to(device)))) as typeof host
       const moved = (await Promise.all(args.map((arg) => arg.to(device)))) as typeof args
-      ropeAppend(...moved, ...(there as typeof host), 3)
+      const counted = { counter: { value: 1 }, plus: 2 }
+      const [explained] = device.explain(ropeAppend, [...moved, ...there, counted, options])
+      expect(explained?.variant).toBe(variant)
       for (const [i, cache] of there.entries()) {
         expect(await readFloat32(cache)).toEqual(await readFloat32(host[i] as Tensor))
       }
-    }
+    },
+  )
+
+  it('ropeAppend at a counted position is refused where a replay would not count it', () => {
+    const at = (...shape: number[]): DenseTensor => device.empty(shape, 'float32')
+    const cache = at(6, 2, 6)
+    const args = [at(1, 2, 6), at(1, 2, 6), at(1, 2, 6), at(9, 3), at(9, 3), cache, cache] as const
+    expect(() => ropeAppend(...args, { counter: { value: 1 }, plus: 0 })).toThrow('any pairs')
   })
 })
 
@@ -86,6 +115,62 @@ describe.skipIf(!gpu)('attention', () => {
       await expectReference(device, attention, [q, cache(), cache(), length])
     },
   )
+
+  const OPTIONS: readonly (AttentionOptions & { sinks?: boolean; mask?: boolean })[] = [
+    { scale: 0.03 },
+    { slidingWindow: 1 },
+    { slidingWindow: 7 },
+    { slidingWindow: 140 },
+    { softcap: 3 },
+    { softcap: 0.25 },
+    { sinks: true },
+    { mask: true },
+    { isCausal: false },
+    { isCausal: false, slidingWindow: 5 },
+    { isCausal: false, mask: true, sinks: true },
+    { scale: 0.5, slidingWindow: 9, softcap: 2.5, sinks: true, mask: true },
+  ]
+
+  it.each(OPTIONS)('with %j', async ({ sinks, mask, ...options }) => {
+    const rows = (count: number, dtype: FloatDType): DenseTensor =>
+      numbers([count, 2, 24], dtype, 3)
+    const [isCausal = true, dtype = 'float32'] = [options.isCausal, 'float32'] as const
+    // As one decodes, in a small and in a large cache; a prompt; a prompt after another; padding.
+    const calls = [[1, 9], [1, 300], [1, 290], [21, 21], [21, 83], ...(isCausal ? [] : [[40, 11]])]
+    for (const [tokens, length] of calls as [number, number][]) {
+      const capacity = Math.max(tokens, length) + 3
+      const keyMask = Int32Array.from({ length: capacity }, (_, i) => ((i * i) % 5 > 1 ? 7 : 0))
+      const args = [
+        ...[numbers([tokens, 4, 24], dtype, 4), rows(capacity, dtype), rows(capacity, dtype)],
+        ...[length, options, sinks ? tensor([-4, 0, 3, 9]) : undefined],
+        mask ? fromArray(keyMask, [capacity], 'int32') : undefined,
+      ] as unknown as Parameters<typeof attention>
+      await expectReference(device, attention, args)
+    }
+  })
+
+  it('gives 0 to queries that see no key', async () => {
+    const keyMask = zeros([320], 'int32')
+    for (const [tokens, length] of [
+      [1, 5],
+      [1, 300],
+      [18, 40],
+    ] as const) {
+      const [q, cache] = [numbers([tokens, 4, 24]), numbers([320, 2, 24])]
+      const moved = [q, cache, cache.clone(), keyMask].map((each) => each.to(device))
+      const [query, keys, values, hidden] = (await Promise.all(moved)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ]
+      const out = attention(query, keys, values, length, {}, undefined, hidden)
+      expect(new Set(await readFloat32(out))).toEqual(new Set([0]))
+      expect(
+        new Set(hostFloat32(attention(q, cache, cache, length, {}, undefined, keyMask))),
+      ).toEqual(new Set([0]))
+    }
+  })
 
   it('without subgroups, and of scores that would overflow exp', async () => {
     const plain = await WebGPUDevice.create({
@@ -165,13 +250,23 @@ describe.skipIf(!validation)('on a GPU with all features', () => {
               empty(tokens, 8, headDim),
               empty(1000, headDim / 2),
             ]
-            for (const length of [100, 1000]) attention(q, cache, cache, length)
-            ropeAppend(q, k, k.clone(), half, half.clone(), cache, cache.clone(), 0)
+            const [sinks, mask] = [empty(32), on.empty([1000], 'int32')]
+            const options = { slidingWindow: 64, softcap: 50, isCausal: false }
+            for (const length of [100, 1000]) {
+              attention(q, cache, cache, length)
+              attention(q, cache, cache, length, options, sinks, mask)
+            }
+            for (const interleaved of [false, true]) {
+              const args = [half, half.clone(), cache, cache.clone(), 0, { interleaved }] as const
+              ropeAppend(q, k, k.clone(), ...args)
+            }
             rope(q, half, half, 0)
           }
         }
         addRmsNorm(empty(2, 8), empty(2, 8), empty(8), 1e-5)
-        siluMul(empty(2, 8), empty(2, 8))
+        for (const activation of ['silu', 'gelu', 'gelu_tanh'] as const) {
+          gatedActivation(empty(2, 8), empty(2, 8), activation)
+        }
         argmaxTokens(empty(1, 999))
         topKTokens(empty(1, 999), 10)
         tokenNll(empty(1, 999), on.empty([1], 'int32'))

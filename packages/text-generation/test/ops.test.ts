@@ -13,8 +13,9 @@ import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { attention } from '../src/ops/attention.ts'
 import { rope } from '../src/ops/rope.ts'
-import { siluMul } from '../src/ops/silu-mul.ts'
-import { inverseFrequencies, rotaryTable } from '../src/rotary-table.ts'
+import { gatedActivation } from '../src/ops/gated-activation.ts'
+import { rotaryFrequencies } from '../src/rope-frequencies.ts'
+import { rotaryTable } from '../src/rotary-table.ts'
 import { mulberry32 } from '../src/sampler.ts'
 
 function random(shape: number[], seed: number, dtype: FloatDType = 'float32'): DenseTensor {
@@ -124,14 +125,20 @@ describe('attention', () => {
   })
 })
 
-describe('inverseFrequencies', () => {
+describe('rotaryFrequencies', () => {
   it('falls from 1 by a power of theta', () => {
-    const frequencies = inverseFrequencies({ type: 'default', theta: 10000 }, 8)
+    const { inverseFrequencies: frequencies } = rotaryFrequencies(
+      { type: 'default', theta: 10000 },
+      8,
+    )
     expect([...frequencies]).toEqual([1, 0.1, 0.01, 0.001].map(Math.fround))
   })
 
   it('is divided by the factor of linear scaling', () => {
-    const frequencies = inverseFrequencies({ type: 'linear', theta: 10000, factor: 4 }, 8)
+    const { inverseFrequencies: frequencies } = rotaryFrequencies(
+      { type: 'linear', theta: 10000, factor: 4 },
+      8,
+    )
     expect([...frequencies]).toEqual([0.25, 0.025, 0.0025, 0.00025].map(Math.fround))
   })
 
@@ -156,14 +163,15 @@ describe('inverseFrequencies', () => {
       highFreqFactor: 4,
       originalMaxPositions: 8192,
     } as const
-    inverseFrequencies(rope, 64).forEach((frequency, i) => {
+    rotaryFrequencies(rope, 64).inverseFrequencies.forEach((frequency, i) => {
       expect(Math.abs(frequency / (LLAMA_3_2[i] as number) - 1)).toBeLessThan(1e-6)
     })
   })
 })
 
 describe('rope', () => {
-  const table = rotaryTable({ type: 'default', theta: 100 }, 4, 16, 'float32', cpu)
+  const frequencies = rotaryFrequencies({ type: 'default', theta: 100 }, 4)
+  const table = rotaryTable(frequencies, 16, 'float32', cpu)
   const at = (x: DenseTensor, start: number) => hostFloat32(rope(x, table.cos, table.sin, start))
 
   it('turns pairs (i, i + D/2) by position times frequency', () => {
@@ -188,7 +196,7 @@ describe('rope', () => {
   })
 
   it('rounds each product to bfloat16, as transformers does', () => {
-    const { cos, sin } = rotaryTable({ type: 'default', theta: 100 }, 4, 16, 'bfloat16', cpu)
+    const { cos, sin } = rotaryTable(frequencies, 16, 'bfloat16', cpu)
     const x = random([1, 1, 4], 5, 'bfloat16')
     const [x0, , x2] = hostFloat32(x) as unknown as [number, number, number]
     const [c, s] = [Math.cos(7), Math.sin(7)].map(roundToBfloat16) as [number, number]
@@ -198,33 +206,93 @@ describe('rope', () => {
 
   it('refuses positions beyond its table', () => {
     expect(() => at(zeros([2, 1, 4]), 15)).toThrow(
-      '[@ao/text-generation] Expected x of shape [T, heads, D], cos and sin of shape [P, D/2] with ' +
+      '[@ao/text-generation] Expected x of shape [T, heads, D], cos and sin of shape [P, D/2 or less] with ' +
         'P >= 15 + T, got [2, 1, 4], [16, 2] and [16, 2].',
     )
-    expect(() => at(zeros([2, 1, 6]), 0)).toThrow('[2, 1, 6]')
+    expect(() => at(zeros([2, 1, 2]), 0)).toThrow('[2, 1, 2]') // the table turns four elements
+    expect(() => at(zeros([2, 1, 5]), 0)).toThrow('[2, 1, 5]')
   })
 })
 
-describe('siluMul', () => {
+describe('rope of other pairs', () => {
+  const frequencies = rotaryFrequencies({ type: 'default', theta: 100 }, 4)
+  const { cos, sin } = rotaryTable(frequencies, 16, 'float32', cpu)
+
+  it('turns the first elements of a wider head, and leaves the rest', () => {
+    const wide = random([3, 2, 10], 4)
+    const out = hostFloat32(rope(wide, cos, sin, 2))
+    const part = rope(wide.slice(2, 0, 4).contiguous(), cos, sin, 2)
+    for (let row = 0; row < 6; row++) {
+      const expected = [
+        ...hostFloat32(part).slice(4 * row, 4 * row + 4),
+        ...hostFloat32(wide).slice(10 * row + 4, 10 * row + 10),
+      ]
+      expect([...out.slice(10 * row, 10 * row + 10)]).toEqual(expected)
+    }
+  })
+
+  it('turns neighbours where it is told to: the same as halves, in another order', () => {
+    const x = random([2, 1, 4], 6)
+    const order = [0, 2, 1, 3]
+    const turned = hostFloat32(rope(index(x, order), cos, sin, 3, { interleaved: true }))
+    const halves = hostFloat32(rope(x, cos, sin, 3))
+    expect([...turned]).toEqual(
+      [0, 1].flatMap((token) => order.map((i) => halves[4 * token + i] as number)),
+    )
+  })
+
+  it('multiplies cosines and sines by the attention factor', () => {
+    const scaled = rotaryTable({ ...frequencies, attentionFactor: 1.5 }, 16, 'float32', cpu)
+    hostFloat32(scaled.cos).forEach((value, i) =>
+      expect(value).toBe(Math.fround((hostFloat32(cos)[i] as number) * 1.5)),
+    )
+    expect(hostFloat32(scaled.sin)[7]).toBe(Math.fround((hostFloat32(sin)[7] as number) * 1.5))
+  })
+})
+
+/** Elements of a head in another order. */
+function index(x: DenseTensor, order: readonly number[]): DenseTensor {
+  const values = hostFloat32(x)
+  const size = order.length
+  const moved = values.map((_, i) => values[i - (i % size) + (order[i % size] as number)] as number)
+  return fromFloat32(moved, x.shape, x.dtype)
+}
+
+describe('gatedActivation', () => {
   it('is silu(gate) * up', () => {
-    const out = hostFloat32(siluMul(tensor([0, 1, -1, 100, -100]), tensor([5, 2, 2, 2, 2])))
+    const out = gatedActivation(tensor([0, 1, -1, 100, -100]), tensor([5, 2, 2, 2, 2]), 'silu')
     const expected = [0, 2 / (1 + Math.exp(-1)), -2 / (1 + Math.E), 200, -0]
-    out.forEach((value, i) => expect(value).toBeCloseTo(expected[i] as number, 6))
+    hostFloat32(out).forEach((value, i) => expect(value).toBeCloseTo(expected[i] as number, 6))
+  })
+
+  // PyTorch's gelu(x) and gelu(x, approximate='tanh') at 1 and -0.5.
+  it.each([
+    ['gelu', 0.8413447, -0.1542688],
+    ['gelu_tanh', 0.841192, -0.154286],
+  ] as const)('is %s(gate) * up', (name, at1, atHalf) => {
+    const out = hostFloat32(gatedActivation(tensor([1, -0.5]), tensor([3, 2]), name))
+    expect(out[0]).toBeCloseTo(3 * at1, 5)
+    expect(out[1]).toBeCloseTo(2 * atHalf, 5)
   })
 
   it('rounds silu(gate) before the product', () => {
-    const [gate, up] = [1.5, 1.2109375]
-    const out = siluMul(tensor([gate], { dtype: 'bfloat16' }), tensor([up], { dtype: 'bfloat16' }))
-    const rounded = roundToBfloat16(roundToBfloat16(gate / (1 + Math.exp(-gate))) * up)
-    expect([...hostFloat32(out)]).toEqual([rounded])
+    const [gate, up] = [1.5, 1.2109375].map((x) => tensor([x], { dtype: 'bfloat16' })) as [
+      DenseTensor,
+      DenseTensor,
+    ]
+    const rounded = roundToBfloat16(roundToBfloat16(1.5 / (1 + Math.exp(-1.5))) * 1.2109375)
+    expect([...hostFloat32(gatedActivation(gate, up, 'silu'))]).toEqual([rounded])
   })
 
-  it('refuses different shapes and integers', () => {
-    expect(() => siluMul(zeros([2]), zeros([3]))).toThrow(
+  it('refuses different shapes, integers, and activations that it does not know', () => {
+    expect(() => gatedActivation(zeros([2]), zeros([3]), 'silu')).toThrow(
       'Expected gate and up of one shape and dtype',
     )
-    expect(() => siluMul(zeros([2], 'int8'), zeros([2], 'int8'))).toThrow(
-      'Expected siluMul of float32, float16 or bfloat16, got int8.',
+    expect(() => gatedActivation(zeros([2], 'int8'), zeros([2], 'int8'), 'silu')).toThrow(
+      'Expected gatedActivation of float32, float16 or bfloat16, got int8.',
+    )
+    expect(() => gatedActivation(zeros([2]), zeros([2]), 'relu' as never)).toThrow(
+      'Expected an activation of silu, gelu, gelu_tanh, got relu.',
     )
   })
 })

@@ -34,7 +34,11 @@ fn put(i: u32, value: Part) { y[i] = value; }
 #endif
 
 #if WEIGHT
+#if OFFSET
+fn weight_at(i: u32) -> f32 { return ${OFFSET} + ${WEIGHT}_at(weight[i / ${WEIGHT}_per_word], i); }
+#else
 fn weight_at(i: u32) -> f32 { return ${WEIGHT}_at(weight[i / ${WEIGHT}_per_word], i); }
+#endif
 #endif
 #if BIAS
 fn bias_at(i: u32) -> f32 { return ${BIAS}_at(bias[i / ${BIAS}_per_word], i); }

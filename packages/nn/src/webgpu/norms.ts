@@ -38,6 +38,8 @@ interface Norm {
   readonly weight: Tensor | undefined
   readonly bias: Tensor | undefined
   readonly eps: number
+  /** What is added to the weight. */
+  readonly offset?: number | undefined
   /** Whether the mean is taken off. */
   readonly isCentered: boolean
   /** What the normalised row is rounded to before it is scaled. */
@@ -62,6 +64,7 @@ function norm(gpu: GPU, { input, size, weight, bias, eps, ...norm }: Norm): Tens
         Y: y.dtype,
         WEIGHT: weight?.dtype ?? false,
         BIAS: bias?.dtype ?? false,
+        ...(norm.offset !== undefined && { OFFSET: `f32(${norm.offset})` }),
       }
       gpu.dispatch(normProgram(defines), {
         bind: [x, y, ...parts],
@@ -80,10 +83,11 @@ export const rmsNormKernel: Kernel = /* @__PURE__ */ kernel(rmsNorm, [
     name: 'a workgroup a row',
     when: 'all are float32, float16 or bfloat16',
     fits: (_gpu, input, weight) => areFloats(input, weight),
-    run: (gpu, input, weight, eps) => {
+    run: (gpu, input, weight, eps, { weightOffset: offset } = {}) => {
       if (input.shape.at(-1) !== weight.numel) onMeta(rmsNorm, input, weight, eps)
-      const dtype = promote(input.dtype, weight.dtype) as FloatDType
-      const round = input.dtype as FloatDType
+      const isOffset = offset !== undefined
+      const dtype = (isOffset ? input.dtype : promote(input.dtype, weight.dtype)) as FloatDType
+      const round = isOffset ? 'float32' : (input.dtype as FloatDType)
       const size = weight.numel
       return norm(gpu, {
         input,
@@ -91,6 +95,7 @@ export const rmsNormKernel: Kernel = /* @__PURE__ */ kernel(rmsNorm, [
         weight,
         bias: undefined,
         eps,
+        offset,
         isCentered: false,
         round,
         dtype,

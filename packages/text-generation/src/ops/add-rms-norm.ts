@@ -1,15 +1,15 @@
 /** @file The step from one branch of a decoder layer to the next: add, then normalise. */
 
 import { add, defineOp, type Op, type Tensor } from '@ao/base-tensor'
-import { rmsNorm } from '@ao/nn'
+import { rmsNorm, type RMSNormOptions } from '@ao/nn'
 
 /**
- * `sum = x + y` and `rmsNorm(sum, weight, eps)` in one op.
+ * `sum = x + y` and `rmsNorm(sum, weight, eps, options)` in one op.
  *
  * `x`, `y` (..., H), `weight` (H) -> both of `x`'s shape
  */
 export const addRmsNorm: Op<
-  [x: Tensor, y: Tensor, weight: Tensor, eps: number],
+  [x: Tensor, y: Tensor, weight: Tensor, eps: number, options?: RMSNormOptions | undefined],
   readonly [sum: Tensor, normed: Tensor]
 > = /* @__PURE__ */ defineOp({
   name: 'text_generation.addRmsNorm',
@@ -24,7 +24,8 @@ function addThenNorm(
   y: Tensor,
   weight: Tensor,
   eps: number,
+  options?: RMSNormOptions,
 ): readonly [sum: Tensor, normed: Tensor] {
   const sum = add(x, y)
-  return [sum, rmsNorm(sum, weight, eps)]
+  return [sum, rmsNorm(sum, weight, eps, options)]
 }

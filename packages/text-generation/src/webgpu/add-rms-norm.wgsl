@@ -1,4 +1,5 @@
-// sum = x + y, and sum / sqrt(mean(sum^2) + eps) * weight. A workgroup makes one row.
+// sum = x + y, and sum / sqrt(mean(sum^2) + eps) * weight. A workgroup makes one row. With OFFSET, the weight is
+// OFFSET + weight, and what it multiplies is not rounded before.
 @group(0) @binding(0) var<storage, read> x: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> y: array<${X}_4>;
 @group(0) @binding(2) var<storage, read> weight: array<${X}_4>;
@@ -36,7 +37,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let inverse = 1.0 / sqrt(mean + params.eps);
   // Each thread reads what it wrote itself.
   for (var i = lane; i < count; i += THREADS) {
+#if OFFSET
+    let value = ${X}_load(sums[start + i]) * inverse;
+    normed[start + i] = ${X}_store(value * (${OFFSET} + ${X}_load(weight[i])));
+#else
     let value = ${X}_round(${X}_load(sums[start + i]) * inverse);
     normed[start + i] = ${X}_store(value * ${X}_load(weight[i]));
+#endif
   }
 }

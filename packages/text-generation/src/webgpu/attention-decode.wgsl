@@ -1,5 +1,6 @@
 // One new token's attention. A workgroup takes $SHARED query heads that read one key head, and a part of the
 // tokens; it walks over them in tiles of a token a thread, with a softmax that is corrected as it goes.
+// Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the op's AttentionOptions.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> keys: array<${KV}_4>;
 @group(0) @binding(2) var<storage, read> values: array<${KV}_4>;
@@ -8,6 +9,12 @@
 @group(0) @binding(4) var<storage, read_write> scales: array<vec2f>; // (parts, H): largest score, sum of weights
 #else
 @group(0) @binding(3) var<storage, read_write> y: array<${X}_4>;
+#if SINKS
+@group(0) @binding(4) var<storage, read> sinks: array<f32>; // (H)
+#endif
+#endif
+#if MASK
+@group(0) @binding(${MASK}) var<storage, read> key_mask: array<i32>;
 #endif
 
 // Part i is tokens i * part to (i + 1) * part.
@@ -36,8 +43,13 @@ fn main(@builtin(workgroup_id) group: vec3u,
 #endif
   let head0 = group.x * SHARED;
   let key_head = head0 / (HEADS / GROUPS);
+#if WINDOW
+  let end = min((group.y + 1u) * params.part, params.length);
+  let begin = max(group.y * params.part, max(params.length, ${WINDOW}u) - ${WINDOW}u);
+#else
   let begin = group.y * params.part;
   let end = min(begin + params.part, params.length);
+#endif
   for (var i = lane; i < SHARED * QUADS; i += THREADS) {
     queries[i] = ${X}_load(q[head0 * QUADS + i]) * params.scale;
   }
@@ -51,6 +63,9 @@ fn main(@builtin(workgroup_id) group: vec3u,
   for (var tile = begin; tile < end; tile += THREADS) {
     workgroupBarrier();
     let token = tile + lane;
+#if MASK
+    let is_seen = token < end && key_mask[min(token, end - 1u)] != 0;
+#endif
 #for h in 0..SHARED
     var score$h = 0.0;
 #end
@@ -63,10 +78,21 @@ fn main(@builtin(workgroup_id) group: vec3u,
     }
 #for h in 0..SHARED
     {
+#if SOFTCAP
+      score$h = ${SOFTCAP} * tanh(clamp(score$h / ${SOFTCAP}, -15.0, 15.0)); // some GPUs overflow beyond
+#endif
+#if MASK
+      let score = select(LOWEST, score$h, is_seen);
+#else
       let score = select(LOWEST, score$h, token < end);
+#endif
       let most = max(most$h, workgroup_max(score, lane, subgroup));
       let faded = exp(most$h - most);
+#if MASK
+      let weight = select(0.0, exp(score - most), is_seen);
+#else
       let weight = select(0.0, exp(score - most), token < end);
+#endif
       weight$h = weight$h * faded + weight;
       sum$h *= faded;
       most$h = most;
@@ -96,7 +122,19 @@ fn main(@builtin(workgroup_id) group: vec3u,
       sums[(group.y * HEADS + head0 + ${h}u) * QUADS + lane] = sum;
       if (lane == 0u) { scales[group.y * HEADS + head0 + ${h}u] = vec2f(most$h, weight); }
 #else
+#if SINKS
+      let sink = sinks[head0 + ${h}u];
+      let highest = max(most$h, sink);
+      sum *= exp(most$h - highest);
+      let all = weight * exp(most$h - highest) + exp(sink - highest);
+      y[(head0 + ${h}u) * QUADS + lane] = ${X}_store(sum / all);
+#else
+#if MASK
+      y[(head0 + ${h}u) * QUADS + lane] = ${X}_store(select(sum / weight, vec4f(), weight == 0.0));
+#else
       y[(head0 + ${h}u) * QUADS + lane] = ${X}_store(sum / weight);
+#endif
+#endif
 #endif
     }
     workgroupBarrier();

@@ -1,6 +1,6 @@
 /** @file Attention: a fused kernel for one new token, and one for many. */
 
-import { isFloatDType, type Tensor } from '@ao/base-tensor'
+import { cast, isFloatDType, type DenseTensor, type Tensor } from '@ao/base-tensor'
 import {
   kernel,
   numbersWgsl,
@@ -10,8 +10,9 @@ import {
   type GPU,
   type Kernel,
 } from '@ao/kernels-webgpu'
-import { attention, checkAttention } from '../ops/attention.ts'
-import type { Position } from '../ops/position.ts'
+import { attention, type AttentionArgs } from '../ops/attention.ts'
+import { checkAttention, type CheckedAttention } from '../ops/attention-options.ts'
+import { valueOf } from '../ops/position.ts'
 import decodeSource from './attention-decode.wgsl'
 import mergeSource from './attention-merge.wgsl'
 import prefillSource from './attention-prefill.wgsl'
@@ -39,8 +40,6 @@ const mergeProgram = /* @__PURE__ */ wgsl('attention merge', floats + mergeSourc
 const prefillProgram = /* @__PURE__ */ wgsl('attention prefill', floats + prefillSource)
 
 const MAX_HEAD_DIM = 512
-
-type Args = [q: Tensor, keys: Tensor, values: Tensor, length: Position]
 
 // What a step runs follows from what the cache has room for, not from its length: so it can be recorded.
 const capacityOf = (keys: Tensor): number => keys.shape[0] as number
@@ -85,36 +84,83 @@ function shapeDefines(q: Tensor, keys: Tensor): Record<string, number | string> 
   return { X: q.dtype, KV: keys.dtype, HEADS: heads, GROUPS: groups, QUADS: headDim / 4 }
 }
 
-function decode(gpu: GPU, args: Args, parts: number): Tensor {
-  checkAttention(...args)
+/** What options add to a program: a define and a binding for each. */
+interface Extras {
+  readonly checked: CheckedAttention
+  readonly defines: Record<string, number | string | boolean>
+  /** (H) of float32 */
+  readonly sinks: readonly DenseTensor[]
+  readonly keyMask: readonly DenseTensor[]
+}
+
+function checkedExtras(gpu: GPU, args: AttentionArgs): Extras {
+  const [q, keys, values, length, options, sinks, keyMask] = args
+  const checked = checkAttention(q, keys, values, valueOf(length), options, sinks, keyMask)
+  const { window, softcap } = checked
+  return {
+    checked,
+    defines: {
+      ...(window < Infinity && { WINDOW: window }),
+      ...(softcap !== undefined && { SOFTCAP: floatLiteral(softcap) }),
+    },
+    sinks: sinks ? [gpu.dense(cast(sinks, 'float32'))] : [],
+    keyMask: keyMask ? [gpu.dense(keyMask)] : [],
+  }
+}
+
+/** A number that WGSL does not take for an integer. */
+const floatLiteral = (value: number): string => {
+  const text = String(value)
+  return /[.e]/.test(text) ? text : `${text}.0`
+}
+
+/** Defines that say at which bindings a program finds sinks, from `first` on, and the mask of keys. */
+function bindingDefines(
+  first: number,
+  sinks: readonly DenseTensor[],
+  keyMask: readonly DenseTensor[],
+): Record<string, number | boolean> {
+  return {
+    ...(sinks.length > 0 && { SINKS: true }),
+    ...(keyMask.length > 0 && { MASK: first + sinks.length }),
+  }
+}
+
+function decode(gpu: GPU, args: AttentionArgs, parts: number): Tensor {
   const [q, keys, values, length] = args
   const [, heads, headDim] = q.shape as [number, number, number]
-  const perGroup = heads / (keys.shape[1] as number)
-  const isSplit = parts > 1
-  const shared = isSplit && perGroup <= ATTENTION_TUNING.maxShared ? perGroup : 1
-  const part = isSplit ? ATTENTION_TUNING.partTokens : capacityOf(keys)
   return gpu.scope(() => {
+    const { checked, defines, sinks, keyMask } = checkedExtras(gpu, args)
+    const perGroup = heads / (keys.shape[1] as number)
+    const isSplit = parts > 1
+    const shared = isSplit && perGroup <= ATTENTION_TUNING.maxShared ? perGroup : 1
+    const part = isSplit ? ATTENTION_TUNING.partTokens : capacityOf(keys)
     const y = gpu.empty(q.shape, q.dtype)
     const sums = isSplit ? [gpu.empty([parts, heads, headDim], 'float32')] : []
     const scales = isSplit ? [gpu.empty([parts, heads, 2], 'float32')] : []
+    const ownSinks = isSplit ? [] : sinks // parts are merged with them
     const program = decodeProgram({
       ...shapeDefines(q, keys),
       SHARED: shared,
       SPLIT: isSplit,
       THREADS: ATTENTION_TUNING.threads,
       SUBGROUPS: gpu.capabilities.subgroups,
+      ...defines,
+      ...bindingDefines(isSplit ? 5 : 4, ownSinks, keyMask),
     })
     gpu.dispatch(program, {
       bind: [
         ...[gpu.dense(q), gpu.dense(keys), gpu.dense(values)],
         ...(isSplit ? [...sums, ...scales] : [y]),
+        ...[...ownSinks, ...keyMask],
       ],
-      params: [length, part, { f32: 1 / Math.sqrt(headDim) }],
+      params: [length, part, { f32: checked.scale }],
       workgroups: [heads / shared, parts],
     })
     if (isSplit) {
-      gpu.dispatch(mergeProgram({ X: q.dtype }), {
-        bind: [...sums, ...scales, y],
+      const merge = { X: q.dtype, ...bindingDefines(3, sinks, keyMask) }
+      gpu.dispatch(mergeProgram(merge), {
+        bind: [...sums, ...scales, y, ...sinks],
         params: [parts, heads, headDim / 4],
         workgroups: [heads],
       })
@@ -123,20 +169,25 @@ function decode(gpu: GPU, args: Args, parts: number): Tensor {
   })
 }
 
-function prefill(gpu: GPU, args: Args): Tensor {
-  checkAttention(...args)
+function prefill(gpu: GPU, args: AttentionArgs): Tensor {
   const [q, keys, values, length] = args
   const [tokens, heads, headDim] = q.shape as [number, number, number]
   return gpu.scope(() => {
+    const { checked, defines, sinks, keyMask } = checkedExtras(gpu, args)
     const y = gpu.empty(q.shape, q.dtype)
+    const isHiding = checked.window < Infinity || keyMask.length > 0
     const program = prefillProgram({
       ...shapeDefines(q, keys),
       KEYS: keysOfTile(gpu, headDim),
       PARTS: Math.ceil(headDim / 32),
+      ...(isHiding && { HIDDEN: true }),
+      ...(!checked.isCausal && { FULL: true }),
+      ...defines,
+      ...bindingDefines(4, sinks, keyMask),
     })
     gpu.dispatch(program, {
-      bind: [gpu.dense(q), gpu.dense(keys), gpu.dense(values), y],
-      params: [tokens, length, { f32: 1 / Math.sqrt(headDim) }],
+      bind: [gpu.dense(q), gpu.dense(keys), gpu.dense(values), y, ...sinks, ...keyMask],
+      params: [tokens, length, { f32: checked.scale }],
       workgroups: [Math.ceil(tokens / QUERIES), heads],
     })
     return y

@@ -1,4 +1,5 @@
-// Turns pairs of a head's elements by the angle of their position, a pair a thread.
+// Turns pairs of a head's elements by the angle of their position, a pair a thread. With WIDTH, heads have so
+// many elements, pairs are STEP apart, and their elements APART.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> cosines: array<f32>;
 @group(0) @binding(2) var<storage, read> sines: array<f32>;
@@ -14,11 +15,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= params.pairs) { return; }
   let row = i / params.half; // of a token's head
   let pair = i % params.half;
+#if WIDTH
+  let at = row * ${WIDTH}u + pair * ${STEP}u;
+  let other = at + ${APART}u;
+#else
   let at = row * 2u * params.half + pair;
+#endif
   let angle = (params.start + row / params.heads) * params.half + pair;
   let a = x[at];
+#if WIDTH
+  let b = x[other];
+#else
   let b = x[at + params.half];
+#endif
   let products = ${ROUND}_round(vec4f(a, b, b, a) * vec4f(cosines[angle], sines[angle], cosines[angle], sines[angle]));
   y[at] = products.x - products.y;
+#if WIDTH
+  y[other] = products.z + products.w;
+#else
   y[at + params.half] = products.z + products.w;
+#endif
 }
