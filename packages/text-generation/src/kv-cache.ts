@@ -109,7 +109,7 @@ export class KVCache {
     if (cached) return cached
     throw new ValueError({
       package: '@ao/text-generation',
-      expected: `a cache with keys and values for layer ${index}`,
+      expected: `a cache with keys and values for ${index in this.#layers ? `layer ${index}` : 'every layer of the model'}`,
       got: `one of ${this.#layers.length} layers${index in this.#layers ? ', this one without' : ''}`,
       cure: 'Make it with model.createCache(), and do not use it after dispose().',
     })

@@ -31,7 +31,7 @@ it('has layers of their own shapes, with windows and without a cache', () => {
   expect(() => cache.layer(0)).toThrow(
     'Expected a cache with keys and values for layer 0, got one of 3 layers, this one without.',
   )
-  expect(() => cache.layer(3)).toThrow('for layer 3, got one of 3 layers.')
+  expect(() => cache.layer(3)).toThrow('for every layer of the model, got one of 3 layers.')
   cache.dispose()
   expect(() => cache.layer(1)).toThrow('one of 0 layers')
 })
