@@ -21,13 +21,17 @@ const node: TestProjectInlineConfiguration = {
   },
 }
 
-/** The tests of kernels, once more in a browser. */
+/**
+ * The tests of kernels, once more in a browser; but for those of empty tensors, which are answered before
+ * any kernel runs.
+ */
 const chromium: TestProjectInlineConfiguration = {
   extends: true,
   resolve: { conditions: defaultClientConditions },
   test: {
     name: 'chromium',
     include: [`${FOLDERS}/*.gpu.test.ts`],
+    exclude: ['**/empty.gpu.test.ts'],
     browser: {
       enabled: true,
       headless: true,
