@@ -42,7 +42,10 @@ export interface WeightDecoder {
    * `name1(i)` is one. Where a weight lacks one, so are its functions: `#if name`.
    */
   readonly parts: readonly string[]
-  /** The functions above; `codes_at(i)` is a word of the codes, of `codesType`. */
+  /**
+   * The functions above; `codes_at(i)` is a word of the codes, of `codesType`, and `codes_component(i, j)` a
+   * component of one that is a vector.
+   */
   readonly wgsl: string
   /** What its WGSL is made with, besides {@link StoredWeight.defines}. */
   readonly defines?: Defines

@@ -8,7 +8,7 @@ alias Chunk = vec4u;
 
 #if IS_VECTOR
 fn load_chunk(row: u32, chunk: u32) -> Chunk { return codes_at(word_index(row, chunk, 0u) / 4u); }
-fn word(row: u32, chunk: u32, i: u32) -> u32 { return codes_at(word_index(row, chunk, 0u) / 4u)[i]; }
+fn word(row: u32, chunk: u32, i: u32) -> u32 { return codes_component(word_index(row, chunk, 0u) / 4u, i); }
 #else
 fn word(row: u32, chunk: u32, i: u32) -> u32 { return codes_at(word_index(row, chunk, i)); }
 fn load_chunk(row: u32, chunk: u32) -> Chunk {

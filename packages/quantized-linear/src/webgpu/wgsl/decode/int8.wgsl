@@ -14,7 +14,7 @@ fn levels_of(word: u32) -> vec4f {
 
 #if IS_VECTOR
 fn load_chunk(row: u32, chunk: u32) -> Chunk { return codes_at(row * CHUNKS + chunk); }
-fn word_at(row: u32, k: u32) -> u32 { return codes_at((row * K + k) / 16u)[k / 4u % 4u]; }
+fn word_at(row: u32, k: u32) -> u32 { return codes_component((row * K + k) / 16u, k / 4u % 4u); }
 #else
 fn load_chunk(row: u32, chunk: u32) -> Chunk {
   let k = 16u * chunk;
