@@ -17,6 +17,7 @@ import {
 import { closestMatch } from 'leven'
 import { readConfig, type ReadConfigContext } from './config-json.ts'
 import { isLinearWeightName } from './linear-weight-name.ts'
+import type { NamePattern } from './name-pattern.ts'
 import { fullMatchPattern } from './python-pattern.ts'
 
 /** Configs by key; null leaves alone what the key names. */
@@ -68,7 +69,7 @@ export class FqnToConfig implements QuantizationConfig {
     this.fqnToConfig = Object.freeze({ ...fqnToConfig })
     this.#patterns = Object.keys(fqnToConfig)
       .filter((key) => key.startsWith(PATTERN_PREFIX))
-      .map((key) => ({ key, regExp: fullMatchPattern(key.slice(PATTERN_PREFIX.length)) }))
+      .map((key) => ({ key, pattern: fullMatchPattern(key.slice(PATTERN_PREFIX.length)) }))
     freezeConfig(this)
   }
 
@@ -87,10 +88,10 @@ export class FqnToConfig implements QuantizationConfig {
     if (own !== undefined) return this.#entry(own, true)
     const ofModule = isWeight ? this.#exact(module) : undefined
     if (ofModule !== undefined) return this.#entry(ofModule, false)
-    const spelled = this.#pattern((regExp) => spellsLastPart(regExp, name))
+    const spelled = this.#pattern((pattern) => spellsLastPart(pattern, name))
     if (spelled !== undefined) return this.#entry(spelled, true)
     const matched = isWeight
-      ? this.#pattern((regExp) => regExp.test(module) || regExp.test(name))
+      ? this.#pattern((pattern) => pattern.test(module) || pattern.test(name))
       : undefined
     if (matched !== undefined) return this.#entry(matched, false)
     const hasDefault = isDefaultTarget && Object.hasOwn(this.fqnToConfig, DEFAULT_KEY)
@@ -100,7 +101,7 @@ export class FqnToConfig implements QuantizationConfig {
   /** Whether a key, exact or pattern, matches a full name; `_default` does not count. */
   matchesName(fqn: string): boolean {
     takes('x', fqn)
-    return (this.#exact(fqn) ?? this.#pattern((regExp) => regExp.test(fqn))) !== undefined
+    return (this.#exact(fqn) ?? this.#pattern((pattern) => pattern.test(fqn))) !== undefined
   }
 
   quantizeTensor(weight: Tensor, context: QuantizeContext): Tensor | Skipped {
@@ -188,8 +189,8 @@ export class FqnToConfig implements QuantizationConfig {
   }
 
   // The first key whose pattern fits.
-  #pattern(fits: (regExp: RegExp) => boolean): string | undefined {
-    return this.#patterns.find(({ regExp }) => fits(regExp))?.key
+  #pattern(fits: (pattern: NamePattern) => boolean): string | undefined {
+    return this.#patterns.find(({ pattern }) => fits(pattern))?.key
   }
 }
 
@@ -214,7 +215,7 @@ export function fqnMatchesFqnConfig(fqn: string, config: FqnToConfig): boolean {
 
 interface Pattern {
   readonly key: string
-  readonly regExp: RegExp
+  readonly pattern: NamePattern
 }
 
 /** Where JSON holds the entries: torchao writes both, with the same contents. */
@@ -226,7 +227,7 @@ function readEntries(data: Json, field: string, path: string): { readonly [key: 
 }
 
 // A pattern that spells a parameter's own name matches no sibling of another name.
-function spellsLastPart(regExp: RegExp, name: string): boolean {
+function spellsLastPart(pattern: NamePattern, name: string): boolean {
   const sibling = `${name.slice(0, name.lastIndexOf('.') + 1)}\u0001`
-  return regExp.test(name) && !regExp.test(sibling)
+  return pattern.test(name) && !pattern.test(sibling)
 }

@@ -7,13 +7,15 @@
  */
 
 import { ValueError } from '@ao/base-tensor'
+import { namePattern, type NamePattern } from './name-pattern.ts'
 
 /**
- * A JavaScript expression that matches where Python's `re.fullmatch(pattern, ...)` does.
+ * A pattern that matches where Python's `re.fullmatch(pattern, ...)` does, in time that is bounded whatever
+ * the pattern is: see {@link namePattern}.
  *
  * @throws {@link ValueError} for syntax that JavaScript lacks, or that neither accepts
  */
-export function fullMatchPattern(pattern: string): RegExp {
+export function fullMatchPattern(pattern: string): NamePattern {
   const global = /^\(\?([a-z]+)\)/i.exec(pattern)
   const flags = global ? translateFlags(global[1] as string, pattern) : ''
   const body = pattern.slice(global?.[0].length ?? 0)
@@ -27,10 +29,13 @@ export function fullMatchPattern(pattern: string): RegExp {
     at += length
   }
   try {
-    return new RegExp(`^(?:${source})$`, flags)
+    void new RegExp(source, flags)
   } catch (cause) {
     throw refusal(pattern, (cause as Error).message, cause)
   }
+  return namePattern(source, flags, (got) => {
+    throw refusal(pattern, got)
+  })
 }
 
 // How much of the pattern a token takes, and what JavaScript writes for it.
