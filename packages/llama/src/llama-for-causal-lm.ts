@@ -164,8 +164,8 @@ export class LlamaForCausalLM extends Module {
 async function readConfig(folder: CheckpointFolder, options: LoadOptions): Promise<LlamaConfig> {
   const where = (file: string): string => `${file} of ${folder.name}`
   const [json, generation] = await Promise.all([
-    readJson(folder, 'config.json'),
-    readJsonIfThere(folder, GENERATION),
+    readJson(folder, 'config.json', options),
+    readJsonIfThere(folder, GENERATION, options),
   ])
   const config = parseLlamaConfig(json, where('config.json'), {
     ...(options.unknownFields && { unknownFields: options.unknownFields }),

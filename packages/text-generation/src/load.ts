@@ -61,8 +61,8 @@ export async function loadParameters(
   options: LoadOptions,
   names: TensorNames = {},
 ): Promise<void> {
-  const { formats = [] } = options
-  const checkpoint = await openCheckpoint(folder)
+  const { formats = [], signal } = options
+  const checkpoint = await openCheckpoint(folder, { signal })
   try {
     const parameters = model.stateDict()
     const sources = await matchTensors([...parameters.keys()], checkpoint, folder, names, options)
@@ -91,7 +91,7 @@ async function readParameters(
   let bytes = 0
   try {
     signal?.throwIfAborted()
-    for await (const [key, stored] of checkpoint.entries({ names, formats })) {
+    for await (const [key, stored] of checkpoint.entries({ names, formats, signal })) {
       const name = parameterOf.get(key) as string
       const tensor = isTensorSubclass(stored) ? stored : cast(stored, dtype)
       const placed = device ? await tensor.to(device) : tensor

@@ -1,21 +1,26 @@
 /** @file Reads the small JSON files of a model's folder. */
 
 import { FormatError, ValueError } from '@ao/base-tensor'
-import type { CheckpointFolder } from '@ao/safetensors'
+import { parsePythonJson, type CheckpointFolder, type ReadOptions } from '@ao/safetensors'
 
 /**
  * The JSON object in a file of a model's folder.
  *
  * @throws {@link FormatError} where the file is missing or holds anything else
  */
-export async function readJson(folder: CheckpointFolder, fileName: string): Promise<object> {
-  const json = await readJsonIfThere(folder, fileName)
+export async function readJson(
+  folder: CheckpointFolder,
+  fileName: string,
+  options?: ReadOptions,
+): Promise<object> {
+  const json = await readJsonIfThere(folder, fileName, options)
   if (json !== undefined) return json
+  const why = folder.whyMissing?.(fileName)
   throw new FormatError({
     package: '@ao/text-generation',
     expected: `${fileName} in ${folder.name}`,
-    got: 'no such file',
-    cure: 'The folder must hold a model as Hugging Face transformers saves it.',
+    got: why?.got ?? 'no such file',
+    cure: why?.cure ?? 'The folder must hold a model as Hugging Face transformers saves it.',
   })
 }
 
@@ -23,13 +28,14 @@ export async function readJson(folder: CheckpointFolder, fileName: string): Prom
 export async function readJsonIfThere(
   folder: CheckpointFolder,
   fileName: string,
+  options?: ReadOptions,
 ): Promise<object | undefined> {
   checkFolder(folder)
-  const text = await folder.readText(fileName)
+  const text = await folder.readText(fileName, options)
   if (text === undefined) return undefined
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parsePythonJson(text, fileName)
   } catch (cause) {
     throw notAnObject(folder, fileName, text, cause)
   }

@@ -4,6 +4,7 @@ import { FormatError, ValueError, takes } from '@ao/base-tensor'
 import type { CheckpointFolder } from '@ao/safetensors'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { AddedTokenSplitter, type AddedToken, type Section } from './added-tokens.ts'
+import { checkTokenizer } from './check-tokenizer.ts'
 import { isObject } from './config-fields.ts'
 import { readJson, readJsonIfThere } from './read-json.ts'
 import { TextStream } from './text-stream.ts'
@@ -33,6 +34,8 @@ export interface LoadTokenizerOptions {
    * rows for them: `'refuse'` unless given. With `'ignore'`, the model refuses prompts that have them.
    */
   readonly tokensWithoutEmbedding?: 'refuse' | 'ignore'
+  /** Ends the loading: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -45,11 +48,11 @@ export async function loadTokenizer(
   folder: CheckpointFolder,
   options: LoadTokenizerOptions = {},
 ): Promise<Tokenizer> {
-  takes('.o{tokensWithoutEmbedding}?', folder, options)
-  const json = await readJson(folder, 'tokenizer.json')
+  takes('.o{tokensWithoutEmbedding signal}?', folder, options)
+  const json = await readJson(folder, 'tokenizer.json', options)
   const [own, model] = await Promise.all([
-    readJsonIfThere(folder, 'tokenizer_config.json'),
-    readJsonIfThere(folder, 'config.json'),
+    readJsonIfThere(folder, 'tokenizer_config.json', options),
+    readJsonIfThere(folder, 'config.json', options),
   ])
   const tokenizer = new Tokenizer(json, own)
   if (options.tokensWithoutEmbedding !== 'ignore') checkVocabulary(tokenizer, model, folder.name)
@@ -81,13 +84,16 @@ export class Tokenizer {
   /**
    * @param json - the content of tokenizer.json
    * @param config - the content of tokenizer_config.json
-   * @throws {@link FormatError} for a tokenizer that cannot be built
+   * @throws {@link FormatError} for a tokenizer that cannot be built, and for one whose expressions may take for ever
    */
   constructor(json: object, config: object = {}) {
+    checkTokenizer(json)
     this.#cleanUp = (config as Record<string, unknown>)['clean_up_tokenization_spaces'] === true
+    const { added_tokens: given } = json as { added_tokens?: AddedToken[] | null }
+    const added = given ?? []
     try {
-      this.#tokenizer = new HuggingFaceTokenizer(json, config)
-      this.#splitters = this.#makeSplitters((json as { added_tokens: AddedToken[] }).added_tokens)
+      this.#tokenizer = new HuggingFaceTokenizer({ ...json, added_tokens: added }, config)
+      this.#splitters = this.#makeSplitters(added)
     } catch (cause) {
       throw new FormatError({
         package: PACKAGE,
