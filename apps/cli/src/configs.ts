@@ -4,6 +4,7 @@ import { AoError, FormatError, type Json, type QuantizationConfig } from '@ao/ba
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
 import { configFromJson } from '@ao/quantize'
+import { parsePythonJson } from '@ao/safetensors'
 import { Option, type Command } from 'commander'
 import { usageError } from './errors.ts'
 import {
@@ -154,12 +155,12 @@ function parseGranularity(text: string): Granularity {
 async function readJson(path: string): Promise<Json> {
   const text = await readTextFile(path, 'a config')
   try {
-    return JSON.parse(text) as Json
+    return parsePythonJson(text, path)
   } catch (cause) {
     throw new FormatError({
       package: '@ao/cli',
       expected: `a config in ${path}`,
-      got: `no JSON: ${(cause as Error).message}`,
+      got: `no JSON: ${AoError.isInstance(cause) ? cause.got : String(cause)}`,
       cure: "Write it with torchao's config_to_dict and json.dump.",
       cause,
     })

@@ -63,7 +63,16 @@ const CURES: readonly (readonly [named: string, cure: string])[] = [
   ['allowNonFinite', 'Repair the checkpoint, or give this weight null in an FqnToConfig file.'],
   ['onWarning', 'Write the config again with the version of torchao that is named.'],
   ['`formats`', 'ao inspect shows the classes in a checkpoint; ao cannot run this one.'],
-  ['withoutRanges', 'Use another server, or download the files first.'],
+  [
+    "Turn compression off for it on the server, or give { withoutRanges: 'download' }",
+    'Turn compression off for it on the server, or pass --without-ranges to load whole files into memory.',
+  ],
+  [
+    'withoutRanges',
+    'Use another server, or pass --without-ranges to load whole files into memory.',
+  ],
+  ['otherVersions', 'Try again once nobody changes the files, or download them first.'],
+  ['the option `timeout`', 'Try again later, or download the files first.'],
   ['`headers`', 'Download the files first: ao sends no credentials.'],
   ['Index and shards', 'Write or download both again, or pass --ignore-unexpected.'],
   ["`unexpectedTensors: 'ignore'`", 'Correct config.json, or pass --ignore-unexpected.'],

@@ -13,6 +13,7 @@ import {
   type CheckpointFolder,
 } from '@ao/safetensors'
 import { directory, fileSource } from '@ao/safetensors/node'
+import type { Command } from 'commander'
 import { checkWeightFiles, otherWeights } from './other-weights.ts'
 
 export interface ModelSource {
@@ -30,15 +31,35 @@ export interface ModelSource {
   open(fileName?: string): Promise<Checkpoint>
 }
 
+/** Options of a command that reads a model. */
+export interface SourceArguments {
+  /** Loads whole files from a server that ignores range requests. */
+  readonly withoutRanges?: boolean
+}
+
+/** Adds `--without-ranges`. */
+export function addSourceOptions(command: Command): Command {
+  return command.option(
+    '--without-ranges',
+    'load whole files into memory from a server that knows no range requests',
+  )
+}
+
 /**
  * @param source - a folder in Hugging Face layout, a .safetensors file, or an http(s) URL of either
+ * @param signal - ends reading, down to each request
  * @throws {@link FileError} where there is nothing
  */
-export async function openModelSource(source: string): Promise<ModelSource> {
-  if (/^https?:\/\//.test(source)) {
-    return source.endsWith('.safetensors')
-      ? ofFile(source, undefined, () => urlSource(source))
-      : ofFolder(source, undefined, urlFolder(source))
+export async function openModelSource(
+  source: string,
+  { withoutRanges = false }: SourceArguments,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<ModelSource> {
+  if (/^https?:\/\//i.test(source)) {
+    const options = { signal, ...(withoutRanges ? { withoutRanges: 'download' as const } : {}) }
+    return /^[^?#]*\.safetensors(?:[?#]|$)/i.test(source)
+      ? ofFile(source, undefined, () => urlSource(source, options))
+      : ofFolder(source, undefined, urlFolder(source, options))
   }
   const found = await stat(source).catch(() => undefined)
   if (found?.isDirectory() === true) return ofFolder(source, source, directory(source))
@@ -55,13 +76,19 @@ export async function openModelSource(source: string): Promise<ModelSource> {
     package: '@ao/cli',
     expected: 'a folder with a model, a .safetensors file or an http(s) URL',
     got: found ? `${source}, a file of another kind` : `${source}, which does not exist`,
-    cure: 'Check the path; names of models on a hub must be downloaded or given as a URL.',
+    cure: /^file:/i.test(source)
+      ? 'Pass the path itself, without file://.'
+      : 'Check the path; names of models on a hub must be downloaded or given as a URL.',
   })
 }
 
 /** The folder of a whole model; a single file has no config.json and no tokenizer. */
-export async function openModelFolder(source: string): Promise<CheckpointFolder> {
-  const { folder } = await openModelSource(source)
+export async function openModelFolder(
+  source: string,
+  args: SourceArguments,
+  context: { readonly signal: AbortSignal },
+): Promise<CheckpointFolder> {
+  const { folder } = await openModelSource(source, args, context)
   if (folder) return folder
   throw new FileError({
     package: '@ao/cli',

@@ -2,7 +2,7 @@
 
 import { isJsonObject, type Json } from '@ao/base-tensor'
 import { findQuantization, type FoundQuantization } from '@ao/quantize'
-import { FileError, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
+import { parsePythonJson, FileError, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
 import { usageError } from './errors.ts'
 import type { ModelSource } from './model-source.ts'
 import { parseConfig } from './quantize/side-files.ts'
@@ -99,7 +99,7 @@ async function holdsObject(folder: CheckpointFolder, fileName: string): Promise<
   const text = await folder.readText(fileName)
   if (text === undefined) return false
   try {
-    return isJsonObject(JSON.parse(text))
+    return isJsonObject(parsePythonJson(text, fileName))
   } catch {
     return false
   }

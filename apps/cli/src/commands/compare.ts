@@ -13,11 +13,20 @@ import { checkKnown, describeTensor } from '../describe-tensor.ts'
 import { computeOn, deviceOption, withDevice, type DeviceName } from '../device.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { openModelSource, type ModelSource } from '../model-source.ts'
+import {
+  addSourceOptions,
+  openModelSource,
+  type ModelSource,
+  type SourceArguments,
+} from '../model-source.ts'
 import { formatBytes, formatDb, formatTable, plural } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { describeQuantizations, isTorchao, quantizationsOf } from '../quantized-model.ts'
 import { ascending, sqnr } from '../sqnr.ts'
+
+interface CompareArguments extends SourceArguments {
+  readonly device: DeviceName
+}
 
 const EXAMPLES = `
 SQNR is the ratio of signal (the tensor in <a>) to quantization noise (its difference in <b>), of the
@@ -28,15 +37,16 @@ Examples:
   ao compare ./stories-4m ./stories-4m-int8 --json | jq '.tensors[0]'`
 
 export function addCompare(program: Command, run: Run): void {
-  program
+  const command = program
     .command('compare')
     .description('Compare the tensors of two checkpoints, worst first')
     .argument('<a>', 'folder, .safetensors file or http(s) URL: the reference')
     .argument('<b>', 'the one to judge')
+  addSourceOptions(command)
     .addOption(deviceOption())
     .addHelpText('after', EXAMPLES)
-    .action((a: string, b: string, args: { readonly device: DeviceName }) =>
-      run((context) => withDevice(args.device, (device) => compare(a, b, device, context))),
+    .action((a: string, b: string, args: CompareArguments) =>
+      run((context) => withDevice(args.device, (device) => compare(a, b, args, device, context))),
     )
 }
 
@@ -54,10 +64,14 @@ interface Row {
 async function compare(
   a: string,
   b: string,
+  args: CompareArguments,
   device: Device,
   context: CommandContext,
 ): Promise<Report> {
-  const [sourceA, sourceB] = [await openModelSource(a), await openModelSource(b)]
+  const [sourceA, sourceB] = [
+    await openModelSource(a, args, context),
+    await openModelSource(b, args, context),
+  ]
   const checkpointA = await sourceA.open()
   try {
     const checkpointB = await sourceB.open()

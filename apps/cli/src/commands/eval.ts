@@ -18,7 +18,12 @@ import {
   type LoadArguments,
   type WeightError,
 } from '../load-model.ts'
-import { openModelFolder, openModelSource } from '../model-source.ts'
+import {
+  addSourceOptions,
+  openModelFolder,
+  openModelSource,
+  type SourceArguments,
+} from '../model-source.ts'
 import { collect, FLOAT_DTYPES, integerFrom } from '../options.ts'
 import { formatBytes, formatDb, formatTable } from '../output.ts'
 import { createProgress } from '../progress.ts'
@@ -26,7 +31,7 @@ import { checkRunnable } from '../quantized-model.ts'
 import { sqnr } from '../sqnr.ts'
 import { readTextIds } from '../text-ids.ts'
 
-interface EvalArguments extends ConfigArguments, LoadArguments {
+interface EvalArguments extends ConfigArguments, LoadArguments, SourceArguments {
   readonly text: string
   readonly window: number
   readonly maxTokensTotal?: number
@@ -62,7 +67,7 @@ export function addEval(program: Command, run: Run): void {
       collect,
       [],
     )
-  addLoadOptions(addConfigOptions(command))
+  addSourceOptions(addLoadOptions(addConfigOptions(command)))
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
     .addOption(deviceOption())
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
@@ -92,9 +97,9 @@ async function evaluate(
 ): Promise<Report> {
   const titles = args.config ?? []
   const configs = await readConfigs(titles, args)
-  const folder = await openModelFolder(source)
+  const folder = await openModelFolder(source, args, context)
   const tokenizer = await loadModelTokenizer(folder, args)
-  await checkRunnable(await openModelSource(source), titles)
+  await checkRunnable(await openModelSource(source, args, context), titles)
   const roles = await modelRoles(folder)
   const text = await readTextIds(args.text, tokenizer, (args.maxTokensTotal ?? Infinity) + 1)
   const rows: Row[] = []

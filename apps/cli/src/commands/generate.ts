@@ -15,12 +15,17 @@ import {
   quantizeModel,
   type LoadArguments,
 } from '../load-model.ts'
-import { openModelFolder, openModelSource } from '../model-source.ts'
+import {
+  addSourceOptions,
+  openModelFolder,
+  openModelSource,
+  type SourceArguments,
+} from '../model-source.ts'
 import { FLOAT_DTYPES, integerFrom, numberBetween } from '../options.ts'
 import { readTextStream } from '../read-file.ts'
 import { checkRunnable } from '../quantized-model.ts'
 
-interface GenerateArguments extends ConfigArguments, LoadArguments {
+interface GenerateArguments extends ConfigArguments, LoadArguments, SourceArguments {
   readonly prompt: string
   readonly maxTokens?: number
   readonly temperature: number
@@ -62,7 +67,7 @@ export function addGenerate(program: Command, run: Run): void {
     .option('--top-p <p>', 'choose among tokens of this probability', numberBetween(0, 1))
     .option('--seed <n>', 'seed of the choice', integerFrom(0), 0)
     .option('--config <name|file>', 'quantize after loading')
-  addLoadOptions(addConfigOptions(command))
+  addSourceOptions(addLoadOptions(addConfigOptions(command)))
     .addOption(new Option('--dtype <dtype>', 'dtype of activations').choices(FLOAT_DTYPES))
     .addOption(deviceOption())
     .addHelpText('after', `\n${CONFIG_HELP}\n${EXAMPLES}`)
@@ -78,9 +83,12 @@ async function generate(
   context: CommandContext,
 ): Promise<Report> {
   const prompt = await readPrompt(args.prompt, context)
-  const folder = await openModelFolder(source)
+  const folder = await openModelFolder(source, args, context)
   const tokenizer = await loadModelTokenizer(folder, args)
-  await checkRunnable(await openModelSource(source), args.config === undefined ? [] : [args.config])
+  await checkRunnable(
+    await openModelSource(source, args, context),
+    args.config === undefined ? [] : [args.config],
+  )
   const config = args.config === undefined ? undefined : await readConfig(args.config, args)
   const model = await loadModel(folder, args, device, context)
   if (config) await quantizeModel(model, config, await modelRoles(folder), context)

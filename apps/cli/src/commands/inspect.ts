@@ -14,13 +14,18 @@ import {
 import { usageError } from '../errors.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { openModelSource, type ModelSource } from '../model-source.ts'
+import {
+  addSourceOptions,
+  openModelSource,
+  type ModelSource,
+  type SourceArguments,
+} from '../model-source.ts'
 import { formatBytes, formatShape, formatShare, formatTable, plural } from '../output.ts'
 import { describeQuantizations, isTorchao, quantizationsOf } from '../quantized-model.ts'
 import { statistics, type Statistics } from '../statistics.ts'
 import { nearest } from '../suggest.ts'
 
-interface InspectArguments {
+interface InspectArguments extends SourceArguments {
   readonly tensor?: string
 }
 
@@ -31,11 +36,12 @@ Examples:
   ao inspect ./stories-4m-int8 --json | jq '.tensors[] | select(.format == "Int8Tensor") | .name'`
 
 export function addInspect(program: Command, run: Run): void {
-  program
+  const command = program
     .command('inspect')
     .description('List the tensors of a checkpoint, or one with statistics')
     .argument('<model>', 'folder, .safetensors file or http(s) URL')
     .option('--tensor <name>', 'one tensor: its parts, attributes and statistics of its numbers')
+  addSourceOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((model: string, args: InspectArguments) =>
       run((context) => inspect(model, args, context)),
@@ -47,7 +53,7 @@ async function inspect(
   args: InspectArguments,
   context: CommandContext,
 ): Promise<Report> {
-  const model = await openModelSource(source)
+  const model = await openModelSource(source, args, context)
   const checkpoint = await model.open()
   try {
     return args.tensor === undefined

@@ -14,7 +14,12 @@ import { usageError } from '../errors.ts'
 import { computeOn, deviceOption, withDevice, type DeviceName } from '../device.ts'
 import { FORMATS } from '../formats.ts'
 import type { CommandContext, Report, Run } from '../io.ts'
-import { openModelSource, type ModelSource } from '../model-source.ts'
+import {
+  addSourceOptions,
+  openModelSource,
+  type ModelSource,
+  type SourceArguments,
+} from '../model-source.ts'
 import { collect, FLOAT_DTYPES } from '../options.ts'
 import { formatBytes } from '../output.ts'
 import { createProgress } from '../progress.ts'
@@ -42,7 +47,7 @@ import {
   type WeightOptions,
 } from '../quantize/weight-planner.ts'
 
-interface QuantizeArguments extends ConfigArguments {
+interface QuantizeArguments extends ConfigArguments, SourceArguments {
   readonly config: string
   readonly out?: string
   readonly include?: readonly string[]
@@ -74,7 +79,7 @@ export function addQuantize(program: Command, run: Run): void {
     .description('Quantize a checkpoint, one tensor in memory at a time')
     .argument('<model>', 'folder in Hugging Face layout, .safetensors file or http(s) URL')
     .requiredOption('--config <name|file>', 'how to quantize')
-  addConfigOptions(command)
+  addSourceOptions(addConfigOptions(command))
     .option('--out <dir>', 'folder to write; it may lie inside that of the model, but not be it')
     .option('--include <pattern>', 'quantize these modules only', collect)
     .option('--exclude <pattern>', 'leave these modules alone', collect)
@@ -108,7 +113,7 @@ async function quantize(
     throw usageError('--out <dir>', 'none', 'Add it, or --dry-run to write nothing.')
   }
   const config = await readConfig(args.config, args)
-  const model = await openModelSource(source)
+  const model = await openModelSource(source, args, context)
   const checkpoint = await model.open('model.safetensors')
   try {
     const modelConfig = model.folder && (await readModelConfig(model.folder))

@@ -2,10 +2,17 @@
 
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isJsonObject, type FloatDType, type Json, type QuantizationConfig } from '@ao/base-tensor'
+import {
+  AoError,
+  isJsonObject,
+  type FloatDType,
+  type Json,
+  type QuantizationConfig,
+} from '@ao/base-tensor'
 import { toQuantizationConfig } from '@ao/quantize'
 import {
   FileError,
+  parsePythonJson,
   type ByteSink,
   type ByteSource,
   type CheckpointDestination,
@@ -173,7 +180,7 @@ export function parseConfig(text: string, folder: string): { readonly [key: stri
   let json: Json = null
   let cause: unknown
   try {
-    json = JSON.parse(text) as Json
+    json = parsePythonJson(text, CONFIG_FILE)
   } catch (error) {
     cause = error
   }
@@ -181,7 +188,7 @@ export function parseConfig(text: string, folder: string): { readonly [key: stri
   throw new FileError({
     package: '@ao/cli',
     expected: `${CONFIG_FILE} in ${folder} to hold a JSON object`,
-    got: 'something else',
+    got: AoError.isInstance(cause) ? (cause.got ?? 'no JSON') : 'other JSON',
     cure: 'Download it again.',
     cause,
   })
