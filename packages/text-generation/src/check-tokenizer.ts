@@ -88,7 +88,7 @@ function checkPattern(pattern: string, where: string): void {
   const costly = findCostlyPart(pattern)
   if (costly === undefined) return
   throw new FormatError({
-    package: '@ao/llama',
+    package: '@ao/text-generation',
     expected: `expressions in ${where} of tokenizer.json that take a bounded time`,
     got: `${costly}, in ${describe(pattern)}`,
     cure: 'Some texts would take for ever. Check where the file comes from, or write the expression in another way.',
@@ -107,7 +107,7 @@ function describeWrong(list: unknown, isRight: (entry: unknown) => boolean): str
 
 function refuse(expected: string, got: string): never {
   throw new FormatError({
-    package: '@ao/llama',
+    package: '@ao/text-generation',
     expected: `tokenizer.json to describe a tokenizer, with ${expected}`,
     got,
     cure: 'Download it again, or save it anew with the transformers library.',

@@ -76,7 +76,9 @@ describe('a tokenizer.json that describes no tokenizer', () => {
     ],
   ])('%s', (_, change, message) => {
     const build = (): Tokenizer => new Tokenizer(changed(change))
-    expect(build).toThrow(`[@ao/llama] Expected tokenizer.json to describe a tokenizer, with `)
+    expect(build).toThrow(
+      `[@ao/text-generation] Expected tokenizer.json to describe a tokenizer, with `,
+    )
     expect(build).toThrow(message)
     expect(build).toThrow(expect.objectContaining({ name: FormatError.errorName }) as Error)
   })
