@@ -158,7 +158,7 @@ describe.skipIf(!gpu)('attention', () => {
     ] as const) {
       const [q, cache] = [numbers([tokens, 4, 24]), numbers([320, 2, 24])]
       const moved = [q, cache, cache.clone(), keyMask].map((each) => each.to(device))
-      const [query, keys, values, hidden] = (await Promise.all(moved)) as [
+      const [query, keys, values, hidden] = (await Promise.all(moved)) as readonly Tensor[] as [
         Tensor,
         Tensor,
         Tensor,
