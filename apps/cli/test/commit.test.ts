@@ -6,6 +6,7 @@ import { LlamaForCausalLM } from '@ao/llama'
 import { blobFolder, openCheckpoint, urlFolder } from '@ao/safetensors'
 import { directory, stageFiles } from '@ao/safetensors/node'
 import { describe, expect, it } from 'vitest'
+import { openOutputFolder } from '../src/quantize/output-folder.ts'
 import { bfloat16, MODEL, shardModel, writeRaw } from './checkpoints.ts'
 import { ao, aoJson, temporaryFolder } from './run-cli.ts'
 
@@ -71,6 +72,27 @@ describe('two runs into one folder', () => {
     expect((await ao([...args, '--force'])).code).toBe(0)
   })
 
+  it('may be parts that come into place at once', async () => {
+    const folder = temporaryFolder()
+    const model = shardModel(join(folder, 'model'), 2)
+    const plan = openOutputFolder.bind(undefined, join(folder, 'out'))
+    const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']
+    const begin = async (index: number): Promise<() => Promise<unknown>> => {
+      const part = { index, count: 2 }
+      const output = await plan({ force: false, input: model, run: { ao: '1' }, part })
+      const own = shards.slice(index - 1, index)
+      const sink = await output.staged.create(own[0] as string, 1)
+      await sink.commit()
+      return () => output.commit(shards, own)
+    }
+    const commits = [await begin(1), await begin(2)]
+    await Promise.all(commits.map((commit) => commit()))
+    expect(readdirSync(join(folder, 'out')).sort()).toEqual([
+      ...['ao-quantize-00001-of-00002.json', 'ao-quantize-00002-of-00002.json'],
+      ...['ao-quantize.json', ...shards],
+    ])
+  })
+
   it('may be two parts of one checkpoint, but not one part twice', async () => {
     const folder = temporaryFolder()
     const model = shardModel(join(folder, 'model'), 4)
@@ -84,8 +106,8 @@ describe('two runs into one folder', () => {
       stageFiles(shared, { sharing: { group, member } })
     const first = await part('a', '1')
     const second = await part('a', '2')
-    for (const other of [part('a', '1'), part('b', '3'), stageFiles(shared)]) {
-      await expect(other).rejects.toThrow('to be written by one run at a time')
+    for (const other of [() => part('a', '1'), () => part('b', '3'), () => stageFiles(shared)]) {
+      await expect(other()).rejects.toThrow('to be written by one run at a time')
     }
     await second.discard()
     await first.discard()

@@ -46,8 +46,11 @@ export interface StageOptions {
 
 /** Options of {@link StagedFiles.commit}. */
 export interface CommitOptions {
-  /** Which files of the folder go away, of those that are there; files that are new stay. */
-  readonly remove?: (present: readonly string[]) => readonly string[]
+  /**
+   * Which files of the folder go away, of those that are there; files that are new stay. It is called while no
+   * other process changes the folder.
+   */
+  readonly remove?: (present: readonly string[]) => readonly string[] | Promise<readonly string[]>
 }
 
 /** Files of a folder that are being made. Sinks that are committed are complete, and do not show yet. */

@@ -151,7 +151,7 @@ class Staged implements StagedFiles {
         await complete(path)
         const files = await this.list()
         const present = await readdir(path)
-        const stale = (remove?.(present) ?? []).filter((name) => !files.includes(name))
+        const stale = ((await remove?.(present)) ?? []).filter((name) => !files.includes(name))
         await checkTargets(path, files)
         await this.#putInPlace({ files, remove: stale })
       } catch (error) {

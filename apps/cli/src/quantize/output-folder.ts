@@ -102,29 +102,30 @@ function output(
   return {
     staged,
     async commit(weights, shards) {
-      const older = await readRecord(folder)
-      const isNextPart = part !== undefined && older !== undefined && isSameRun(older.run, run)
+      const before = await readRecord(folder)
+      const isOfRun = (record: RunRecord | undefined): boolean =>
+        part !== undefined && record !== undefined && isSameRun(record.run, run)
       const files = new Set([...(await staged.list()), ...weights, RECORD_FILE])
-      if (isNextPart) for (const name of older.files) files.add(name)
+      if (isOfRun(before)) for (const name of before?.files ?? []) files.add(name)
       await writeFile(staged, RECORD_FILE, formatRecord({ run, files: [...files] }))
       if (part) await writeFile(staged, partFileOf(part), formatPart({ part, shards, run }))
       const made = (await staged.list()).sort()
-      const removed: string[] = []
-      let hadWeights = false
+      let replaced: Replaced | undefined
       await staged.commit({
-        remove: (present) => {
-          hadWeights = present.some(isWeights)
+        remove: async (present) => {
+          // Another part may have come into place meanwhile, and with it the record.
+          const older = await readRecord(folder)
           const isStale = (name: string): boolean =>
-            isNextPart
+            isOfRun(older)
               ? isIndex(name)
               : isWeights(name) || PART_FILE.test(name) || older?.files.includes(name) === true
-          removed.push(...present.filter((name) => isStale(name) && !made.includes(name)))
+          const removed = present.filter((name) => isStale(name) && !made.includes(name))
+          const isNew = isOfRun(older) || (older === undefined && !present.some(isWeights))
+          replaced = isNew ? undefined : { config: older?.run['config'] ?? null, removed }
           return removed
         },
       })
-      const isNew = isNextPart || (older === undefined && !hadWeights)
-      const replaced = { config: older?.run['config'] ?? null, removed }
-      return { files: made, replaced: isNew ? undefined : replaced }
+      return { files: made, replaced }
     },
     discard: () => staged.discard(),
   }
