@@ -20,8 +20,11 @@ type Check = (value: unknown) => boolean
 
 const listOf =
   (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check)
+  (value) => {
+    if (!Array.isArray(value)) return false
+    for (let i = 0; i < value.length; i++) if (!check(value[i])) return false
+    return true
+  }
 
 /** What a letter stands for: in words, and as a check. */
 const KINDS: Readonly<Record<string, readonly [what: string, check: Check]>> = {
@@ -41,7 +44,14 @@ const KINDS: Readonly<Record<string, readonly [what: string, check: Check]>> = {
   o: ['an object', (value) => Object(value) === value],
 }
 
-type Field = readonly [kind: string, needed?: string, known?: string, isOptional?: string]
+type Kind = readonly [what: string, check: Check]
+
+interface Field {
+  readonly kind: Kind
+  readonly needed: readonly (readonly [key: string, kind: Kind])[]
+  readonly known: readonly string[] | undefined
+  readonly isOptional: boolean
+}
 
 const parsed = /* @__PURE__ */ new Map<string, readonly Field[]>()
 
@@ -57,31 +67,39 @@ const parsed = /* @__PURE__ */ new Map<string, readonly Field[]>()
  */
 export function takes(kinds: string, ...args: readonly unknown[]): void {
   let fields = parsed.get(kinds)
-  if (!fields) {
-    const matches = kinds.matchAll(/([\w.])(?:<([^>]*)>)?(?:\{([^}]*)\})?(\?)?/g)
-    fields = [...matches].map(([, ...field]) => field as unknown as Field)
-    parsed.set(kinds, fields)
-  }
-  fields.forEach(([kind, needed, known, isOptional], i) => {
+  if (!fields) parsed.set(kinds, (fields = parse(kinds)))
+  // Every op comes by here: what is right makes no text and no objects.
+  for (let i = 0; i < fields.length; i++) {
+    const { kind, needed, known, isOptional } = fields[i] as Field
     const value = args[i]
-    if (isOptional && value === undefined) return
-    const name = `argument ${i + 1}`
-    expectKind(kind, value, name)
-    for (const member of needed?.split(' ') ?? []) {
-      const [key, memberKind] = member.split(':') as [string, string?]
+    if (isOptional && value === undefined) continue
+    if (!kind[1](value)) throw refused(kind, `argument ${i + 1}`, value)
+    for (let j = 0; j < needed.length; j++) {
+      const [key, memberKind] = needed[j] as Field['needed'][number]
       const found = (value as Record<string, unknown>)[key]
-      if (found === undefined) throw fail(ValueError, `${name} to have ${key}`, value)
-      if (memberKind !== undefined) expectKind(memberKind, found, key)
+      if (found === undefined) throw fail(ValueError, `argument ${i + 1} to have ${key}`, value)
+      if (!memberKind[1](found)) throw refused(memberKind, key, found)
     }
-    if (known === undefined) return
-    const stray = Object.keys(value as object).find((key) => !known.split(' ').includes(key))
-    if (stray !== undefined) {
-      throw fail(ValueError, `options among ${known.replaceAll(' ', ', ')}`, stray)
-    }
-  })
+    if (known === undefined) continue
+    const stray = Object.keys(value as object).find((key) => !known.includes(key))
+    if (stray !== undefined) throw fail(ValueError, `options among ${known.join(', ')}`, stray)
+  }
 }
 
-function expectKind(kind: string, value: unknown, name: string): void {
-  const [what, check] = KINDS[kind] ?? ['', () => true]
-  if (!check(value)) throw fail(ValueError, `${what} as ${name}`, value ?? String(value))
+function parse(kinds: string): Field[] {
+  const matches = kinds.matchAll(/([\w.])(?:<([^>]*)>)?(?:\{([^}]*)\})?(\?)?/g)
+  return Array.from(matches, ([, kind, needed, known, isOptional]) => ({
+    kind: kindOf(kind),
+    needed: (needed?.split(' ') ?? []).map((member) => {
+      const [key, memberKind] = member.split(':') as [string, string?]
+      return [key, kindOf(memberKind)] as const
+    }),
+    known: known?.split(' '),
+    isOptional: isOptional !== undefined,
+  }))
 }
+
+const kindOf = (letter: string = '.'): Kind => KINDS[letter] ?? ['', () => true]
+
+const refused = ([what]: Kind, name: string, value: unknown): ValueError =>
+  fail(ValueError, `${what} as ${name}`, value ?? String(value))

@@ -1,6 +1,5 @@
 /** @file Commands: what is recorded for the GPU, and what of it can be refused at once. */
 
-import type { Allocation } from './buffers.ts'
 import type { BufferRange } from './bind-groups.ts'
 import { KernelError } from './errors.ts'
 import type { Param } from './kernel.ts'
@@ -15,7 +14,7 @@ export interface Dispatch {
   readonly pipeline: Pipeline
   readonly bindings: GPUBindGroup
   /** What the storage bindings show, in order. */
-  readonly allocations: readonly Allocation[]
+  readonly ranges: readonly BufferRange[]
   readonly paramsOffset: number
   readonly workgroups: Workgroups
 }
@@ -46,6 +45,12 @@ export interface Replay {
 
 export type Command = Dispatch | Copy | Clear | Replay
 
+/** Of a GPU, read once: each read of its own object is a call into WebGPU. */
+export interface DispatchLimits {
+  readonly maxComputeWorkgroupsPerDimension: number
+  readonly maxStorageBufferBindingSize: number
+}
+
 /**
  * Refuses what WebGPU would refuse only when it is submitted, together with all work around it.
  *
@@ -57,13 +62,18 @@ export function checkDispatch(
   ranges: readonly BufferRange[],
   params: readonly Param[],
   workgroups: Workgroups,
-  limits: GPUSupportedLimits,
+  limits: DispatchLimits,
 ): boolean {
   const { access } = program
   const { maxComputeWorkgroupsPerDimension: most, maxStorageBufferBindingSize: largest } = limits
-  const isCount = (count: number | undefined = 1): boolean =>
-    Number.isInteger(count) && count >= 0 && count <= most
-  if (!workgroups.every(isCount) || workgroups.length < 1 || workgroups.length > 3) {
+  let isEmpty = false
+  let isValid = workgroups.length >= 1 && workgroups.length <= 3
+  for (let i = 0; i < workgroups.length; i++) {
+    const count = workgroups[i] ?? 1
+    isValid &&= Number.isInteger(count) && count >= 0 && count <= most
+    isEmpty ||= count === 0
+  }
+  if (!isValid) {
     throw refused(program, `1 to 3 whole numbers of workgroups up to ${most}`, workgroups.join())
   }
   const bindings = access.endsWith('u') ? access.length - 1 : access.length
@@ -73,18 +83,19 @@ export function checkDispatch(
   if (params.length > PARAMS_SIZE / 4) {
     throw refused(program, `at most ${PARAMS_SIZE / 4} params`, params.length)
   }
-  for (const [i, range] of ranges.entries()) {
-    const { allocation, offset, size } = range
+  for (let i = 0; i < bindings; i++) {
+    const { allocation, offset, size } = ranges[i] as BufferRange
     if (size > largest || offset % 256 !== 0 || offset + size > allocation.size) {
       const expected = `tensors that it can bind: up to ${largest} bytes, from a multiple of 256 on`
       throw refused(program, expected, `${size} bytes from ${offset} on`)
     }
-    const other = ranges.findIndex((each) => each.allocation === allocation)
-    if (access[i] !== access[other] || (other < i && access[i] === 'w')) {
+    for (let other = 0; other < i; other++) {
+      if (ranges[other]?.allocation !== allocation) continue
+      if (access[i] === 'r' && access[other] === 'r') continue
       throw refused(program, 'tensors of their own to write to', `binding ${i} like ${other}`)
     }
   }
-  return !workgroups.includes(0)
+  return !isEmpty
 }
 
 function refused({ name }: Program, expected: string, got: unknown): KernelError {

@@ -8,7 +8,13 @@
 
 import { DeviceError } from '@ao/base-tensor'
 import { BindGroupCache, type BufferRange } from './bind-groups.ts'
-import { checkDispatch, type Command, type Copy, type Workgroups } from './command.ts'
+import {
+  checkDispatch,
+  type Command,
+  type Copy,
+  type DispatchLimits,
+  type Workgroups,
+} from './command.ts'
 import { inheritedFailure, markFailed, spreadFailures, submissionError } from './failures.ts'
 import type { Param } from './kernel.ts'
 import { ParamsBlock } from './params.ts'
@@ -44,7 +50,7 @@ const MAX_DISPATCHES = 4096
 /** Records, batches and submits commands of one GPU. */
 export class CommandQueue {
   readonly #gpu: GPUDevice
-  readonly #limits: GPUSupportedLimits
+  readonly #limits: DispatchLimits
   readonly #params: GPUBuffer
   readonly #bindGroups: BindGroupCache
   readonly #spareParams: ParamsBlock[] = []
@@ -55,12 +61,15 @@ export class CommandQueue {
   readonly #unconfirmed: Submitted[] = []
   /** The first that nobody was told of. */
   #failure: unknown
+  /** Whether anything ever failed: else no memory has a failure, and no command is asked for it. */
+  #hasFailed = false
   /** Set while a profile is taken. */
   timer: PassTimer | undefined
 
   constructor(gpu: GPUDevice) {
     this.#gpu = gpu
-    this.#limits = gpu.limits
+    const { maxComputeWorkgroupsPerDimension, maxStorageBufferBindingSize } = gpu.limits
+    this.#limits = { maxComputeWorkgroupsPerDimension, maxStorageBufferBindingSize }
     const size = MAX_DISPATCHES * PARAMS_SIZE
     this.#params = gpu.createBuffer({ label: 'params', size, usage: 0x40 | 0x08 }) // UNIFORM | COPY_DST
     this.#bindGroups = new BindGroupCache(gpu, this.#params)
@@ -87,15 +96,7 @@ export class CommandQueue {
     if (!pipeline.pipeline) batch.waitFor.add(pipeline.ready)
     const bindings = this.#bindGroups.get(pipeline.bindings, ranges)
     const paramsOffset = pipeline.bindings.hasParams ? batch.params.add(params) : 0
-    const allocations = ranges.map(({ allocation }) => allocation)
-    batch.commands.push({
-      kind: 'dispatch',
-      pipeline,
-      bindings,
-      allocations,
-      paramsOffset,
-      workgroups,
-    })
+    batch.commands.push({ kind: 'dispatch', pipeline, bindings, ranges, paramsOffset, workgroups })
     if (batch.params.length >= MAX_DISPATCHES) void this.flush()
   }
 
@@ -211,29 +212,45 @@ export class CommandQueue {
     queue.writeBuffer(this.#params, 0, params.bytes)
     const encoder = this.#gpu.createCommandEncoder()
     const passes = new Passes(encoder, this.timer)
-    const encode = (command: Command, added: number): void => {
-      if (command.kind === 'replay') {
-        for (const each of command.commands) encode(each, added + command.paramsOffset)
-        return
-      }
-      const failure = inheritedFailure(command)
-      if (failure !== undefined) return this.#fail([command], failure)
-      try {
-        if (command.kind === 'dispatch') passes.dispatch(command, added)
-        else passes.transfer(command)
-      } catch (cause) {
-        const what = command.kind === 'dispatch' ? command.pipeline.program.name : command.kind
-        this.#fail([command], submissionError(`a call of ${what}`, cause))
-      }
-    }
-    for (const command of commands) encode(command, 0)
+    this.#encodeAll(passes, commands, 0)
     passes.end()
     this.timer?.resolve(encoder)
     queue.submit([encoder.finish()])
   }
 
+  /** @param added - to the offsets of params */
+  #encodeAll(passes: Passes, commands: readonly Command[], added: number): void {
+    // One handler for all commands that WebGPU takes: it goes on behind the one that threw.
+    for (let at = 0; at < commands.length; at++) {
+      try {
+        for (; at < commands.length; at++) {
+          const command = commands[at] as Command
+          if (command.kind === 'replay') {
+            this.#encodeAll(passes, command.commands, added + command.paramsOffset)
+            continue
+          }
+          const isCompiled = command.kind !== 'dispatch' || command.pipeline.pipeline
+          if (this.#hasFailed || !isCompiled) {
+            const failure = inheritedFailure(command)
+            if (failure !== undefined) {
+              this.#fail([command], failure)
+              continue
+            }
+          }
+          if (command.kind === 'dispatch') passes.dispatch(command, added)
+          else passes.transfer(command)
+        }
+      } catch (cause) {
+        const command = commands[at] as Command
+        const what = command.kind === 'dispatch' ? command.pipeline.program.name : command.kind
+        this.#fail([command], submissionError(`a call of ${what}`, cause))
+      }
+    }
+  }
+
   #fail(commands: readonly Command[], failure: unknown): void {
     this.#failure ??= failure
+    this.#hasFailed = true
     for (const command of commands) markFailed(command, failure)
   }
 

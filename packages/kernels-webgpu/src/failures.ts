@@ -18,8 +18,9 @@ import { KernelError } from './errors.ts'
 export function inheritedFailure(command: Command): unknown {
   switch (command.kind) {
     case 'dispatch': {
-      const { pipeline, allocations } = command
-      return pipeline.failure ?? allocations.find(({ failure }) => failure !== undefined)?.failure
+      const { pipeline, ranges } = command
+      const failed = ranges.find(({ allocation }) => allocation.failure !== undefined)
+      return pipeline.failure ?? failed?.allocation.failure
     }
     case 'copy':
       return command.from.allocation.failure
@@ -41,7 +42,7 @@ export function markFailed(command: Command, failure: unknown): void {
   switch (command.kind) {
     case 'dispatch': {
       const { access } = command.pipeline.program
-      command.allocations.forEach((allocation, i) => {
+      command.ranges.forEach(({ allocation }, i) => {
         if (access[i] === 'w') mark(allocation)
       })
       break

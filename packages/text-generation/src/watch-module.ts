@@ -2,8 +2,12 @@
 
 import type { Module } from '@ao/nn'
 
-/** A property that held a parameter, a module, or anything else. */
-type Slot = readonly [holder: object, key: string, value: unknown]
+/** What an object held: all of its properties, in order. */
+interface Held {
+  readonly holder: Readonly<Record<string, unknown>>
+  readonly keys: readonly string[]
+  readonly values: readonly unknown[]
+}
 
 /**
  * Notes the modules and parameters of `model`.
@@ -12,17 +16,27 @@ type Slot = readonly [holder: object, key: string, value: unknown]
  * look at each property
  */
 export function watchModule(model: Module): () => boolean {
-  const slots: Slot[] = []
+  const all: Held[] = []
   const watch = (holder: object): void => {
-    for (const [key, value] of Object.entries(holder) as [string, unknown][]) {
-      slots.push([holder, key, value])
-      if (Array.isArray(value)) {
-        slots.push([value, 'length', value.length])
-        watch(value)
-      }
+    const keys = Object.keys(holder)
+    const values = Object.values(holder) as unknown[]
+    all.push({ holder: holder as Held['holder'], keys, values })
+    for (const value of values) {
+      if (!Array.isArray(value)) continue
+      all.push({ holder: value as never, keys: ['length'], values: [value.length] })
+      watch(value)
     }
   }
   for (const [, module] of model.namedModules()) watch(module)
-  return () =>
-    slots.every(([holder, key, value]) => (holder as Record<string, unknown>)[key] === value)
+  return () => {
+    for (let i = 0; i < all.length; i++) if (!isSame(all[i] as Held)) return false
+    return true
+  }
+}
+
+function isSame({ holder, keys, values }: Held): boolean {
+  for (let i = 0; i < keys.length; i++) {
+    if (holder[keys[i] as string] !== values[i]) return false
+  }
+  return true
 }
