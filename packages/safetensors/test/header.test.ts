@@ -178,7 +178,7 @@ describe('a damaged or hostile header', () => {
     ],
     'an HTML page': [
       new TextEncoder().encode('\n<!DOCTYPE html><html></html>'),
-      'x.safetensors to be a safetensors file, got an HTML page. Check the address, and download the file itself.',
+      'x.safetensors to be a safetensors file, got a page. Check the address, and download the file itself.',
     ],
     'too many dimensions': [
       handMade(one('U8', Array(65).fill(1), 0, 1), 1),
