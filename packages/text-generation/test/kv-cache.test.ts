@@ -9,7 +9,7 @@ const SHAPE = {
 
 it('has layers of one shape, unless the model says otherwise', () => {
   const cache = new KVCache(SHAPE, { capacity: 10 })
-  expect([0, 1, 2].map((i) => cache.layer(i).keys.shape)).toEqual(new Array(3).fill([10, 2, 4]))
+  expect([0, 1, 2].map((i) => cache.layer(i).keys.shape)).toEqual([0, 1, 2].map(() => [10, 2, 4]))
 })
 
 it('has layers of their own shapes, with windows and without a cache', () => {

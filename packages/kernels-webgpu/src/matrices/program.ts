@@ -32,9 +32,12 @@ export interface MatrixItems {
 /* @__NO_SIDE_EFFECTS__ */
 export function matrixProgram(name: string, front: string): ProgramMaker {
   takes('xx', name, front)
-  return wgsl(name, `${front}
+  return wgsl(
+    name,
+    `${front}
 ${matrixTypes}
-${matrixSource}`)
+${matrixSource}`,
+  )
 }
 
 /** What `matrix.wgsl` is made with, for products of `k` along K. */

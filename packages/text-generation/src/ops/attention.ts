@@ -104,7 +104,8 @@ function softmaxRows(
     let max = sink === undefined ? -Infinity : sink / factor
     for (let i = start; i < end; i++) max = Math.max(max, weights[i] as number)
     let sum = sink === undefined ? 0 : Math.exp(sink - max * factor)
-    for (let i = start; i < end && max > -Infinity; i++) {
+    const seen = max > -Infinity ? end : start // nothing is, where every key is masked
+    for (let i = start; i < seen; i++) {
       const weight = Math.exp(((weights[i] as number) - max) * factor)
       weights[i] = weight
       sum += weight
