@@ -38,7 +38,8 @@ export function flattenTensorStateDict(
   entries: Iterable<readonly [name: string, tensor: Tensor]>,
   options: { readonly unknownAttributes?: UnknownAttributes } = {},
 ): FlattenedStateDict {
-  takes('oo{unknownAttributes}?', entries, options)
+  // A result of unflattenTensorStateDict may be passed as it is.
+  takes('oo{unknownAttributes tensors leftover}?', entries, options)
   const tensors = new Map<string, DenseTensor>()
   const metadata = new Map<string, string>()
   for (const [name, tensor] of entries) {
