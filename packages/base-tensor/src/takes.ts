@@ -32,7 +32,7 @@ const KINDS: Readonly<Record<string, readonly [what: string, check: Check]>> = {
   T: ['a list of tensors', /* @__PURE__ */ listOf(isTensor)],
   p: [
     'a list of tensors',
-    /* @__PURE__ */ listOf((value) => value === undefined || isTensor(value)),
+    /* @__PURE__ */ listOf((value) => (value ?? undefined) === undefined || isTensor(value)),
   ],
   s: ['a list of integers', /* @__PURE__ */ listOf(Number.isInteger)],
   l: ['a list', Array.isArray],

@@ -54,7 +54,11 @@ describe('dynamic activations as torchao quantizes them', () => {
     const weight = Int8Tensor.fromHp(inputs['w']!, { granularity, actQuantKwargs })
     expectSame(weight.qdata, outputs['qdata'])
     expectSame(weight.scale, outputs['scale'])
-    const x = Int8Tensor.fromHp(inputs['x']!, actQuantKwargs)
+    const x = Int8Tensor.fromHp(inputs['x']!, {
+      granularity: actQuantKwargs.granularity,
+      mappingType: actQuantKwargs.mappingType,
+      reduceRange: actQuantKwargs.reduceRange,
+    })
     expectSame(x.qdata, outputs['x_qdata'])
     expectSame(x.scale, outputs['x_scale'])
     expectSame(x.zeroPoint, outputs['x_zero_point'])

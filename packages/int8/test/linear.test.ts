@@ -58,7 +58,11 @@ describe('linear', () => {
     const hp = tensor(rows, { shape: [2, k] })
     const weight = Int8Tensor.fromHp(hp, { granularity: PerRow(), actQuantKwargs: dynamic })
     const x = tensor(new Float32Array(k).fill(-1), { shape: [1, k] })
-    const codes = Int8Tensor.fromHp(x, dynamic)
+    const codes = Int8Tensor.fromHp(x, {
+      granularity: dynamic.granularity,
+      mappingType: dynamic.mappingType,
+      reduceRange: dynamic.reduceRange,
+    })
     const [first, second] = values(linear(x, weight)) as [number, number]
     const exact = [0, 1].map((row) => {
       const sum = elements(weight.qdata)
@@ -130,7 +134,10 @@ describe('linear', () => {
   it('quantizes a static activation of any rank by one scale, or one a token', () => {
     const hp = randn([8, 32])
     const x = randn([2, 3, 32], { seed: 2 })
-    const rows = Int8Tensor.fromHp(x.view([6, 32]), dynamic)
+    const rows = Int8Tensor.fromHp(x.view([6, 32]), {
+      granularity: dynamic.granularity,
+      mappingType: dynamic.mappingType,
+    })
     for (const [granularity, actQuantScale] of [
       [PerTensor(), dense([[0.03]])],
       [PerRow(), rows.scale],
@@ -173,7 +180,7 @@ describe('linear', () => {
       const hp = randn([16, 32])
       const x = randn([6, 32], { seed: 2 })
       const actQuantKwargs = QuantizeTensorToInt8Kwargs({ granularity, mappingType })
-      const measured = Int8Tensor.fromHp(x, actQuantKwargs)
+      const measured = Int8Tensor.fromHp(x, { granularity, mappingType })
       const options = { granularity: PerRow(), actQuantKwargs }
       const dynamicWeight = Int8Tensor.fromHp(hp, options)
       const weight = Int8Tensor.fromHp(hp, {

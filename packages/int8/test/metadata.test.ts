@@ -106,8 +106,8 @@ describe('attributes from files', () => {
     expect(build({ qdata: dense([[0]]) })).toThrow(
       '[@ao/int8] Expected qdata of int8, got float32.',
     )
-    expect(build({ qdata: undefined })).toThrow('Expected qdata of int8, got nothing.')
-    expect(build({ scale: undefined })).toThrow('Expected scale of float32 or float16 or bfloat16')
+    expect(build({ qdata: undefined })).toThrow('Expected argument 1 to have qdata')
+    expect(build({ scale: undefined })).toThrow('Expected argument 1 to have scale')
     expect(build({ zeroPoint: dense([[0], [0], [0], [0]]) })).toThrow('zeroPoint of int8')
     expect(build({ actPreScale: dense([1, 2, 3]) })).toThrow('actPreScale of shape [8]')
     expect(build({ actPreScale: dense([1], 'int8') })).toThrow('actPreScale of float32')

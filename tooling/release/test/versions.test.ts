@@ -72,6 +72,7 @@ describe('a rehearsed release', () => {
       '@ao/base-tensor': `^${version}`,
       '@ao/granularity': `^${version}`,
       '@ao/quant-primitives': `^${version}`,
+      '@ao/quantized-linear': `^${version}`,
     })
     expect(manifest.peerDependencies['@ao/kernels-webgpu']).toMatch(/^>=0\.\d+\.\d+ <1\.0\.0$/)
     expect(manifest.peerDependenciesMeta).toEqual({ '@ao/kernels-webgpu': { optional: true } })

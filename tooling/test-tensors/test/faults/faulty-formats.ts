@@ -22,6 +22,17 @@ export const FAULTY_FORMATS: readonly FaultyFormat[] = [
     },
   },
   hooked('forgets the bias', 'multiplies inputs', { bias: () => undefined }),
+  {
+    fault: 'refuses inputs of no rows',
+    noticedBy: 'multiplies inputs of no rows',
+    format: class extends Rows {
+      override dispatchOp(op: base.AnyOp, args: readonly unknown[]): unknown {
+        const [x] = args as readonly [base.Tensor]
+        if (op.opName !== 'linear' || x.numel > 0) return super.dispatchOp(op, args)
+        throw new base.ShapeError({ package: '@acme/rows', expected: 'rows', got: 'none' })
+      }
+    },
+  },
   hooked('takes a bias of any size', 'refuses inputs and biases', {
     bias: (bias) => (bias && bias.numel > 24 ? bias.slice(0, 0, 24) : bias),
   }),
