@@ -3,6 +3,8 @@
 import { isFloatDType, linearShape, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { floatInput, kernel, type GPU, type KernelSet } from '@ao/kernels-webgpu'
 import { affineKernels } from '@ao/quant-primitives/webgpu'
+import { quantizeInput } from '@ao/quantized-linear/webgpu'
+import { PACKAGE } from '../errors.ts'
 import {
   dynamicLinear,
   groupwiseLinear,
@@ -12,7 +14,6 @@ import {
 } from '../linear-ops.ts'
 import type { Int8Weight } from '../linear-ops.ts'
 import type { QuantizeTensorToInt8Kwargs } from '../quantize-kwargs.ts'
-import { quantizeTokens } from './activations.ts'
 import { methods, multiply, tokenCount, type Method, type Problem } from './products.ts'
 import { INT8_TUNING, type Int8Tuning } from './tuning.ts'
 import { takesWeight, TAKES } from './weight.ts'
@@ -76,7 +77,8 @@ function multiplyCodes(
   known?: Int8ActivationQparams,
 ): Tensor {
   const shape = linearShape(x, weight[0])
-  const tokens = quantizeTokens(gpu, x, activation, known)
+  const { codes, tokens: qparams } = quantizeInput(gpu, x, activation, known, PACKAGE)
+  const tokens = { x: codes, qparams, count: tokenCount(x) }
   return multiply(gpu, method, {
     ...{ tokens, weight, bias, outDtype, shape },
     isAsymmetric: activation.mappingType === 'ASYMMETRIC',
