@@ -10,28 +10,31 @@ const FOLDERS = '{packages,apps,tooling}/*/test/**'
 const conditions = ['@ao/source']
 const launchOptions = chromiumOptions()
 
+// Every format's kernels have tests of their own in Node.
+const IN_BROWSERS_ALONE = '**/formats.browser.test.ts'
+
 /** One project for all packages: all tests in Node. */
 const node: TestProjectInlineConfiguration = {
   extends: true,
   test: {
     name: 'node',
     include: [`${FOLDERS}/*.test.ts`],
+    exclude: ['**/node_modules/**', '**/*.slow.test.ts', IN_BROWSERS_ALONE],
     globalSetup: './tooling/webgpu-driver/vitest-setup.mjs',
     pool: 'forks', // a process chooses its driver when it starts, so threads have none
   },
 }
 
 /**
- * The tests of kernels, once more in a browser; but for those of empty tensors, which are answered before
- * any kernel runs.
+ * In a browser once more: what depends on who runs WebGPU, which is the device (`browser.test.ts`). The
+ * shaders of both go through the same compiler, so that tests of kernels run in Node alone (`gpu.test.ts`).
  */
 const chromium: TestProjectInlineConfiguration = {
   extends: true,
   resolve: { conditions: defaultClientConditions },
   test: {
     name: 'chromium',
-    include: [`${FOLDERS}/*.gpu.test.ts`],
-    exclude: ['**/empty.gpu.test.ts'],
+    include: [`${FOLDERS}/*.browser.test.ts`],
     browser: {
       enabled: true,
       headless: true,

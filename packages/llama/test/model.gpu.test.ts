@@ -26,7 +26,7 @@ const START = [3] // needs no programs for several tokens
 const SMALL = { ...CONFIG, num_hidden_layers: 1 }
 const small = checkpointFolder(SMALL, randomWeights(SMALL))
 
-// For thousands of steps: a workgroup or two for each product.
+// For many steps: a workgroup or two for each product.
 const LEAST = {
   ...SMALL,
   vocab_size: 8,
@@ -104,7 +104,7 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     expect(device.memory.used - before).toBeLessThan(8192) // rotations
   })
 
-  it('takes one submission for each step, and no more memory over 2,000 of them', async () => {
+  it('takes one submission for each step, and no more memory over 200 of them', async () => {
     const model = await load({ device }, least)
     const cache = model.createCache(2048)
     await readFloat32(model.forward(START, cache, 1))
@@ -118,11 +118,11 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     }
     await soak(50)
     const { memory, submissions } = device
-    await soak(2000)
-    expect(device.submissions - submissions).toBe(2000)
+    await soak(200)
+    expect(device.submissions - submissions).toBe(200)
     const total = ({ used, pooled } = device.memory): number => used + pooled
     expect(total()).toBe(total(memory))
-  }, 300_000)
+  })
 
   it('goes on where the cache and the rotations grow, in memory that stays', async () => {
     const [model, host] = [await load({ device }, least), await load({}, least)]
