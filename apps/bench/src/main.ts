@@ -34,7 +34,7 @@ function kernels({ int4, int8: tuning = {} }: Options['tuning']): KernelSet[] {
     int4PlainInt32Kernels(int4),
     int4PreshuffledKernels(int4),
     int4TilePackedTo4dKernels(int4),
-    int8Kernels({ tuning, methods: subgroupMatrices() }),
+    int8Kernels({ tuning, matrices: subgroupMatrices() }),
     denseMatrices(),
     llama,
     nn,
@@ -56,7 +56,7 @@ const program = new Command('bench')
   .option('--no-matrices', 'without matrices of subgroups, where the GPU has them')
   .option(
     '--tuning <json>',
-    'sizes to try: {"int4": {"gemv": {"minLanes": 64}}, "int8": {...}}, as INT4_TUNING and INT8_TUNING',
+    'sizes to try: {"int4": {"gemv": {"minLanes": 64}}, "int8": {...}}, as LINEAR_TUNING and INT8_TUNING',
     (text) => JSON.parse(text) as Options['tuning'],
     {},
   )

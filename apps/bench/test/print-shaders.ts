@@ -19,7 +19,7 @@ const tuning = { minRows: 2, wantedWorkgroups: 1, tiles: [tile], isAlone: true }
 const kernels = [
   denseKernels,
   denseMatrices(tuning),
-  int8Kernels({ methods: subgroupMatrices(tuning) }),
+  int8Kernels({ matrices: subgroupMatrices(tuning) }),
   int4PreshuffledKernels({ half: 'f32', matrix: tuning }),
 ]
 const device = await WebGPUDevice.create({ gpu, kernels })

@@ -67,7 +67,7 @@ async function kernelSets(): Promise<KernelSet[]> {
     import('@ao/int4-preshuffled/webgpu'),
   ])
   const { denseMatrices } = await import('@ao/kernels-webgpu/matrices')
-  const int8 = int8Kernels({ methods: subgroupMatrices() })
+  const int8 = int8Kernels({ matrices: subgroupMatrices() })
   return [int8, denseMatrices(), ...modules.map(({ webgpuKernels }) => webgpuKernels)]
 }
 

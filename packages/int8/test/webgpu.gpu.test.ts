@@ -285,7 +285,7 @@ describe.skipIf(!device)('Int8Tensor on a GPU', () => {
       return `${first?.op}: ${first?.variant}`
     })
     const gemv = on.capabilities.subgroups ? 'gemv, subgroups' : 'gemv'
-    expect(names).toEqual([`int8.weightOnlyLinear: ${gemv}`, 'int8.weightOnlyLinear: tile'])
+    expect(names).toEqual([`int8.weightOnlyLinear: ${gemv}`, 'int8.weightOnlyLinear: gemm 64 x 64'])
   })
 })
 
@@ -328,8 +328,8 @@ const MATRICES = { subgroupMatrices: [I8, F16], minSubgroupSize: 32, maxSubgroup
 describe.skipIf(!device)('matrices of subgroups', () => {
   it('multiply tiles, here by threads that each do what a subgroup does', async () => {
     const tiles = [{ m: 8, n: 16, subgroupM: 4, subgroupN: 8, step: 64 }]
-    const methods = subgroupMatrices({ minRows: 2, wantedWorkgroups: 1, tiles, isAlone: true })
-    const own = [denseKernels, int8Kernels({ methods })]
+    const matrices = subgroupMatrices({ minRows: 2, wantedWorkgroups: 1, tiles, isAlone: true })
+    const own = [denseKernels, int8Kernels({ matrices })]
     const on = await WebGPUDevice.create({ gpu: gpu as GPU, kernels: own })
     const weight = quantized([70, 64], ASYMMETRIC_ROW)
     const codes = [numbers([41, 64]), weight, numbers([70]), PER_ROW, 'float32'] as const
@@ -342,8 +342,8 @@ describe.skipIf(!device)('matrices of subgroups', () => {
       ...on.explain(dynamicLinear, [x, parts, undefined, PER_ROW, 'float32']),
       ...on.explain(weightOnlyLinear, [x, parts, undefined]),
     ].map(({ variant }) => variant)
-    expect(variants).toContain('matrices of symmetric codes')
-    expect(variants).toContain('matrices of float16')
+    expect(variants).toContain('gemm, subgroup matrices of int8')
+    expect(variants).toContain('gemm, subgroup matrices')
     on.destroy()
   })
 })
@@ -353,7 +353,7 @@ const nothing = await validationGPU()
 // Nothing runs there, but all that GPUs of today offer compiles.
 describe.skipIf(!nothing)('programs for all features', () => {
   it.each(['float32', ...SHORT] as const)('compile for %s', async (dtype) => {
-    const all = [denseKernels, int8Kernels({ methods: subgroupMatrices() })]
+    const all = [denseKernels, int8Kernels({ matrices: subgroupMatrices() })]
     const options = { gpu: nothing as GPU, kernels: all, capabilities: MATRICES }
     const on = await WebGPUDevice.create(options)
     const weight: Int8Weight = quantized([128, 256], ROW)
@@ -370,12 +370,12 @@ describe.skipIf(!nothing)('programs for all features', () => {
     }
     const x = await numbers([128, 256], dtype).to(on)
     const of = (explained: readonly { variant: string }[]): string | undefined =>
-      explained.find(({ variant }) => variant.startsWith('matrices'))?.variant
+      explained.find(({ variant }) => variant.includes('matrices'))?.variant
     expect(of(on.explain(dynamicLinear, [x, rows, undefined, PER_ROW, dtype]))).toBe(
-      'matrices of symmetric codes',
+      'gemm, subgroup matrices of int8',
     )
     expect(of(on.explain(weightOnlyLinear, [x, rows, undefined]))).toBe(
-      dtype === 'float16' ? 'matrices of float16' : undefined,
+      dtype === 'float16' ? 'gemm, subgroup matrices' : undefined,
     )
     await on.finish()
     on.destroy()

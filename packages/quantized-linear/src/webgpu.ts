@@ -34,6 +34,7 @@ export {
   type Int8Variant,
 } from './webgpu/int8-linear.ts'
 export { floatMatrices } from './webgpu/matrices.ts'
+export { INT8_MATRIX_SIDE, int8Matrices } from './webgpu/int8-matrices.ts'
 export { int8InputAsFloats } from './webgpu/int8-input-as-floats.ts'
 export { toBfloat16, toFloat8 } from './webgpu/input-rounding.ts'
 export { stepByStep } from './webgpu/step-by-step.ts'
@@ -42,6 +43,7 @@ export { weightKernels, type WeightKernelsOptions } from './webgpu/kernels.ts'
 export { linearVariants } from './webgpu/linear.ts'
 export { packCodes, unpackCodes, type CodeRows } from './webgpu/pack.ts'
 export {
+  INT8_MATRIX_TUNING,
   INT8_TUNING,
   LINEAR_TUNING,
   type Int8TileTuning,

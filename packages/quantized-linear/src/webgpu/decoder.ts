@@ -70,6 +70,11 @@ export interface WeightDecoder {
 export interface MatrixSide {
   readonly wgsl: string
   readonly items: MatrixItems
+  /**
+   * Whether it gives levels less zero points, and results are multiplied with scales: of weights with one
+   * group a row.
+   */
+  readonly scalesResults?: boolean
 }
 
 /** Sizes of a weight (N, K). */

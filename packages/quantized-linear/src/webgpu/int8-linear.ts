@@ -83,7 +83,7 @@ export interface Int8Programs {
 /** The kernels of a decoder. */
 /* @__NO_SIDE_EFFECTS__ */
 export function int8Programs(decoder: WeightDecoder, tuning: Int8Tuning): Int8Programs {
-  const front = [weightWgsl(decoder), inputSource, outputWgsl].join('\n')
+  const front = int8InputWgsl(decoder)
   return {
     decoder,
     tuning,
@@ -92,10 +92,20 @@ export function int8Programs(decoder: WeightDecoder, tuning: Int8Tuning): Int8Pr
   }
 }
 
+/** What stands before every kernel for inputs of int8. */
+/* @__NO_SIDE_EFFECTS__ */
+export function int8InputWgsl(decoder: WeightDecoder): string {
+  return [weightWgsl(decoder), inputSource, outputWgsl].join('\n')
+}
+
 /** All variants, best first. */
-function int8VariantsOf(programs: Int8Programs): Int8Variant[] {
+export function int8VariantsOf(
+  programs: Int8Programs,
+  more: (programs: Int8Programs) => Int8Variant[] = () => [],
+): Int8Variant[] {
   const { smallTile, largeTile } = programs.tuning
   return [
+    ...more(programs),
     gemv(programs, true),
     gemv(programs, false),
     tile(programs, 'tile, few rows', 32, smallTile),
@@ -184,13 +194,15 @@ export interface Int8Call {
  * The variants of an op that quantizes its input and multiplies it with weights of one decoder, best first.
  *
  * @param callOf - what an op's arguments ask for
+ * @param more - variants for what not all GPUs have
  */
 /* @__NO_SIDE_EFFECTS__ */
 export function int8LinearVariants<Args extends readonly unknown[]>(
   programs: Int8Programs,
   callOf: (...args: Args) => Int8Call,
+  more?: (programs: Int8Programs) => Int8Variant[],
 ): Variant<Args, Tensor>[] {
-  return int8VariantsOf(programs).map((variant) => ({
+  return int8VariantsOf(programs, more).map((variant) => ({
     name: variant.name,
     when: variant.when,
     fits: (gpu, ...args) => {

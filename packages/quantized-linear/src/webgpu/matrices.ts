@@ -9,7 +9,7 @@ import {
   type ChosenTile,
   type MatrixTuning,
 } from '@ao/kernels-webgpu/matrices'
-import { floatsWgsl, type WeightDecoder } from './decoder.ts'
+import { floatsWgsl, type MatrixSide, type WeightDecoder } from './decoder.ts'
 import type { LinearTuning } from './tuning.ts'
 import {
   isHalf,
@@ -26,23 +26,27 @@ import matrix from './wgsl/matrix.wgsl'
  * Products of float16 by matrices of subgroups, where a GPU has them: for {@link linearVariants}.
  *
  * @param own - sizes in place of those of `LinearTuning`
+ * @param side - in place of the decoder's
  */
 /* @__NO_SIDE_EFFECTS__ */
-export function floatMatrices(own?: MatrixTuning): MoreVariants {
-  return ({ decoder }, { half, matrix }) => [floats(decoder, half, own ?? matrix)]
+export function floatMatrices(own?: MatrixTuning, side?: MatrixSide): MoreVariants {
+  return ({ decoder }, { half, matrix }) => [
+    floats(decoder, side ?? decoder.matrix, half, own ?? matrix),
+  ]
 }
 
 function floats(
   decoder: WeightDecoder,
+  side: MatrixSide | undefined,
   half: LinearTuning['half'],
   sizes: MatrixTuning,
 ): LinearVariant {
-  const program = floatsProgram(decoder)
+  const program = floatsProgram(decoder, side)
   const tuning = { ...sizes, isAlone: sizes.isAlone ?? half === 'f32' }
   const tileOf = (gpu: GPU, { x, weight: { n, k } }: LinearProduct): ChosenTile | undefined =>
     chooseTile(gpu.capabilities, tuning, 'f16', { m: rowsOf(x), n, k })
   const { chunk } = decoder
-  const { items = ITEMS } = decoder.matrix ?? {}
+  const { items = ITEMS, scalesResults = false } = side ?? {}
   return {
     name: 'gemm, subgroup matrices',
     when: `from ${tuning.minRows} rows of float16 on, GPUs with subgroup matrices of f16 summed in f32`,
@@ -50,6 +54,7 @@ function floats(
       isPlain(product) &&
       isHalf(product) &&
       (chunk === 32 || product.weight.k % 32 === 0) &&
+      (!scalesResults || product.weight.groupSize >= product.weight.k) &&
       (tuning.isAlone || gpu.capabilities.f16) &&
       rowsOf(product.x) >= tuning.minRows &&
       tileOf(gpu, product) !== undefined,
@@ -61,6 +66,7 @@ function floats(
           ...matrixDefines(tile, items, product.weight.k),
           H: tuning.isAlone ? 'f32' : 'f16',
           HALF_QPARAMS: hasHalfQparams(product),
+          SCALES_RESULTS: scalesResults,
         },
         workgroups: (rows, m) => matrixWorkgroups(tile, m, rows),
       }
@@ -72,9 +78,9 @@ function floats(
 const ITEMS = { leftNumbers: 8, rightRows: 1, rightNumbers: 8, fours: true } as const
 
 /* @__NO_SIDE_EFFECTS__ */
-function floatsProgram(decoder: WeightDecoder): ProgramMaker {
+function floatsProgram(decoder: WeightDecoder, own: MatrixSide | undefined): ProgramMaker {
   const { before, after } = floatsWgsl(decoder)
-  const side = decoder.matrix?.wgsl ?? matrixOfLevels4
+  const side = own?.wgsl ?? matrixOfLevels4
   return matrixProgram(`${decoder.name} matrix`, [before, after, side, matrix].join('\n'))
 }
 

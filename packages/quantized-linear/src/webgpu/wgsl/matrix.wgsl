@@ -11,4 +11,11 @@ fn left_cells(x: Eight) -> array<vec2<H>, 4> {
   return array<vec2<H>, 4>(x.low.xy, x.low.zw, x.high.xy, x.high.zw);
 }
 
-fn take(m: u32, n: u32, four: vec4f) { write(m, params.first + n, params.first + params.rows, four); }
+fn take(m: u32, n: u32, four: vec4f) {
+#if SCALES_RESULTS
+  let sums = four * qparams(params.first + n, 0u).scale;
+#else
+  let sums = four;
+#endif
+  write(m, params.first + n, params.first + params.rows, sums);
+}
