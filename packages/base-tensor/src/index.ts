@@ -12,6 +12,13 @@ export {
 } from './cast.ts'
 export { checkDType, checkFinite, checkPreScale, checkShape } from './check-part.ts'
 export {
+  defineConfig,
+  type ConfigBase,
+  type ConfigDefinition,
+  type ConfigOption,
+  type DefinedConfig,
+} from './define-config.ts'
+export {
   cpu,
   inScope,
   meta,

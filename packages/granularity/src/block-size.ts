@@ -1,6 +1,6 @@
 /** @file From a granularity to a block size, and from a block size to the dimensions it reduces. */
 
-import { normalizeDim, ShapeError, ValueError, takes } from '@ao/base-tensor'
+import { normalizeDim, ShapeError, takes, ValueError, type ErrorMaker } from '@ao/base-tensor'
 import { fail } from './errors.ts'
 import {
   describeGranularity,
@@ -46,11 +46,49 @@ export function getBlockSize(shape: readonly number[], granularity: Granularity)
 }
 
 function groupBlock(shape: readonly number[], { groupSize }: PerGroup): number[] {
-  const last = shape.at(-1) ?? 1
-  if (last % groupSize !== 0) {
-    throw fail(ShapeError, `a group size that divides the last dimension ${last}`, groupSize)
-  }
+  checkGroupSize(shape.at(-1) ?? 1, groupSize)
   return shape.map((_, d) => (d === shape.length - 1 ? groupSize : 1))
+}
+
+/** What a check of a group size is told for its message. */
+export interface GroupSizeCheck {
+  /** The errors of the package that checks. */
+  readonly fail?: ErrorMaker
+  /** The weight's name. */
+  readonly name?: string | undefined
+  /** What a group size must be a multiple of; 1 unless given. */
+  readonly multiple?: number
+}
+
+/**
+ * Checks that groups of `groupSize` make up a row of `k`.
+ *
+ * @throws {@link ShapeError} naming sizes that would, when it does not divide `k`, or is no multiple of
+ * `multiple`
+ */
+export function checkGroupSize(k: number, groupSize: number, options: GroupSizeCheck = {}): void {
+  takes('nno?', k, groupSize, options)
+  const { name, multiple = 1 } = options
+  if (k % groupSize === 0 && groupSize % multiple === 0) return
+  const of = name === undefined ? '' : ` of ${name}`
+  const times = multiple === 1 ? '' : `, and to be a multiple of ${multiple}`
+  const sizes = groupSizesFor(k, groupSize, multiple)
+  const choices = [sizes.slice(0, -1).join(', '), sizes.at(-1)].filter(Boolean).join(' or ')
+  throw (options.fail ?? fail)(
+    ShapeError,
+    `the group size to divide K=${k}${of}${times}`,
+    groupSize,
+    choices ? `Use ${choices}.` : `No size does: K is no multiple of ${multiple}.`,
+  )
+}
+
+/** Divisors of `k` around `groupSize`: up to two below and three above. */
+function groupSizesFor(k: number, groupSize: number, multiple: number): number[] {
+  const sizes: number[] = []
+  for (let size = multiple; size <= k; size += multiple) if (k % size === 0) sizes.push(size)
+  const above = sizes.findIndex((size) => size > groupSize)
+  const middle = above < 0 ? sizes.length : above
+  return sizes.slice(Math.max(middle - 2, 0), middle + 3)
 }
 
 function paddedBlock(shape: readonly number[], { blockSize }: PerBlock): number[] {

@@ -1,7 +1,9 @@
 export {
   checkBlockSize,
+  checkGroupSize,
   getBlockSize,
   reductionParams,
+  type GroupSizeCheck,
   type ReductionParams,
 } from './block-size.ts'
 export { granularityCodec } from './codec.ts'

@@ -2,7 +2,6 @@ export {
   Int8DynamicActivationInt8WeightConfig,
   type Int8DynamicActivationInt8WeightOptions,
 } from './configs/dynamic.ts'
-export type { GranularityPair } from './configs/granularity-pair.ts'
 export type { Int8Fields } from './layout.ts'
 export {
   dynamicLinear,
@@ -12,7 +11,7 @@ export {
   type Int8ActivationQparams,
   type Int8Weight,
 } from './linear-ops.ts'
-export { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
+export { QuantizeTensorToInt8Kwargs, type GranularityPair } from '@ao/quantized-linear'
 export {
   Int8StaticActivationInt8WeightConfig,
   type Int8StaticActivationInt8WeightOptions,

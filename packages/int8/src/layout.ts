@@ -30,7 +30,7 @@ import {
 } from '@ao/base-tensor'
 import { blockwiseViews, type BlockwiseFields, type BlockwiseViews } from '@ao/quantized-linear'
 import { fail, PACKAGE } from './errors.ts'
-import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
+import type { QuantizeTensorToInt8Kwargs } from '@ao/quantized-linear'
 
 /** The inner tensors and attributes of an {@link Int8Tensor}. */
 export interface Int8Fields extends BlockwiseFields {

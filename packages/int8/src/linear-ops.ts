@@ -31,8 +31,8 @@ import {
   weightSums,
   type CodedWeight,
   type Int8Quantization,
+  type QuantizeTensorToInt8Kwargs,
 } from '@ao/quantized-linear'
-import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 
 /** The stored parts of a weight: codes (N, K), scales, and zero points where there are any. */
 export type Int8Weight = CodedWeight

@@ -22,11 +22,16 @@ import {
 } from '@ao/base-tensor'
 import { PerRow, type Granularity } from '@ao/granularity'
 import { dequantizeAffine, type MappingType } from '@ao/quant-primitives'
-import { checkFloat, quantizeToInt8, weightOpTable } from '@ao/quantized-linear'
+import {
+  checkFloat,
+  quantizeKwargsCodec,
+  QuantizeTensorToInt8Kwargs,
+  quantizeToInt8,
+  weightOpTable,
+} from '@ao/quantized-linear'
 import { PACKAGE } from './errors.ts'
 import { checkLayout, int8Views, type Int8Fields } from './layout.ts'
 import { int8Linear } from './linear.ts'
-import { quantizeKwargsCodec, QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 
 /** How {@link Int8Tensor.fromHp} quantizes. */
 export interface Int8FromHpOptions {

@@ -1,4 +1,11 @@
 export {
+  granularityPairCodec,
+  splitGranularity,
+  type GranularityPair,
+  type SplitGranularity,
+} from './activation-granularity.ts'
+export { quantizeKwargsCodec, QuantizeTensorToInt8Kwargs } from './activations.ts'
+export {
   checkGroupedShapes,
   checkGroups,
   dtypeOfScale,
@@ -29,6 +36,7 @@ export {
   type Int4PackingFormat,
 } from './int4/packing-format.ts'
 export { weightOpTable, type WeightOpTableOptions } from './op-table.ts'
+export { skipUnlessRows } from './skip-rows.ts'
 export { blockwiseViews, type BlockwiseViews } from './views.ts'
 export {
   defineDequantize,

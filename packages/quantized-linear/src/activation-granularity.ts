@@ -1,8 +1,15 @@
 /** @file One granularity for activations and weights, or one for each. */
 
-import { rejectJson, ValueError, type JsonCodec, decodeJson, encodeJson } from '@ao/base-tensor'
+import {
+  decodeJson,
+  encodeJson,
+  rejectJson,
+  takes,
+  ValueError,
+  type ErrorMaker,
+  type JsonCodec,
+} from '@ao/base-tensor'
 import { describeGranularity, granularityCodec, type Granularity } from '@ao/granularity'
-import { fail } from '../errors.ts'
 
 /** One granularity for both, or `[activation, weight]`. */
 export type GranularityPair = Granularity | readonly [activation: Granularity, weight: Granularity]
@@ -14,28 +21,33 @@ export interface SplitGranularity {
 }
 
 /**
- * Takes a pair apart and checks the weight's part; the activation's is checked where it is used.
+ * Takes a pair apart and checks the weight's part: PerTensor or PerRow, as inputs of codes are multiplied with
+ * weights of one scale a row. The activation's part is checked where it is used.
  *
  * torchao's `Int8Tensor._normalize_granularity`.
  *
+ * @param fail - the errors of the package whose option it is
+ * @param cure - what to use for weights by group
  * @throws {@link ValueError} for lists of another length, or weights by group
  */
-export function splitGranularity(pair: GranularityPair): SplitGranularity {
+export function splitGranularity(
+  pair: GranularityPair,
+  fail: ErrorMaker,
+  cure: string,
+): SplitGranularity {
+  takes('.fx', pair, fail, cure)
   const list: readonly Granularity[] = isList(pair) ? pair : [pair, pair]
   const [activation, weight] = list
   if (!activation || !weight || list.length !== 2) {
-    throw fail(
-      ValueError,
-      'one granularity, or a list of two: of activations, of weights',
-      `a list of ${list.length}`,
-    )
+    const expected = 'one granularity, or a list of two: of activations, of weights'
+    throw fail(ValueError, expected, `a list of ${list.length}`)
   }
   if (weight.type !== 'PerTensor' && weight.type !== 'PerRow') {
     throw fail(
       ValueError,
-      'PerTensor or PerRow as the granularity of weights that meet int8 activations',
+      'PerTensor or PerRow as the granularity of weights that meet quantized activations',
       describeGranularity(weight),
-      'Use Int8WeightOnlyConfig to quantize weights by group.',
+      cure,
     )
   }
   return { activation, weight }

@@ -1,4 +1,4 @@
-/** @file How a weight's activations are quantized when the two meet. */
+/** @file How the inputs of a quantized weight are quantized when the two meet. */
 
 import { booleanCodec, recordCodec, ValueError, type JsonCodec, takes } from '@ao/base-tensor'
 import { describeGranularity, granularityCodec, PerRow, type Granularity } from '@ao/granularity'
