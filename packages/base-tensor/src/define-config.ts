@@ -16,8 +16,11 @@ import { takes } from './takes.ts'
 
 /** One option of a config. */
 export interface ConfigOption<T> {
-  /** How it stands in JSON; made from the context where JSON names a class that the caller lists. */
-  readonly codec: JsonCodec<T> | ((context: ConfigJsonContext) => JsonCodec<T>)
+  /**
+   * How it stands in JSON; made from the context where JSON names a class that the caller lists. Needed unless
+   * the definition says itself how JSON is written and read.
+   */
+  readonly codec?: JsonCodec<T> | ((context: ConfigJsonContext) => JsonCodec<T>)
   /** Its name in JSON; its own in snake_case unless given. */
   readonly jsonName?: string
   /** Its value where it is not given; a config checks itself for options without. */
@@ -149,7 +152,7 @@ function recordOf<Options extends object>(
 ): RecordFields<Options> {
   const fields = Object.entries(options as OptionTable).map(([key, { codec, ...option }]) => {
     const own = typeof codec === 'function' ? codec(context) : codec
-    return [key, { ...option, codec: own }] as [string, RecordField<unknown>]
+    return [key, { ...option, codec: own } as RecordField<unknown>]
   })
   return Object.fromEntries(fields) as unknown as RecordFields<Options>
 }

@@ -64,7 +64,7 @@ describe('getBlockSize', () => {
     [PerRow(-3), 'dimension in -2..1, got -3.'],
     [
       PerGroup(5),
-      '[@ao/granularity] Expected a group size that divides the last dimension 16, got 5.',
+      '[@ao/granularity] Expected the group size to divide K=16, got 5. Use 2, 4, 8 or 16.',
     ],
     [
       PerBlock([1, 2, 2]),

@@ -6,6 +6,7 @@
  */
 
 import { fromFloat32, linear, type DenseTensor, type FloatDType } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 
 const N = 2048
@@ -19,9 +20,9 @@ for (const dtype of ['bfloat16', 'float16', 'float32'] as const) {
 function measure(dtype: FloatDType, groupSize: number): void {
   const hp = random([N, K], dtype)
   const x = random([1, K], dtype)
-  let weight = Int4PlainInt32Tensor.fromHp(hp, { blockSize: [1, groupSize] })
+  let weight = Int4PlainInt32Tensor.fromHp(hp, { granularity: PerGroup(groupSize) })
   const quantizing = fastest(() => {
-    weight = Int4PlainInt32Tensor.fromHp(hp, { blockSize: [1, groupSize] })
+    weight = Int4PlainInt32Tensor.fromHp(hp, { granularity: PerGroup(groupSize) })
   })
   const multiplying = fastest(() => linear(x, weight))
   const rate = (bytes: number, ms: number): string =>

@@ -6,3 +6,4 @@ export { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from './tensor
 
 // Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
+export { PerGroup, PerRow, type Granularity } from '@ao/granularity'

@@ -24,7 +24,6 @@ import { checkDType, type DenseTensor, type Tensor } from '@ao/base-tensor'
 import {
   blockwiseViews,
   checkGroupedShapes,
-  checkGroups,
   dtypeOfScale,
   type BlockwiseFields,
   type BlockwiseLayout,
@@ -65,11 +64,6 @@ export const plainInt32Views: BlockwiseViews<Int4PlainInt32Fields> =
 /** Which codes a weight has, by its zero points. */
 export function variantOf(zeroPoint: Tensor): Int4PlainInt32Variant {
   return zeroPoint.dtype === 'int8' ? 'xpu' : 'npu'
-}
-
-/** @throws {@link ValueError} unless `blockSize` is ones and one group of whole words */
-export function checkBlockSize(shape: readonly number[], blockSize: readonly number[]): void {
-  checkGroups(shape, blockSize, CODES_PER_WORD, PACKAGE)
 }
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */

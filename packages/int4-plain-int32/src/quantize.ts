@@ -3,19 +3,22 @@
 import {
   defineOp,
   DTypeError,
+  errorsOf,
   fromArray,
   hostArray,
   isFloatDType,
-  ShapeError,
   ValueError,
   zeros,
+  type ErrorMaker,
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
 import { chooseQparamsAffine, packNibbles, quantizeAffine } from '@ao/quant-primitives'
 import { groupBlockSize } from '@ao/quantized-linear'
-import { checkBlockSize, PACKAGE, variantOf, type Int4PlainInt32Variant } from './layout.ts'
+import { PACKAGE, variantOf, type Int4PlainInt32Variant } from './layout.ts'
 import { packedShape } from './pack.ts'
+
+const fail: ErrorMaker = /* @__PURE__ */ errorsOf(PACKAGE)
 
 /** The smallest scale. */
 const EPS = 1e-6
@@ -39,7 +42,9 @@ export function quantizeInt4PlainInt32(
   blockSize: readonly number[],
   variant: Int4PlainInt32Variant,
 ): Int4PlainInt32Weight {
-  checkQuantizable(weight, blockSize)
+  if (!isFloatDType(weight.dtype)) {
+    throw fail(DTypeError, 'a weight of float32, float16 or bfloat16', weight.dtype)
+  }
   if (variant === 'npu') checkNpuGroups(weight, blockSize.at(-1) as number)
   const { scale, zeroPoint } = chooseQparamsAffine(weight, 'ASYMMETRIC', blockSize, 'int32', {
     ...BOUNDS[variant],
@@ -53,32 +58,14 @@ export function quantizeInt4PlainInt32(
   return [quantizeToWords(weight, scales, zeroPoints), scales, zeroPoints]
 }
 
-function checkQuantizable(weight: Tensor, blockSize: readonly number[]): void {
-  if (!isFloatDType(weight.dtype)) {
-    throw new DTypeError({
-      package: PACKAGE,
-      expected: 'a weight of float32, float16 or bfloat16',
-      got: weight.dtype,
-    })
-  }
-  checkBlockSize(weight.shape, blockSize)
-  const [k = 0, group = 1] = [weight.shape.at(-1), blockSize.at(-1)]
-  if ((weight.ndim === 2 || weight.ndim === 3) && group > 1 && k % group === 0) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: `a weight (N, K) or (E, N, K) with groups of [${blockSize.join(', ')}] that divide K`,
-    got: `[${weight.shape.join(', ')}]`,
-  })
-}
-
 function checkNpuGroups({ shape }: Tensor, group: number): void {
   const k = shape.at(-1) as number
   if (group % 32 === 0 && group < k) return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: `a group size that is a multiple of 32 and smaller than K = ${k}, for the variant npu`,
-    got: String(group),
-  })
+  throw fail(
+    ValueError,
+    `a group size that is a multiple of 32 and smaller than K = ${k}, for the variant npu`,
+    group,
+  )
 }
 
 /**

@@ -18,6 +18,7 @@ import {
 import {
   checkTinygemm,
   dtypeOfScale,
+  groupBlockOf,
   groupBlockSize,
   linearInput,
   packedDim,
@@ -28,6 +29,7 @@ import {
 } from '@ao/quantized-linear'
 import {
   checkLayout,
+  CODES_PER_WORD,
   PACKAGE,
   plainInt32Views,
   variantOf,
@@ -90,10 +92,16 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
    * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
    * refused when the result comes to the CPU
    */
-  static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions): Int4PlainInt32Tensor {
-    takes('to{allowNonFinite variant blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
-    const { blockSize, variant = 'xpu', chooseQparamsAlgorithm } = options
+  static fromHp(weight: Tensor, options: Int4PlainInt32FromHpOptions = {}): Int4PlainInt32Tensor {
+    takes(
+      'to{granularity chooseQparamsAlgorithm variant ntileSize allowNonFinite}',
+      weight,
+      options,
+    )
+    const { variant = 'xpu', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
+    const groups = { packageName: PACKAGE, multiple: CODES_PER_WORD }
+    const blockSize = groupBlockOf(weight, options.granularity, groups)
     const [qdata, scale, zeroPoint] = quantizeInt4PlainInt32(weight, blockSize, variant)
     const result = new Int4PlainInt32Tensor({
       qdata: asDense(qdata),

@@ -1,4 +1,5 @@
 import * as base from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from '../src/index.ts'
 
@@ -8,7 +9,7 @@ const by = (options: Int4PlainInt32FromHpOptions) => (weight: base.Tensor) =>
 const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32',
-    fromHp: by({ blockSize: [1, 32] }),
+    fromHp: by({ granularity: PerGroup(32) }),
     shape: [24, 128],
     sliceSteps: [1, 32],
     weightSqnr: 20,
@@ -16,7 +17,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'groups of 8, the smallest',
-    fromHp: by({ blockSize: [1, 8] }),
+    fromHp: by({ granularity: PerGroup(8) }),
     shape: [5, 16],
     sliceSteps: [1, 8],
     weightSqnr: 20,
@@ -24,7 +25,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'as on an NPU',
-    fromHp: by({ blockSize: [1, 64], variant: 'npu' }),
+    fromHp: by({ granularity: PerGroup(64), variant: 'npu' }),
     shape: [24, 128],
     sliceSteps: [1, 64],
     weightSqnr: 19,

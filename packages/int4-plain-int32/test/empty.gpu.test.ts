@@ -1,6 +1,7 @@
 /** @file Every op of this package on empty inputs. */
 
 import { fromFloat32, numelOf, cast, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectEmptyInputs, sized } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as quantizeKernels } from '@ao/quant-primitives/webgpu'
@@ -26,9 +27,9 @@ const ramp = (...shape: number[]): Tensor => {
 }
 
 function weight(variant: 'xpu' | 'npu', ...shape: number[]): readonly Tensor[] {
-  const blockSize = shape.map((_, d) => (d === shape.length - 1 ? 32 : 1))
+  const granularity = PerGroup(32)
   const { qdata, scale, zeroPoint } = Int4PlainInt32Tensor.fromHp(ramp(...shape), {
-    blockSize,
+    granularity,
     variant,
   })
   return [qdata, scale, zeroPoint]

@@ -1,4 +1,5 @@
 import { hostFloat32, linear, tensor, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { loadSpecGolden, toNumbers } from '@ao/test-data'
 import { sqnr } from '@ao/test-kit'
 import { elements, golden } from '@ao/test-tensors'
@@ -10,7 +11,7 @@ const cases = golden('int4_plain_int32').map((vector) => [vector.name, vector] a
 describe('Int4PlainInt32Tensor against torchao', () => {
   it.each(cases)('%s', (_, { args, inputs, outputs }) => {
     const weight = Int4PlainInt32Tensor.fromHp(inputs['w'] as Tensor, {
-      blockSize: [1, args['group_size']],
+      granularity: PerGroup(args['group_size']),
     })
     for (const [name, part] of [
       ['qdata', weight.qdata],
@@ -33,8 +34,8 @@ describe('Int4PlainInt32Tensor against torchao', () => {
     expect(stored.length).toBe(2)
     for (const each of stored) {
       const w = tensor(toNumbers(each['input']), { dtype: each['dtype'] as FloatDType })
-      const blockSize = [1, each['group_size']]
-      const weight = Int4PlainInt32Tensor.fromHp(w, { blockSize })
+      const granularity = PerGroup(each['group_size'])
+      const weight = Int4PlainInt32Tensor.fromHp(w, { granularity })
       expect(elements(weight.qdata)).toEqual(each['qdata_int32'].flat())
       expect(elements(weight.toCodes().codes)).toEqual(each['q'].flat())
       expect(elements(weight.zeroPoint)).toEqual(each['zero_point_int8'].flat())

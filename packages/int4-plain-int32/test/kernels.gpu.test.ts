@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { bmm, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
@@ -39,8 +40,8 @@ function quantized(
   groupSize: number,
   variant: Variant = 'xpu',
 ): Int4PlainInt32Tensor {
-  const blockSize = weight.shape.map(() => 1).with(-1, groupSize)
-  return Int4PlainInt32Tensor.fromHp(weight, { blockSize, variant })
+  const granularity = PerGroup(groupSize)
+  return Int4PlainInt32Tensor.fromHp(weight, { granularity, variant })
 }
 
 function stored(weight: Tensor, groupSize: number, variant?: Variant): Int4PlainInt32Weight {
@@ -132,7 +133,7 @@ describe.skipIf(!gpu)('weights', () => {
 describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
   it('are what they are on the CPU', async () => {
     const fromHp = (weight: Tensor): Int4PlainInt32Tensor =>
-      Int4PlainInt32Tensor.fromHp(weight, { blockSize: [1, 32] })
+      Int4PlainInt32Tensor.fromHp(weight, { granularity: PerGroup(32) })
     await expectSameExtremes(base, device, { fromHp: fromHp as never, shape: [8, 128] })
   })
 })

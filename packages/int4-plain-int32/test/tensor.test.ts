@@ -14,6 +14,7 @@ import {
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
+import { PerGroup, PerRow } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { chooseQparamsAffine, quantizeAffine } from '@ao/quant-primitives'
 import { type Int4Codes } from '@ao/quantized-linear'
@@ -28,8 +29,8 @@ import {
   type Int4PlainInt32Variant,
 } from '../src/index.ts'
 
-const group32 = { blockSize: [1, 32] }
-const experts32 = { blockSize: [1, 1, 32] }
+const group32 = { granularity: PerGroup(32) }
+const experts32 = { granularity: PerGroup(32) }
 const VARIANTS = ['xpu', 'npu'] as const
 
 function values(weight: Tensor): number[] {
@@ -69,7 +70,7 @@ describe('quantizing', () => {
 
   function expectCodesOfPrimitives(hp: Tensor, variant: Int4PlainInt32Variant): void {
     const weight = Int4PlainInt32Tensor.fromHp(hp, { ...group32, variant, allowNonFinite: true })
-    const block = group32.blockSize
+    const block = weight.blockSize
     const { scale, zeroPoint } = chooseQparamsAffine(hp, 'ASYMMETRIC', block, 'int32', {
       ...bounds[variant],
       eps: 1e-6,
@@ -132,14 +133,14 @@ describe('quantizing', () => {
       (options: object, weight: Tensor = hp) =>
       () =>
         Int4PlainInt32Tensor.fromHp(weight, { ...group32, ...options })
-    expect(make({ blockSize: [1, 48] })).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected a weight (N, K) or (E, N, K) with groups of [1, 48] that divide K, got [4, 64].]`,
+    expect(make({ granularity: PerGroup(48) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4-plain-int32] Expected the group size to divide K=64, and to be a multiple of 8, got 48. Use 16, 32 or 64.]`,
     )
-    expect(make({ blockSize: [1, 4] })).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-plain-int32] Expected a block size of ones and one group size, a multiple of 8, for shape [4, 64], got [1, 4].]`,
+    expect(make({ granularity: PerGroup(4) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [@ao/int4-plain-int32] Expected the group size to divide K=64, and to be a multiple of 8, got 4. Use 8, 16 or 32.]`,
     )
-    expect(make({ blockSize: [32, 1] })).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-plain-int32] Expected a weight (N, K) or (E, N, K) with groups of [32, 1] that divide K, got [4, 64].]`,
+    expect(make({ granularity: PerRow(0) })).toThrowErrorMatchingInlineSnapshot(
+      `[ValueError: [@ao/int4-plain-int32] Expected PerGroup(n), or PerRow(), as the granularity of int4 weights, got {"type":"PerRow","dim":0}.]`,
     )
     expect(make({ chooseQparamsAlgorithm: 'HQQ' })).toThrowErrorMatchingInlineSnapshot(
       `[ValueError: [@ao/int4-plain-int32] Expected the algorithm TINYGEMM, got HQQ. HQQ goes with the tile-packed format.]`,
@@ -147,10 +148,10 @@ describe('quantizing', () => {
     expect(make({}, cast(hp, 'int32'))).toThrowErrorMatchingInlineSnapshot(
       `[DTypeError: [@ao/int4-plain-int32] Expected a weight of float32, float16 or bfloat16, got int32.]`,
     )
-    expect(make({ blockSize: [1, 64], variant: 'npu' })).toThrowErrorMatchingInlineSnapshot(
+    expect(make({ granularity: PerGroup(64), variant: 'npu' })).toThrowErrorMatchingInlineSnapshot(
       `[ValueError: [@ao/int4-plain-int32] Expected a group size that is a multiple of 32 and smaller than K = 64, for the variant npu, got 64.]`,
     )
-    expect(make({ blockSize: [1, 16], variant: 'npu' })).toThrowErrorMatchingInlineSnapshot(
+    expect(make({ granularity: PerGroup(16), variant: 'npu' })).toThrowErrorMatchingInlineSnapshot(
       `[ValueError: [@ao/int4-plain-int32] Expected a group size that is a multiple of 32 and smaller than K = 64, for the variant npu, got 16.]`,
     )
   })

@@ -14,4 +14,5 @@ export {
 
 // Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
+export { PerGroup, PerRow, type Granularity } from '@ao/granularity'
 export type { Int4ActivationDType } from '@ao/quantized-linear'

@@ -25,6 +25,7 @@ import {
 import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import {
   checkTinygemm,
+  groupBlockOf,
   groupBlockSize,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
@@ -33,9 +34,9 @@ import {
 } from '@ao/quantized-linear'
 import { float8Scales, fromBands, joinScales, toBands } from './group-order.ts'
 import {
-  checkBlockSize,
   checkCodes,
   checkLayout,
+  LANE_CODES,
   PACKAGE,
   type Int4PreshuffledFields,
 } from './layout.ts'
@@ -111,19 +112,21 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
    * Quantizes a dense weight; torchao's `Int4PreshuffledTensor.from_hp`.
    *
    * @param weight - (N, K), or (E, N, K) for experts; floating
-   * @throws {@link ValueError} unless groups run along K and divide it, by multiples of 32
+   * @throws {@link ShapeError} unless groups, of a multiple of 32, divide K; {@link ValueError} for another
+   * granularity
    * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
    * refused when the result comes to the CPU
    */
-  static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions): Int4PreshuffledTensor {
+  static fromHp(weight: Tensor, options: Int4PreshuffledFromHpOptions = {}): Int4PreshuffledTensor {
     takes(
-      'to{allowNonFinite blockSize chooseQparamsAlgorithm ntileSize activationDtype}',
+      'to{granularity chooseQparamsAlgorithm activationDtype ntileSize allowNonFinite}',
       weight,
       options,
     )
-    const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
+    const { activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
-    checkBlockSize(blockSize, weight.shape)
+    const groups = { packageName: PACKAGE, multiple: LANE_CODES }
+    const blockSize = groupBlockOf(weight, options.granularity, groups)
     const groupSize = blockSize.at(-1) as number
     const isFloat8 = activationDtype === 'float8_e4m3fn'
     const quantize = isFloat8 ? quantizeInt4GroupwiseSymmetric : quantizeInt4Groupwise

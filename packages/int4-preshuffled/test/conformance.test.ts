@@ -1,4 +1,5 @@
 import * as base from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4PreshuffledTensor, type Int4PreshuffledFromHpOptions } from '../src/index.ts'
 
@@ -8,7 +9,7 @@ const by = (options: Int4PreshuffledFromHpOptions) => (weight: base.Tensor) =>
 const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32, in bands that are not full',
-    fromHp: by({ blockSize: [1, 32] }),
+    fromHp: by({ granularity: PerGroup(32) }),
     shape: [22, 160],
     sliceSteps: [4, 32],
     weightSqnr: 20,
@@ -16,7 +17,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'groups of 128',
-    fromHp: by({ blockSize: [1, 128] }),
+    fromHp: by({ granularity: PerGroup(128) }),
     shape: [24, 512],
     sliceSteps: [4, 128],
     weightSqnr: 18,
@@ -24,7 +25,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'around zero, for float8 inputs',
-    fromHp: by({ blockSize: [1, 64], activationDtype: 'float8_e4m3fn' }),
+    fromHp: by({ granularity: PerGroup(64), activationDtype: 'float8_e4m3fn' }),
     shape: [22, 192],
     sliceSteps: [4, 64],
     weightSqnr: 17,

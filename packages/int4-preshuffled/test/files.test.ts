@@ -1,4 +1,5 @@
 import type { DenseTensor, Tensor, TensorSubclass } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import {
   bytesSource,
@@ -18,8 +19,8 @@ import { Int4PreshuffledTensor } from '../src/index.ts'
 
 const hp = randn([6, 96], { dtype: 'bfloat16' })
 const options = [
-  { blockSize: [1, 32] },
-  { blockSize: [1, 32], activationDtype: 'float8_e4m3fn' },
+  { granularity: PerGroup(32) },
+  { granularity: PerGroup(32), activationDtype: 'float8_e4m3fn' },
 ] as const
 const formats = [Int4PreshuffledTensor]
 
@@ -81,7 +82,7 @@ describe('a file with a preshuffled weight', () => {
   })
 
   it('holds experts', async () => {
-    const experts = { blockSize: [1, 1, 64] }
+    const experts = { granularity: PerGroup(64) }
     const weight = Int4PreshuffledTensor.fromHp(randn([3, 5, 128]), experts)
     expect(bits(await read(fileOf(weight), formats))).toEqual(bits(weight))
   })

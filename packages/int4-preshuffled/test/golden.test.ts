@@ -9,6 +9,7 @@ import {
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { sqnr } from '@ao/test-kit'
 import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
@@ -35,10 +36,10 @@ function throughFloat8(exact: Tensor, dtype: FloatDType): Tensor {
 describe('Int4PreshuffledTensor against the plain form of torchao', () => {
   it.each(cases)('%s', (_, { op, args, inputs, outputs }) => {
     const w = inputs['w'] as DenseTensor
-    const blockSize = w.shape.map((_, d) => (d === w.ndim - 1 ? (args['group_size'] as number) : 1))
+    const granularity = PerGroup(args['group_size'] as number)
     const isFloat8 = op === 'int4_plain_symmetric'
     const activationDtype = isFloat8 ? 'float8_e4m3fn' : 'bfloat16'
-    const whole = Int4PreshuffledTensor.fromHp(w, { blockSize, activationDtype })
+    const whole = Int4PreshuffledTensor.fromHp(w, { granularity, activationDtype })
     const weight =
       op === 'int4_plain_slice'
         ? (slice(whole, args['dim'], args['start'], args['end']) as Int4PreshuffledTensor)

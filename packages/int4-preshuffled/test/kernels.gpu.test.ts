@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { asDense, bmm, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
@@ -38,8 +39,8 @@ function quantized(
   groupSize: number,
   activationDtype: Int4ActivationDType = 'bfloat16',
 ): Int4PreshuffledTensor {
-  const blockSize = weight.shape.map(() => 1).with(-1, groupSize)
-  return Int4PreshuffledTensor.fromHp(weight, { blockSize, activationDtype })
+  const granularity = PerGroup(groupSize)
+  return Int4PreshuffledTensor.fromHp(weight, { granularity, activationDtype })
 }
 
 function stored(...args: Parameters<typeof quantized>): Int4PreshuffledParts {
@@ -163,7 +164,7 @@ describe.skipIf(!gpu)('weights', () => {
 describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
   it('are what they are on the CPU', async () => {
     const fromHp = (weight: Tensor): Int4PreshuffledTensor =>
-      Int4PreshuffledTensor.fromHp(weight, { blockSize: [1, 32] })
+      Int4PreshuffledTensor.fromHp(weight, { granularity: PerGroup(32) })
     await expectSameExtremes(base, device, { fromHp: fromHp as never, shape: [8, 128] })
   })
 })

@@ -8,6 +8,7 @@ import {
   zeros,
   type Tensor,
 } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -96,7 +97,7 @@ describe('packing', () => {
 
   it('pads rows with zeros, and K with nothing', () => {
     const weight = Int4PreshuffledTensor.fromHp(randn([5, 2816], { dtype: 'bfloat16' }), {
-      blockSize: [1, 128],
+      granularity: PerGroup(128),
     })
     expect(weight.qdata.shape).toEqual([8, 352])
     expect(weight.groupScale.shape).toEqual([2, 22, 4])

@@ -9,6 +9,7 @@ import {
   zeros,
   type DenseTensor,
 } from '@ao/base-tensor'
+import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import { type Int4Codes, type Int4PackingFormat } from '@ao/quantized-linear'
@@ -17,8 +18,8 @@ import { elements, randn } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
 import { Int4PreshuffledTensor } from '../src/index.ts'
 
-const group32 = { blockSize: [1, 32] }
-const experts32 = { blockSize: [1, 1, 32] }
+const group32 = { granularity: PerGroup(32) }
+const experts32 = { granularity: PerGroup(32) }
 const float8 = { activationDtype: 'float8_e4m3fn' } as const
 
 /** All parts, as bits, and the attributes. */
@@ -34,18 +35,18 @@ describe('fromCodes', () => {
     const { codes, scale, zeroPoint } = quantizeInt4Groupwise(hp, 64)
     const values = { domain: 'FLOAT', values: zeroPoint } as const
     const plain: Int4Codes = { codes, scale, zeroPoint: values, groupSize: 64, dtype }
-    const direct = Int4PreshuffledTensor.fromHp(hp, { blockSize: [1, 64] })
+    const direct = Int4PreshuffledTensor.fromHp(hp, { granularity: PerGroup(64) })
     expect(contents(Int4PreshuffledTensor.fromCodes(plain))).toEqual(contents(direct))
   })
 
   it.each([
-    ['rows', [6, 288], [1, 32]],
-    ['experts', [3, 5, 64], [1, 1, 32]],
-  ] as const)('takes what the plain format gives and gives it back: %s', (_, shape, blockSize) => {
+    ['rows', [6, 288]],
+    ['experts', [3, 5, 64]],
+  ] as const)('takes what the plain format gives and gives it back: %s', (_, shape) => {
     const hp = randn(shape, { dtype: 'bfloat16' })
-    const plain = Int4Tensor.fromHp(hp, { blockSize })
+    const plain = Int4Tensor.fromHp(hp, group32)
     const weight = Int4PreshuffledTensor.fromCodes(plain.toCodes())
-    expect(contents(weight)).toEqual(contents(Int4PreshuffledTensor.fromHp(hp, { blockSize })))
+    expect(contents(weight)).toEqual(contents(Int4PreshuffledTensor.fromHp(hp, group32)))
     expect(elements(weight.dequantize())).toEqual(elements(plain.dequantize()))
     const again = Int4Tensor.fromCodes(weight.toCodes())
     for (const name of ['qdata', 'scale', 'zeroPoint'] as const) {
@@ -335,14 +336,23 @@ describe('fromHp and the constructor', () => {
   it('refuse what does not fit', () => {
     const hp = randn([4, 96])
     expect(() =>
-      Int4PreshuffledTensor.fromHp(hp, { blockSize: [1, 48] }),
+      Int4PreshuffledTensor.fromHp(hp, { granularity: PerGroup(48) }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-preshuffled] Expected a block size of ones and a group size that divides K, for a weight (N, K) or (E, N, K), got [1, 48] for [4, 96]. Group sizes are multiples of 32: 32, 64, 128 or 256.]`,
+      `[ShapeError: [@ao/int4-preshuffled] Expected the group size to divide K=96, and to be a multiple of 32, got 48. Use 32 or 96.]`,
     )
+    const parts = Int4PreshuffledTensor.fromHp(hp, group32).flatten()
     for (const blockSize of [[32], [1, 64], [4, 32], [1, 0], [1, 1, 32]]) {
-      expect(() => Int4PreshuffledTensor.fromHp(hp, { blockSize })).toThrow('block size of ones')
+      const attributes = { ...parts.attributes, blockSize }
+      expect(() => Int4PreshuffledTensor.unflatten(parts.tensors, attributes)).toThrow(
+        'block size of ones',
+      )
     }
-    expect(() => Int4PreshuffledTensor.fromHp(randn([96]), { blockSize: [32] })).toThrow('(N, K)')
+    for (const granularity of [PerGroup(64), PerGroup(8), PerTensor(), PerRow(0)]) {
+      expect(() => Int4PreshuffledTensor.fromHp(hp, { granularity })).toThrow(
+        '[@ao/int4-preshuffled]',
+      )
+    }
+    expect(() => Int4PreshuffledTensor.fromHp(randn([96]), group32)).toThrow('(N, K)')
     expect(() =>
       Int4PreshuffledTensor.fromHp(hp, { ...group32, chooseQparamsAlgorithm: 'HQQ' }),
     ).toThrowErrorMatchingInlineSnapshot(

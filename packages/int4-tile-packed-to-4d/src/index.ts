@@ -5,3 +5,4 @@ export { packInt4Tiles, unpackInt4Tiles } from './tiles.ts'
 
 // Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
+export { PerGroup, PerRow, type Granularity } from '@ao/granularity'

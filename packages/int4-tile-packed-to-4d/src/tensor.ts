@@ -25,6 +25,7 @@ import {
 } from '@ao/base-tensor'
 import { packTinygemmScalesAndZeros } from '@ao/quant-primitives'
 import {
+  groupBlockOf,
   groupBlockSize,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
@@ -98,9 +99,11 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
    * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
    * refused when the result comes to the CPU
    */
-  static fromHp(weight: Tensor, options: Int4FromHpOptions): Int4TilePackedTo4dTensor {
-    takes('to{allowNonFinite blockSize chooseQparamsAlgorithm ntileSize}', weight, options)
-    const { blockSize, chooseQparamsAlgorithm = 'TINYGEMM', ntileSize = TILE_ROWS } = options
+  static fromHp(weight: Tensor, options: Int4FromHpOptions = {}): Int4TilePackedTo4dTensor {
+    takes('to{granularity chooseQparamsAlgorithm ntileSize allowNonFinite}', weight, options)
+    const { chooseQparamsAlgorithm = 'TINYGEMM', ntileSize = TILE_ROWS } = options
+    const groups = { packageName: PACKAGE, isPadded: true }
+    const blockSize = groupBlockOf(weight, options.granularity, groups)
     const dense = checkQuantizable(weight, blockSize, ntileSize)
     const whole = padded(dense, paddedSizes(weight.shape, ntileSize))
     const quantized = quantizePadded(whole, blockSize, chooseQparamsAlgorithm)

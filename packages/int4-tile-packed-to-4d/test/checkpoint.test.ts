@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostFloat32, isTensorSubclass, linear, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { layerNorm, relu } from '@ao/nn'
 import {
   flattenTensorStateDict,
@@ -30,7 +31,7 @@ async function read(file: Uint8Array): Promise<Map<string, Tensor>> {
 function quantized(original: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const entries = [...original].map(([name, tensor]): [string, Tensor] => {
     const isLinear = tensor.ndim === 2
-    const options = { blockSize: [1, 64] }
+    const options = { granularity: PerGroup(64) }
     return [name, isLinear ? Int4TilePackedTo4dTensor.fromHp(tensor, options) : tensor]
   })
   return new Map(entries)

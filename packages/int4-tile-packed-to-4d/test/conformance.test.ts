@@ -1,4 +1,5 @@
 import * as base from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import type { Int4FromHpOptions } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4TilePackedTo4dTensor } from '../src/index.ts'
@@ -12,7 +13,7 @@ const sliceSteps = [8, 1024] as const
 const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32',
-    fromHp: by({ blockSize: [1, 32] }),
+    fromHp: by({ granularity: PerGroup(32) }),
     shape: [16, 2048],
     sliceSteps,
     weightSqnr: 21,
@@ -21,7 +22,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'padded on both sides',
-    fromHp: by({ blockSize: [1, 64], ntileSize: 16 }),
+    fromHp: by({ granularity: PerGroup(64), ntileSize: 16 }),
     shape: [20, 200],
     sliceSteps,
     weightSqnr: 20,
@@ -30,7 +31,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'HQQ',
-    fromHp: by({ blockSize: [1, 256], chooseQparamsAlgorithm: 'HQQ' }),
+    fromHp: by({ granularity: PerGroup(256), chooseQparamsAlgorithm: 'HQQ' }),
     shape: [16, 1024],
     sliceSteps,
     weightSqnr: 18,

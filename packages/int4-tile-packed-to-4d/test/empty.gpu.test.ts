@@ -1,6 +1,7 @@
 /** @file Every op of this package on empty inputs. */
 
 import { fromFloat32, numelOf, cast, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectEmptyInputs, sized } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as quantizeKernels } from '@ao/quant-primitives/webgpu'
@@ -25,8 +26,8 @@ const ramp = (...shape: number[]): Tensor => {
 }
 
 function weight(...shape: number[]): readonly Tensor[] {
-  const blockSize = shape.map((_, d) => (d === shape.length - 1 ? 32 : 1))
-  const { qdata, scaleAndZero } = Int4TilePackedTo4dTensor.fromHp(ramp(...shape), { blockSize })
+  const granularity = PerGroup(32)
+  const { qdata, scaleAndZero } = Int4TilePackedTo4dTensor.fromHp(ramp(...shape), { granularity })
   return [qdata, scaleAndZero]
 }
 

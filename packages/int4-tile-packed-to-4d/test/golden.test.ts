@@ -1,4 +1,5 @@
 import { linear, tensor, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import type { Int4ChooseQparamsAlgorithm } from '@ao/quantized-linear'
 import { loadSpecGolden } from '@ao/test-data'
 import { elements, golden } from '@ao/test-tensors'
@@ -11,7 +12,7 @@ const cases = golden('int4_tile_packed_to_4d').map((vector) => [vector.name, vec
 describe('Int4TilePackedTo4dTensor against torchao', () => {
   it.each(cases)('%s', (_, { args, inputs, outputs }) => {
     const weight = Int4TilePackedTo4dTensor.fromHp(inputs['w'] as Tensor, {
-      blockSize: [1, args['group_size']],
+      granularity: PerGroup(args['group_size']),
       chooseQparamsAlgorithm: args['algorithm'].toUpperCase() as Int4ChooseQparamsAlgorithm,
     })
     for (const [name, part] of [

@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { bmm, cast, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { webgpuKernels as primitiveKernels } from '@ao/quant-primitives/webgpu'
@@ -32,8 +33,8 @@ const device =
   (await WebGPUDevice.create({ gpu, kernels: [denseKernels, primitiveKernels, webgpuKernels] }))
 
 function quantized(weight: Tensor, groupSize: number): Int4TilePackedTo4dTensor {
-  const blockSize = weight.shape.map(() => 1).with(-1, groupSize)
-  return Int4TilePackedTo4dTensor.fromHp(cast(weight, 'bfloat16'), { blockSize })
+  const granularity = PerGroup(groupSize)
+  return Int4TilePackedTo4dTensor.fromHp(cast(weight, 'bfloat16'), { granularity })
 }
 
 function stored(weight: Tensor, groupSize: number): Int4TiledWeight {
@@ -124,7 +125,7 @@ describe.skipIf(!gpu)('weights', () => {
 describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
   it('are what they are on the CPU', async () => {
     const fromHp = (weight: Tensor): Int4TilePackedTo4dTensor =>
-      Int4TilePackedTo4dTensor.fromHp(weight, { blockSize: [1, 32] })
+      Int4TilePackedTo4dTensor.fromHp(weight, { granularity: PerGroup(32) })
     await expectSameExtremes(base, device, {
       fromHp: fromHp as never,
       shape: [8, 128],

@@ -13,6 +13,7 @@ import {
   type DenseTensor,
   type Tensor,
 } from '@ao/base-tensor'
+import { PerGroup, PerRow } from '@ao/granularity'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import type { Int4Codes } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
@@ -26,8 +27,8 @@ import {
   type Int4TilePackedTo4dFields,
 } from '../src/index.ts'
 
-const group32 = { blockSize: [1, 32] }
-const experts32 = { blockSize: [1, 1, 32] }
+const group32 = { granularity: PerGroup(32) }
+const experts32 = { granularity: PerGroup(32) }
 const bf16 = (shape: readonly number[], seed = 1) => randn(shape, { dtype: 'bfloat16', seed })
 
 function make(shape: readonly number[], seed = 1): Int4TilePackedTo4dTensor {
@@ -139,7 +140,7 @@ describe('fromHp', () => {
       'bfloat16',
     )
     const errorOf = (chooseQparamsAlgorithm: 'TINYGEMM' | 'HQQ'): number => {
-      const options = { blockSize: [1, 128], chooseQparamsAlgorithm }
+      const options = { granularity: PerGroup(128), chooseQparamsAlgorithm }
       const weight = Int4TilePackedTo4dTensor.fromHp(hp, options)
       const exact = hostFloat32(hp)
       const got = hostFloat32(weight.dequantize())
@@ -156,16 +157,16 @@ describe('fromHp', () => {
     expect(quantize({}, randn([8, 64]))).toThrowErrorMatchingInlineSnapshot(
       `[DTypeError: [@ao/int4-tile-packed-to-4d] Expected a weight of bfloat16, got float32. Use cast(weight, 'bfloat16') first.]`,
     )
-    expect(quantize({ blockSize: [1, 48] })).toThrowErrorMatchingInlineSnapshot(
+    expect(quantize({ granularity: PerGroup(48) })).toThrowErrorMatchingInlineSnapshot(
       `[ValueError: [@ao/int4-tile-packed-to-4d] Expected a block size of ones and a group of 32, 64, 128 or 256, for shape [8, 64], got [1, 48].]`,
     )
-    expect(quantize({ blockSize: [32, 1] })).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected a block size of ones and a group of 32, 64, 128 or 256, for shape [8, 64], got [32, 1].]`,
+    expect(quantize({ granularity: PerRow(0) })).toThrowErrorMatchingInlineSnapshot(
+      `[ValueError: [@ao/int4-tile-packed-to-4d] Expected PerGroup(n), or PerRow(), as the granularity of int4 weights, got {"type":"PerRow","dim":0}.]`,
     )
     expect(quantize({ ntileSize: 32 })).toThrowErrorMatchingInlineSnapshot(
       `[ValueError: [@ao/int4-tile-packed-to-4d] Expected an ntileSize of 8 or 16, got 32.]`,
     )
-    expect(quantize({ blockSize: [32] }, bf16([64]))).toThrowErrorMatchingInlineSnapshot(
+    expect(quantize({}, bf16([64]))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a weight (N, K) or (E, N, K), got [64].]`,
     )
   })

@@ -25,6 +25,7 @@ import {
 import {
   checkTinygemm,
   dtypeOfScale,
+  groupBlockOf,
   groupBlockSize,
   isInt4ActivationDType,
   linearInput,
@@ -91,25 +92,20 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
    * Quantizes a dense weight; torchao's `Int4Tensor.from_hp`.
    *
    * @param weight - (N, K), or (E, N, K) for experts; floating
-   * @throws {@link ValueError} unless groups run along K; {@link ShapeError} when they do not divide it
+   * @throws {@link ShapeError} when groups do not divide K; {@link ValueError} for another granularity
    * @throws {@link ValueError} for a weight with NaN or infinities; one on another device than the CPU is
    * refused when the result comes to the CPU
    */
-  static fromHp(weight: Tensor, options: Int4TensorFromHpOptions): Int4Tensor {
+  static fromHp(weight: Tensor, options: Int4TensorFromHpOptions = {}): Int4Tensor {
     takes(
-      'to{allowNonFinite activationDtype blockSize chooseQparamsAlgorithm ntileSize}',
+      'to{granularity chooseQparamsAlgorithm activationDtype ntileSize allowNonFinite}',
       weight,
       options,
     )
-    const { blockSize, activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
+    const { activationDtype = 'bfloat16', chooseQparamsAlgorithm } = options
     checkTinygemm(chooseQparamsAlgorithm, PACKAGE)
-    if (blockSize.length !== weight.ndim || packedDim(blockSize) !== weight.ndim - 1) {
-      throw new ValueError({
-        package: PACKAGE,
-        expected: `a block size of ones and a group size along the last dimension of [${weight.shape.join(', ')}]`,
-        got: `[${blockSize.join(', ')}]`,
-      })
-    }
+    const groups = { packageName: PACKAGE, multiple: 2 }
+    const blockSize = groupBlockOf(weight, options.granularity, groups)
     const quantize =
       activationDtype === 'bfloat16' ? quantizeInt4Groupwise : quantizeInt4GroupwiseSymmetric
     const { codes, scale, zeroPoint } = quantize(weight, blockSize.at(-1) as number)

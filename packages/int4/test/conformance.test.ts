@@ -1,4 +1,5 @@
 import * as base from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4Tensor, type Int4TensorFromHpOptions } from '../src/index.ts'
 
@@ -8,7 +9,7 @@ const by = (options: Int4TensorFromHpOptions) => (weight: base.Tensor) =>
 const VARIANTS: readonly FormatVariant[] = [
   {
     name: 'groups of 32',
-    fromHp: by({ blockSize: [1, 32] }),
+    fromHp: by({ granularity: PerGroup(32) }),
     shape: [24, 128],
     sliceSteps: [1, 32],
     weightSqnr: 20,
@@ -16,7 +17,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'groups of 2, the smallest',
-    fromHp: by({ blockSize: [1, 2] }),
+    fromHp: by({ granularity: PerGroup(2) }),
     shape: [5, 8],
     sliceSteps: [1, 2],
     weightSqnr: 25,
@@ -24,7 +25,7 @@ const VARIANTS: readonly FormatVariant[] = [
   },
   {
     name: 'around zero, for float8 inputs',
-    fromHp: by({ blockSize: [1, 64], activationDtype: 'float8_e4m3fn' }),
+    fromHp: by({ granularity: PerGroup(64), activationDtype: 'float8_e4m3fn' }),
     shape: [24, 128],
     sliceSteps: [1, 64],
     weightSqnr: 18,

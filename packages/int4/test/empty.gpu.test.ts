@@ -1,6 +1,7 @@
 /** @file Every op of this package on empty inputs. */
 
 import { fromFloat32, numelOf, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectEmptyInputs, sized } from '@ao/kernels-webgpu/testing'
 import { testGPU } from '@ao/webgpu-driver/gpu'
@@ -17,8 +18,8 @@ const ramp = (...shape: number[]): Tensor => {
 }
 
 function weight(...shape: number[]): readonly unknown[] {
-  const blockSize = shape.map((_, d) => (d === shape.length - 1 ? 32 : 1))
-  const { qdata, scale, zeroPoint } = Int4Tensor.fromHp(ramp(...shape), { blockSize })
+  const granularity = PerGroup(32)
+  const { qdata, scale, zeroPoint } = Int4Tensor.fromHp(ramp(...shape), { granularity })
   return [qdata, scale, zeroPoint]
 }
 

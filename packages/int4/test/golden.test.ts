@@ -1,4 +1,5 @@
 import { bmm, cast, hostFloat32, linear, slice, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { sqnr } from '@ao/test-kit'
 import { elements, golden } from '@ao/test-tensors'
 import { describe, expect, it } from 'vitest'
@@ -11,9 +12,9 @@ const symmetric = cases.filter(([, { op }]) => op === 'int4_plain_symmetric')
 describe('Int4Tensor against torchao', () => {
   it.each(cases)('%s', (_, { op, args, inputs, outputs }) => {
     const w = inputs['w'] as Tensor
-    const blockSize = w.shape.map((_, d) => (d === w.ndim - 1 ? (args['group_size'] as number) : 1))
+    const granularity = PerGroup(args['group_size'] as number)
     const activationDtype = op === 'int4_plain_symmetric' ? 'float8_e4m3fn' : 'bfloat16'
-    const whole = Int4Tensor.fromHp(w, { blockSize, activationDtype })
+    const whole = Int4Tensor.fromHp(w, { granularity, activationDtype })
     const isSlice = op === 'int4_plain_slice'
     const weight = isSlice
       ? (slice(whole, args['dim'], args['start'], args['end']) as Int4Tensor)
@@ -45,8 +46,8 @@ describe('Int4Tensor against torchao', () => {
   // from before the cast.
   it.each(symmetric)('%s, the scale before its cast', (_, { args, inputs, outputs }) => {
     const w = cast(inputs['w'] as Tensor, 'float32')
-    const blockSize = [1, args['group_size'] as number]
-    const { qdata, scale } = Int4Tensor.fromHp(w, { blockSize, activationDtype: 'float8_e4m3fn' })
+    const granularity = PerGroup(args['group_size'] as number)
+    const { qdata, scale } = Int4Tensor.fromHp(w, { granularity, activationDtype: 'float8_e4m3fn' })
     expect(scale.dtype).toBe(outputs['scale']?.dtype)
     expect(elements(scale)).toEqual(elements(outputs['scale']))
     expect(elements(qdata)).toEqual(elements(outputs['qdata']))

@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { bmm, readFloat32, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import {
@@ -28,7 +29,9 @@ const validator = await validationGPU()
 const kernels = [denseKernels, webgpuKernels]
 
 function stored(weight: Tensor, groupSize: number): Int4Weight {
-  const { qdata, scale, zeroPoint } = Int4Tensor.fromHp(weight, { blockSize: [1, groupSize] })
+  const { qdata, scale, zeroPoint } = Int4Tensor.fromHp(weight, {
+    granularity: PerGroup(groupSize),
+  })
   return [qdata, scale, zeroPoint]
 }
 
@@ -82,7 +85,7 @@ describe.skipIf(!gpu)('weights', () => {
 
   it('multiply as experts', async () => {
     const device = await WebGPUDevice.create({ gpu, kernels })
-    const experts = Int4Tensor.fromHp(testNumbers([3, 10, 64]), { blockSize: [1, 1, 32] })
+    const experts = Int4Tensor.fromHp(testNumbers([3, 10, 64]), { granularity: PerGroup(32) })
     const x = testNumbers([3, 2, 64])
     const y = bmm(await x.to(device), await experts.to(device))
     const expected = await readFloat32(bmm(x, experts))
@@ -98,7 +101,8 @@ describe.skipIf(!gpu)('weights', () => {
 describe.skipIf(!gpu)('weights at the ends of dtypes', () => {
   it('are what they are on the CPU', async () => {
     const on = await WebGPUDevice.create({ gpu, kernels: [...kernels, quantizeKernels] })
-    const fromHp = (weight: Tensor): Int4Tensor => Int4Tensor.fromHp(weight, { blockSize: [1, 32] })
+    const fromHp = (weight: Tensor): Int4Tensor =>
+      Int4Tensor.fromHp(weight, { granularity: PerGroup(32) })
     await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [8, 128] })
   })
 })

@@ -13,6 +13,7 @@ import {
   type DenseTensor,
   type Tensor,
 } from '@ao/base-tensor'
+import { PerGroup, PerRow } from '@ao/granularity'
 import { quantizeInt4Groupwise } from '@ao/quant-primitives'
 import { type Int4Codes } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
@@ -21,8 +22,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Int4Tensor, packInt4, unpackInt4 } from '../src/index.ts'
 
-const group32 = { blockSize: [1, 32] }
-const experts32 = { blockSize: [1, 1, 32] }
+const group32 = { granularity: PerGroup(32) }
+const experts32 = { granularity: PerGroup(32) }
 
 function values(weight: Tensor): number[] {
   return elements((weight as Int4Tensor).dequantize('float32').contiguous())
@@ -66,15 +67,27 @@ describe('fromHp', () => {
   it('refuses what it cannot do', () => {
     const weight = randn([4, 64])
     expect(() =>
-      Int4Tensor.fromHp(weight, { blockSize: [1, 48] }),
+      Int4Tensor.fromHp(weight, { granularity: PerGroup(48) }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/quant-primitives] Expected a weight (N, K) or (E, N, K) with K a multiple of the group size 48, got [4, 64].]`,
+      `[ShapeError: [@ao/int4] Expected the group size to divide K=64, and to be a multiple of 2, got 48. Use 16, 32 or 64.]`,
     )
     expect(() =>
-      Int4Tensor.fromHp(weight, { blockSize: [32, 1] }),
+      Int4Tensor.fromHp(weight, { granularity: PerRow(0) }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4] Expected a block size of ones and a group size along the last dimension of [4, 64], got [32, 1].]`,
+      `[ValueError: [@ao/int4] Expected PerGroup(n), or PerRow(), as the granularity of int4 weights, got {"type":"PerRow","dim":0}.]`,
     )
+    // Groups of 128 unless given.
+    expect(() => Int4Tensor.fromHp(weight)).toThrow(
+      'K=64, and to be a multiple of 2, got 128. Use 32 or 64.',
+    )
+    expect(Int4Tensor.fromHp(randn([2, 256])).blockSize).toEqual([1, 128])
+    expect(Int4Tensor.fromHp(weight, { granularity: PerRow() }).blockSize).toEqual([1, 64])
+    expect(() => Int4Tensor.fromHp(randn([64]), group32)).toThrow(
+      'Expected a weight (N, K) or (E, N, K), got [64].',
+    )
+    expect(() => Int4Tensor.fromHp(randn([4, 3]))).toThrow('No size does: K is no multiple of 2.')
+    const blockSize = { blockSize: [1, 32] } as object
+    expect(() => Int4Tensor.fromHp(weight, blockSize)).toThrow('got blockSize.')
     expect(() =>
       Int4Tensor.fromHp(weight, { ...group32, chooseQparamsAlgorithm: 'HQQ' }),
     ).toThrowErrorMatchingInlineSnapshot(
@@ -105,7 +118,7 @@ describe('linear', () => {
 
   it('rounds inputs to float8 where told', () => {
     const hp = randn([16, 64])
-    const options = { blockSize: [1, 32], activationDtype: 'float8_e4m3fn' } as const
+    const options = { granularity: PerGroup(32), activationDtype: 'float8_e4m3fn' } as const
     const weight = Int4Tensor.fromHp(hp, options)
     const x = randn([4, 64], { seed: 3 })
     const exact = linear(x, weight.dequantize())

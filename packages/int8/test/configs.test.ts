@@ -112,14 +112,14 @@ describe('options', () => {
     'int8 activations: $configName',
     (Config) => {
       expect(() => new Config({ granularity: PerRow(0) })).toThrow(
-        '[@ao/int8] Expected PerTensor or PerRow(dim=-1) as the granularity of activations, got {"type":"PerRow","dim":0}.',
+        '[@ao/quantized-linear] Expected PerTensor or PerRow(dim=-1) as the granularity of activations, got {"type":"PerRow","dim":0}.',
       )
       expect(() => new Config({ granularity: [PerRow(), PerGroup(32)] })).toThrow(
         'Use Int8WeightOnlyConfig to quantize weights by group.',
       )
       expect(() => new Config({ granularity: [PerRow()] as never })).toThrow('got a list of 1')
       expect(() => new Config({ actMappingType: 'SYMMETRIC_NO_CLIPPING_ERR' })).toThrow(
-        '[@ao/int8] Expected SYMMETRIC or ASYMMETRIC as the mapping of activations, got SYMMETRIC_NO_CLIPPING_ERR.',
+        '[@ao/quantized-linear] Expected SYMMETRIC or ASYMMETRIC as the mapping of activations, got SYMMETRIC_NO_CLIPPING_ERR.',
       )
       const granularity = [PerTensor(), PerRow()] as const
       const kwargs = new Config({ granularity, reduceRange: true }).getActQuantKwargs()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromFloat16Bits, hostArray, tensor, toFloat16Bits } from '@ao/base-tensor'
 import { gguf, GGMLQuantizationType } from '@huggingface/gguf'
-import { Int4Tensor } from '@ao/int4'
+import { Int4Tensor, PerGroup } from '@ao/int4'
 import { Int8Tensor } from '@ao/int8'
 import {
   fromQ4_0,
@@ -98,7 +98,7 @@ describe('Q4_0', () => {
   })
 
   it('quantizes floating zero points anew, as near as llama.cpp comes from the same values', () => {
-    const codes = Int4Tensor.fromHp(randn(32, 256), { blockSize: [1, 32] }).toCodes()
+    const codes = Int4Tensor.fromHp(randn(32, 256), { granularity: PerGroup(32) }).toCodes()
     expect(() => toQ4_0(codes)).toThrow(
       '[@ao/interop] Expected float16 scales and values of at most -8..7 or -7..8 scales in each group, ' +
         'got a weight that would keep 21.3 dB. Pass allowRounding: true to accept that.',

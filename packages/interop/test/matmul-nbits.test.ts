@@ -1,5 +1,5 @@
 import { fromArray, hostArray, hostFloat32, zeros } from '@ao/base-tensor'
-import { Int4Tensor } from '@ao/int4'
+import { Int4Tensor, PerGroup } from '@ao/int4'
 import {
   fromMatMulNBits,
   fromMatMulNBits8,
@@ -25,7 +25,7 @@ const bytes = (tensor: Parameters<typeof hostArray>[0]) => Array.from(hostArray(
 const ramp = (length: number) => Array.from({ length }, (_, i) => i % 16)
 
 /** A normal weight with floating zero points, as torchao's plain int4 format has them. */
-const floating = Int4Tensor.fromHp(randn(8, 128), { blockSize: [1, 32] }).toCodes()
+const floating = Int4Tensor.fromHp(randn(8, 128), { granularity: PerGroup(32) }).toCodes()
 
 describe('toMatMulNBits', () => {
   it('puts even codes low, scales in rows, and zero points in rows of whole bytes', () => {

@@ -1,5 +1,5 @@
 import { fromFloat16Bits, hostArray, roundHalfToEven, toFloat16Bits } from '@ao/base-tensor'
-import { Int4Tensor } from '@ao/int4'
+import { Int4Tensor, PerGroup } from '@ao/int4'
 import { fromMlcQ4f16, toMlcQ4f16, toQ4_0, type MlcQ4f16 } from '@ao/interop'
 import { normalNumbers, sqnr } from '@ao/test-kit'
 import fc from 'fast-check'
@@ -83,7 +83,7 @@ describe('toMlcQ4f16', () => {
 
   it('splits groups of 128 into four', () => {
     const codes = Int4Tensor.fromHp(randn(4, 256, 'bfloat16'), {
-      blockSize: [1, 128],
+      granularity: PerGroup(128),
       activationDtype: 'float8_e4m3fn',
     }).toCodes()
     const weight = toMlcQ4f16(codes)
@@ -92,7 +92,7 @@ describe('toMlcQ4f16', () => {
   })
 
   it('refuses what it would round, and measures it when allowed', () => {
-    const floating = Int4Tensor.fromHp(randn(64, 256), { blockSize: [1, 32] }).toCodes()
+    const floating = Int4Tensor.fromHp(randn(64, 256), { granularity: PerGroup(32) }).toCodes()
     expect(() => toMlcQ4f16(floating)).toThrow(
       '[@ao/interop] Expected float16 scales and values of at most -7..8 or -8..7 scales in each group, ' +
         'got a weight that would keep 21.5 dB. Pass allowRounding: true to accept that.',

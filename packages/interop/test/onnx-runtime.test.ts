@@ -9,7 +9,7 @@ import {
   type DenseTensor,
   type Tensor,
 } from '@ao/base-tensor'
-import { Int4Tensor } from '@ao/int4'
+import { Int4Tensor, PerGroup } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int8Tensor } from '@ao/int8'
 import { onnxMatMulNBitsModel, toMatMulNBits, toMatMulNBits8, type MatMulNBits } from '@ao/interop'
@@ -50,24 +50,24 @@ const shapes = [
 
 describe.each(shapes)('MatMulNBits of N = $n, K = $k, blocks of $group', ({ n, k, group }) => {
   const weight = randn(n, k)
-  const blockSize = [1, group]
+  const granularity = PerGroup(group)
   const x = randn(5, k, 'float32', 2)
   const bias = randn(1, n, 'float32', 3).select(0, 0)
 
   it('gives our linear of floating zero points', async () => {
-    const ours = Int4Tensor.fromHp(weight, { blockSize })
+    const ours = Int4Tensor.fromHp(weight, { granularity })
     const theirs = await run(toMatMulNBits(ours.toCodes()), x, bias)
     expect(sqnr(hostFloat32(linear(x, ours, bias)), theirs)).toBeGreaterThan(110)
   })
 
   it('gives our linear of integer zero points', async () => {
-    const ours = Int4PlainInt32Tensor.fromHp(weight, { blockSize })
+    const ours = Int4PlainInt32Tensor.fromHp(weight, { granularity })
     const theirs = await run(toMatMulNBits(ours.toCodes()), x)
     expect(sqnr(hostFloat32(linear(x, ours)), theirs)).toBeGreaterThan(110)
   })
 
   it('gives our linear of symmetric codes', async () => {
-    const ours = Int4Tensor.fromHp(weight, { blockSize, activationDtype: 'float8_e4m3fn' })
+    const ours = Int4Tensor.fromHp(weight, { granularity, activationDtype: 'float8_e4m3fn' })
     const converted = toMatMulNBits(ours.toCodes())
     expect(converted).toMatchObject({ zeroPoints: undefined, sqnr: Infinity })
     const theirs = await run(converted, x)
@@ -86,14 +86,14 @@ describe.each(shapes)('MatMulNBits of N = $n, K = $k, blocks of $group', ({ n, k
   })
 
   it('comes within 30 dB when inputs are rounded to int8, as accuracy level 4 allows', async () => {
-    const ours = Int4PlainInt32Tensor.fromHp(weight, { blockSize })
+    const ours = Int4PlainInt32Tensor.fromHp(weight, { granularity })
     const theirs = await run(toMatMulNBits(ours.toCodes(), { accuracyLevel: 4 }), x)
     expect(sqnr(hostFloat32(linear(x, ours)), theirs)).toBeGreaterThan(30)
   })
 })
 
 it('runs in float16', async () => {
-  const ours = Int4PlainInt32Tensor.fromHp(randn(64, 256, 'float16'), { blockSize: [1, 32] })
+  const ours = Int4PlainInt32Tensor.fromHp(randn(64, 256, 'float16'), { granularity: PerGroup(32) })
   const x = randn(3, 256, 'float16', 2)
   const theirs = await run(toMatMulNBits(ours.toCodes(), { dtype: 'float16' }), x)
   const reference = linear(cast(x, 'float32'), ours.dequantize('float32'))
@@ -101,7 +101,9 @@ it('runs in float16', async () => {
 })
 
 it('refuses a bias of a dtype that ONNX Runtime does not take', () => {
-  const weight = toMatMulNBits(Int4Tensor.fromHp(randn(4, 32), { blockSize: [1, 32] }).toCodes())
+  const weight = toMatMulNBits(
+    Int4Tensor.fromHp(randn(4, 32), { granularity: PerGroup(32) }).toCodes(),
+  )
   const bias = randn(1, 4, 'bfloat16').select(0, 0)
   expect(() => onnxMatMulNBitsModel(weight, { bias })).toThrow(
     '[@ao/interop] Expected tensors of float32, float16 or uint8, got bfloat16.',
@@ -110,7 +112,7 @@ it('refuses a bias of a dtype that ONNX Runtime does not take', () => {
 
 describe('a chain of MatMulNBits', () => {
   it('multiplies by each weight in turn, and stores one that comes again once', async () => {
-    const options = { blockSize: [1, 32] }
+    const options = { granularity: PerGroup(32) }
     const up = Int4Tensor.fromHp(randn(96, 64), options)
     const down = Int4Tensor.fromHp(randn(64, 96, 'float32', 5), options)
     const [first, second] = [toMatMulNBits(up.toCodes()), toMatMulNBits(down.toCodes())]

@@ -2,6 +2,7 @@
 
 import { takes } from '@ao/base-tensor'
 import type {
+  ConfigJsonContext,
   Json,
   QuantizationConfig,
   QuantizationConfigType,
@@ -48,7 +49,9 @@ export function configFromJson(
 
 // FqnToConfig under its names over time.
 function fqnConfigs(): QuantizationConfigType[] {
-  const { configVersion, fromJSON } = FqnToConfig
+  const { configVersion } = FqnToConfig
+  const fromJSON = (data: Json, context: ConfigJsonContext): FqnToConfig =>
+    FqnToConfig.fromJSON(data, context)
   const names = [FqnToConfig.configName, 'ModuleFqnToConfig', 'AOPerModuleConfig']
   return names.map((configName) => ({ configName, configVersion, fromJSON }))
 }

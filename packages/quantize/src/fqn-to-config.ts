@@ -1,20 +1,22 @@
 /** @file Different configs for different parts of a model, by name. torchao's `FqnToConfig`. */
 
 import {
+  defineConfig,
   FormatError,
   isJsonObject,
   rejectJson,
   skip,
   ValueError,
+  type ConfigBase,
   type Json,
   type QuantizationConfig,
   type QuantizeContext,
   type Skipped,
   type Tensor,
   takes,
-  freezeConfig,
 } from '@ao/base-tensor'
 import { closestMatch } from 'leven'
+import { fail } from './errors.ts'
 import { readConfig, type ReadConfigContext } from './config-json.ts'
 import { isLinearWeightName } from './linear-weight-name.ts'
 import type { NamePattern } from './name-pattern.ts'
@@ -37,6 +39,27 @@ const PATTERN_PREFIX = 're:'
 /** What a config quantizes of the module that it is applied to. */
 const MODULE_PARAMETER = 'weight'
 
+/** The patterns among the keys of a config. */
+const patterns = /* @__PURE__ */ new WeakMap<FqnConfigs, readonly Pattern[]>()
+
+const Base: ConfigBase<{ readonly fqnToConfig: FqnConfigs }> = /* @__PURE__ */ defineConfig<
+  { readonly fqnToConfig: FqnConfigs },
+  FqnConfigs
+>({
+  name: 'FqnToConfig',
+  version: 1,
+  fail,
+  options: { fqnToConfig: {} },
+  check: ({ fqnToConfig }) => {
+    const keys = Object.keys(fqnToConfig).filter((key) => key.startsWith(PATTERN_PREFIX))
+    patterns.set(
+      fqnToConfig,
+      keys.map((key) => ({ key, pattern: fullMatchPattern(key.slice(PATTERN_PREFIX.length)) })),
+    )
+  },
+  json: { write: writeEntries, read: readConfigs },
+})
+
 /**
  * Maps names to configs. A key is
  *
@@ -51,14 +74,7 @@ const MODULE_PARAMETER = 'weight'
  * of modules. (torchao decides by module, lets `re:down.*` reach `down.bias` and go before `re:down`,
  * and applies every pattern that matches.)
  */
-export class FqnToConfig implements QuantizationConfig {
-  static readonly configName: string = 'FqnToConfig'
-  static readonly configVersion: number = 1
-
-  readonly configName: string = FqnToConfig.configName
-  readonly fqnToConfig: FqnConfigs
-  readonly #patterns: readonly Pattern[]
-
+export class FqnToConfig extends Base implements QuantizationConfig {
   /**
    * Configs by the names of modules and parameters.
    *
@@ -66,11 +82,7 @@ export class FqnToConfig implements QuantizationConfig {
    */
   constructor(fqnToConfig: FqnConfigs) {
     takes('o', fqnToConfig)
-    this.fqnToConfig = Object.freeze({ ...fqnToConfig })
-    this.#patterns = Object.keys(fqnToConfig)
-      .filter((key) => key.startsWith(PATTERN_PREFIX))
-      .map((key) => ({ key, pattern: fullMatchPattern(key.slice(PATTERN_PREFIX.length)) }))
-    freezeConfig(this)
+    super({ fqnToConfig: Object.freeze({ ...fqnToConfig }) })
   }
 
   /**
@@ -112,47 +124,6 @@ export class FqnToConfig implements QuantizationConfig {
     return match.config.quantizeTensor(weight, context)
   }
 
-  toJSON(): Json {
-    const entries = Object.entries(this.fqnToConfig)
-    const json = Object.fromEntries(
-      entries.map(([key, config]) => [key, config ? config.toJSON() : null]),
-    )
-    return {
-      _type: FqnToConfig.configName,
-      _version: FqnToConfig.configVersion,
-      _data: { fqn_to_config: json, module_fqn_to_config: json },
-    }
-  }
-
-  /** @throws {@link FormatError} when both fields are filled in, differently, and for other fields */
-  static fromJSON(data: Json, context: ReadConfigContext): FqnToConfig {
-    const stray = Object.keys(data as object).find(
-      (key) => !(JSON_FIELDS as readonly string[]).includes(key),
-    )
-    if (stray !== undefined) {
-      rejectJson(context.path, `an object of ${JSON_FIELDS.join(' or ')}`, stray)
-    }
-    takes('.o<path:x configs:l formats:l>', data, context)
-    const [first, second] = JSON_FIELDS.map((field) => ({
-      path: `${context.path}.${field}`,
-      entries: readEntries(data, field, context.path),
-    })).filter(({ entries }) => Object.keys(entries).length > 0)
-    if (!first) return new FqnToConfig({})
-    if (second && JSON.stringify(first.entries) !== JSON.stringify(second.entries)) {
-      throw new FormatError({
-        package: '@ao/quantize',
-        expected: `${context.path} to hold the same in ${JSON_FIELDS.join(' and ')}`,
-        got: 'two different objects',
-        cure: 'Leave one of them out.',
-      })
-    }
-    const configs = Object.entries(first.entries).map(([key, json]) => {
-      const path = `${first.path}['${key}']`
-      return [key, json === null ? null : readConfig(json, { ...context, path })] as const
-    })
-    return new FqnToConfig(Object.fromEntries(configs))
-  }
-
   /**
    * Checks that the config is about a model.
    *
@@ -167,15 +138,14 @@ export class FqnToConfig implements QuantizationConfig {
     const known = new Set(names.flatMap((name) => [name.replace(/\.?[^.]*$/, ''), name]))
     known.delete('')
     const guess = closestMatch(key, [...known], { maxDistance: Math.max(2, key.length >> 1) })
-    throw new ValueError({
-      package: '@ao/quantize',
-      expected: 'a key of FqnToConfig to name a module or parameter of the model',
-      got: keys.slice(0, 3).join(', ') + (keys.length > 3 ? ` and ${keys.length - 3} more` : ''),
-      cure:
-        guess === undefined
-          ? `Names are those of its parameters, such as ${names[0] ?? 'none'}. { allowUnusedKeys: true } goes on.`
-          : `Did you mean ${guess}?`,
-    })
+    throw fail(
+      ValueError,
+      'a key of FqnToConfig to name a module or parameter of the model',
+      keys.slice(0, 3).join(', ') + (keys.length > 3 ? ` and ${keys.length - 3} more` : ''),
+      guess === undefined
+        ? `Names are those of its parameters, such as ${names[0] ?? 'none'}. { allowUnusedKeys: true } goes on.`
+        : `Did you mean ${guess}?`,
+    )
   }
 
   #entry(key: string, spellsParameter: boolean): FqnMatch {
@@ -190,7 +160,7 @@ export class FqnToConfig implements QuantizationConfig {
 
   // The first key whose pattern fits.
   #pattern(fits: (pattern: NamePattern) => boolean): string | undefined {
-    return this.#patterns.find(({ pattern }) => fits(pattern))?.key
+    return patterns.get(this.fqnToConfig)?.find(({ pattern }) => fits(pattern))?.key
   }
 }
 
@@ -220,6 +190,42 @@ interface Pattern {
 
 /** Where JSON holds the entries: torchao writes both, with the same contents. */
 const JSON_FIELDS = ['fqn_to_config', 'module_fqn_to_config'] as const
+
+function writeEntries({ fqnToConfig }: { readonly fqnToConfig: FqnConfigs }): Json {
+  const entries = Object.entries(fqnToConfig)
+  const json = Object.fromEntries(
+    entries.map(([key, config]) => [key, config ? config.toJSON() : null]),
+  )
+  return { fqn_to_config: json, module_fqn_to_config: json }
+}
+
+/** @throws {@link FormatError} when both fields are filled in, differently, and for other fields */
+function readConfigs(data: Json, context: ReadConfigContext): FqnConfigs {
+  takes('.o<path:x configs:l formats:l>', data, context)
+  const known: readonly string[] = JSON_FIELDS
+  const stray = Object.keys(data as object).find((key) => !known.includes(key))
+  if (stray !== undefined) {
+    rejectJson(context.path, `an object of ${JSON_FIELDS.join(' or ')}`, stray)
+  }
+  const [first, second] = JSON_FIELDS.map((field) => ({
+    path: `${context.path}.${field}`,
+    entries: readEntries(data, field, context.path),
+  })).filter(({ entries }) => Object.keys(entries).length > 0)
+  if (!first) return {}
+  if (second && JSON.stringify(first.entries) !== JSON.stringify(second.entries)) {
+    throw fail(
+      FormatError,
+      `${context.path} to hold the same in ${JSON_FIELDS.join(' and ')}`,
+      'two different objects',
+      'Leave one of them out.',
+    )
+  }
+  const configs = Object.entries(first.entries).map(([key, json]) => {
+    const path = `${first.path}['${key}']`
+    return [key, json === null ? null : readConfig(json, { ...context, path })] as const
+  })
+  return Object.fromEntries(configs)
+}
 
 function readEntries(data: Json, field: string, path: string): { readonly [key: string]: Json } {
   const entries = isJsonObject(data) ? (data[field] ?? {}) : {}

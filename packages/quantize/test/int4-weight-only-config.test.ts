@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import {
+  asDense,
   meta,
   TensorSubclass,
   zeros,
@@ -7,7 +8,8 @@ import {
   type Json,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Int4ChooseQparamsAlgorithm, Int4FromHpOptions } from '@ao/quantized-linear'
+import { PerGroup } from '@ao/granularity'
+import type { Int4ChooseQparamsAlgorithm, Int4Codes, Int4FromHpOptions } from '@ao/quantized-linear'
 import { goldenPath } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { configFromJson, configToJson, Int4WeightOnlyConfig } from '../src/index.ts'
@@ -16,6 +18,7 @@ import { configFromJson, configToJson, Int4WeightOnlyConfig } from '../src/index
 class Tiles extends TensorSubclass {
   static override readonly formatName: string = 'Tiles'
   static override readonly tensorDataNames: readonly string[] = ['qdata']
+  declare readonly qdata: DenseTensor
   static readonly packingFormat: string = 'TILE_PACKED_TO_4D'
   static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = [
     'TINYGEMM',
@@ -27,9 +30,18 @@ class Tiles extends TensorSubclass {
     super(fields, fields.qdata.shape, 'float32')
   }
 
-  static fromHp(weight: Tensor, options: Int4FromHpOptions): Tiles {
+  static fromHp(weight: Tensor, options?: Int4FromHpOptions): Tiles {
     Tiles.asked = options
     return new Tiles({ qdata: zeros(weight.shape, 'int8', meta) })
+  }
+
+  static fromCodes({ codes }: Int4Codes): Tiles {
+    return new Tiles({ qdata: asDense(codes) })
+  }
+
+  toCodes(): Int4Codes {
+    const scale = zeros([2, 4])
+    return { codes: this.qdata, scale, zeroPoint: undefined, groupSize: 32, dtype: 'float32' }
   }
 
   override dequantize(): DenseTensor {
@@ -61,7 +73,7 @@ describe('Int4WeightOnlyConfig', () => {
     const weight = config.quantizeTensor(zeros([2, 4, 64], 'bfloat16'))
     expect(String((weight as Tensor).shape)).toBe('2,4,64')
     expect(Tiles.asked).toEqual({
-      blockSize: [1, 1, 32],
+      granularity: PerGroup(32),
       chooseQparamsAlgorithm: 'HQQ',
       ntileSize: 16,
     })

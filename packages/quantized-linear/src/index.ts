@@ -26,12 +26,15 @@ export {
   type CodedWeight,
 } from './coded-products.ts'
 export { checkFloat, quantizeToInt8, type Int8Codes, type Int8Quantization } from './int8-codes.ts'
+export type { FormatClass, FromHpOptions } from './format-class.ts'
 export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
+export { groupBlockOf, type GroupBlockOptions } from './int4/group-block.ts'
 export {
   checkTinygemm,
   isInt4ActivationDType,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
+  type Int4CodedTensor,
   type Int4FromHpOptions,
   type Int4PackingFormat,
 } from './int4/packing-format.ts'

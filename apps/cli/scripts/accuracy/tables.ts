@@ -1,7 +1,6 @@
 /** @file The table of each format's README: its columns, and the variants that are its rows. */
 
-import type { Tensor } from '@ao/base-tensor'
-import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
+import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
@@ -60,9 +59,9 @@ export const TABLES: readonly AccuracyTable[] = [
     columns: ['group', NORMAL, TRAINED, FLOAT8, 'bits a weight'],
     rows: (corpora) =>
       [32, 64, 128, 256].map((group) => {
-        const quantize: Quantize = (weight) => Int4Tensor.fromHp(weight, by(group, weight))
+        const quantize: Quantize = (weight) => Int4Tensor.fromHp(weight, by(group))
         const float8: Quantize = (weight) =>
-          Int4Tensor.fromHp(weight, { ...by(group, weight), activationDtype: 'float8_e4m3fn' })
+          Int4Tensor.fromHp(weight, { ...by(group), activationDtype: 'float8_e4m3fn' })
         const { normal, trained } = inBfloat16(corpora, quantize)
         const rounded = inBfloat16(corpora, float8)
         const inputs = `${db(rounded.normal.linear)}, ${db(rounded.trained.linear)}`
@@ -75,7 +74,7 @@ export const TABLES: readonly AccuracyTable[] = [
     rows: (corpora) =>
       [32, 64, 128, 256].map((group) => {
         const [xpu, npu] = (['xpu', 'npu'] as const).map((variant): Quantize => {
-          return (weight) => Int4PlainInt32Tensor.fromHp(weight, { ...by(group, weight), variant })
+          return (weight) => Int4PlainInt32Tensor.fromHp(weight, { ...by(group), variant })
         }) as [Quantize, Quantize]
         const { normal, trained } = inBfloat16(corpora, xpu)
         const other = measure(corpora.normal, 'bfloat16', npu)
@@ -88,11 +87,10 @@ export const TABLES: readonly AccuracyTable[] = [
     columns: ['group', NORMAL, TRAINED, 'bytes', FLOAT8, 'bytes'],
     rows: (corpora) =>
       [32, 64, 128].map((group) => {
-        const quantize: Quantize = (weight) =>
-          Int4PreshuffledTensor.fromHp(weight, by(group, weight))
+        const quantize: Quantize = (weight) => Int4PreshuffledTensor.fromHp(weight, by(group))
         const float8: Quantize = (weight) =>
           Int4PreshuffledTensor.fromHp(weight, {
-            ...by(group, weight),
+            ...by(group),
             activationDtype: 'float8_e4m3fn',
           })
         const { normal, trained } = inBfloat16(corpora, quantize)
@@ -112,7 +110,7 @@ export const TABLES: readonly AccuracyTable[] = [
         ALGORITHMS.map((chooseQparamsAlgorithm) => {
           const { normal, trained } = inBfloat16(corpora, (weight) =>
             Int4TilePackedTo4dTensor.fromHp(weight, {
-              ...by(group, weight),
+              ...by(group),
               chooseQparamsAlgorithm,
             }),
           )
@@ -124,8 +122,8 @@ export const TABLES: readonly AccuracyTable[] = [
 ]
 
 /** Groups of this many neighbours along K. */
-function by(group: number, weight: Tensor): { readonly blockSize: readonly number[] } {
-  return { blockSize: weight.shape.map((_, d) => (d === weight.ndim - 1 ? group : 1)) }
+function by(group: number): { readonly granularity: Granularity } {
+  return { granularity: PerGroup(group) }
 }
 
 function inBfloat16(

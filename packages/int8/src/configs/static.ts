@@ -103,7 +103,11 @@ export class Int8StaticActivationInt8WeightConfig extends Base implements Quanti
 }
 
 /** @throws {@link ValueError} for another granularity or mapping */
-function kwargsOf({ granularity, actMappingType, reduceRange }: Fields): QuantizeTensorToInt8Kwargs {
+function kwargsOf({
+  granularity,
+  actMappingType,
+  reduceRange,
+}: Fields): QuantizeTensorToInt8Kwargs {
   const { activation } = split(granularity)
   return QuantizeTensorToInt8Kwargs({
     granularity: activation,

@@ -1,35 +1,39 @@
 /** @file What an int4 config asks of a packing format, whichever it is. */
 
-import {
-  ValueError,
-  type DType,
-  type Tensor,
-  type TensorSubclass,
-  type TensorSubclassType,
-  takes,
-} from '@ao/base-tensor'
+import { errorsOf, takes, ValueError, type DType, type TensorSubclass } from '@ao/base-tensor'
+import type { Granularity } from '@ao/granularity'
+import type { FormatClass, FromHpOptions } from '../format-class.ts'
+import type { Int4Codes } from './codes.ts'
 
 /** How scales and zero points are chosen; torchao's `Int4ChooseQParamsAlgorithm`. */
 export type Int4ChooseQparamsAlgorithm = 'TINYGEMM' | 'HQQ'
 
 /** How an int4 format quantizes. */
-export interface Int4FromHpOptions {
-  /** Ones, and the group size along K. */
-  readonly blockSize: readonly number[]
+export interface Int4FromHpOptions extends FromHpOptions {
+  /** PerGroup(n), or PerRow() for one group a row; PerGroup(128) unless given. */
+  readonly granularity?: Granularity | undefined
   /** TINYGEMM unless given. */
   readonly chooseQparamsAlgorithm?: Int4ChooseQparamsAlgorithm | undefined
   /** Rows of a tile, for formats that have tiles. */
   readonly ntileSize?: number | undefined
-  /** Whether to take a weight with NaN or infinities; false unless given. */
-  readonly allowNonFinite?: boolean | undefined
 }
 
-/** The static side of an int4 format: a value that configs take. */
-export interface Int4PackingFormat extends TensorSubclassType {
+/** A tensor of an int4 format: its codes may go to another. */
+export interface Int4CodedTensor extends TensorSubclass {
+  /** The codes, for another int4 format to take. */
+  toCodes(): Int4Codes
+}
+
+/** The class of an int4 format: a value that configs take. */
+export interface Int4PackingFormat<
+  T extends Int4CodedTensor = Int4CodedTensor,
+  Options extends Int4FromHpOptions = Int4FromHpOptions,
+> extends FormatClass<T, Options> {
   /** torchao's member of `Int4PackingFormat`, such as `PLAIN_INT32`: the format's name in config JSON. */
   readonly packingFormat: string
   readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[]
-  fromHp(weight: Tensor, options: Int4FromHpOptions): TensorSubclass
+  /** A tensor of codes that another int4 format gave. */
+  fromCodes(codes: Int4Codes): T
 }
 
 /**
@@ -43,12 +47,8 @@ export function checkTinygemm(
 ): void {
   takes('x?x', algorithm, packageName)
   if (algorithm === undefined || algorithm === 'TINYGEMM') return
-  throw new ValueError({
-    package: packageName,
-    expected: 'the algorithm TINYGEMM',
-    got: algorithm,
-    cure: 'HQQ goes with the tile-packed format.',
-  })
+  const cure = 'HQQ goes with the tile-packed format.'
+  throw errorsOf(packageName)(ValueError, 'the algorithm TINYGEMM', algorithm, cure)
 }
 
 /** What an input of `linear` is quantized to first: bfloat16 stands for not at all. */
