@@ -30,7 +30,7 @@ export interface ConfigOption<T> {
 }
 
 /** How a config class behaves. */
-export interface ConfigDefinition<Options extends object, Given = Partial<Options>> {
+export interface ConfigDefinition<Options extends object> {
   /** torchao's name of the class, which is `_type` in JSON. */
   readonly name: string
   /** torchao's version of the config. */
@@ -44,8 +44,8 @@ export interface ConfigDefinition<Options extends object, Given = Partial<Option
   /** `_data` in JSON, where it is not one field an option. */
   readonly json?: {
     readonly write: (config: Options) => Json
-    /** What the constructor takes. */
-    readonly read: (data: Json, context: ConfigJsonContext) => Given
+    /** What the constructor of the class takes. */
+    readonly read: (data: Json, context: ConfigJsonContext) => unknown
   }
 }
 
@@ -59,9 +59,16 @@ export interface DefinedConfig {
   toString(): string
 }
 
-/** The class that {@link defineConfig} makes, for a config class to extend. */
-export interface ConfigBase<Options extends object> {
-  new (options?: Partial<Options>): DefinedConfig & { readonly [K in keyof Options]: Options[K] }
+/**
+ * The class that {@link defineConfig} makes, for a config class to extend.
+ *
+ * @typeParam Options - the type of the fields
+ * @typeParam Given - what the constructor takes; may be left out where nothing in it is required
+ */
+export interface ConfigBase<Options extends object, Given extends object = Partial<Options>> {
+  new (
+    ...options: Partial<Given> extends Given ? [options?: Given] : [options: Given]
+  ): DefinedConfig & { readonly [K in keyof Options]: Options[K] }
   /** torchao's name of the class. */
   readonly configName: string
   /** torchao's version of the config whose JSON this class writes. */
@@ -86,9 +93,9 @@ export interface ConfigBase<Options extends object> {
  * @typeParam Options - the type of the fields: all options, none missing
  */
 /* @__NO_SIDE_EFFECTS__ */
-export function defineConfig<Options extends object, Given = Partial<Options>>(
-  definition: ConfigDefinition<Options, Given>,
-): ConfigBase<Options> {
+export function defineConfig<Options extends object, Given extends object = Partial<Options>>(
+  definition: ConfigDefinition<Options>,
+): ConfigBase<Options, Given> {
   takes('o<name:x version:n fail:f options:o>', definition)
   const { name, version, options, json } = definition
   class Config {
@@ -120,7 +127,7 @@ export function defineConfig<Options extends object, Given = Partial<Options>>(
       return new this(given as never)
     }
   }
-  return Config as unknown as ConfigBase<Options>
+  return Config as unknown as ConfigBase<Options, Given>
 }
 
 type OptionTable = Readonly<Record<string, ConfigOption<unknown>>>

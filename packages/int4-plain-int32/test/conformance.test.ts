@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { PerGroup } from '@ao/granularity'
+import type { Int4PackingFormat } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from '../src/index.ts'
 
@@ -33,5 +34,12 @@ const VARIANTS: readonly FormatVariant[] = [
   },
 ]
 
-testFormat(base, Int4PlainInt32Tensor, VARIANTS)
+testFormat(
+  base,
+  Int4PlainInt32Tensor satisfies Int4PackingFormat<
+    Int4PlainInt32Tensor,
+    Int4PlainInt32FromHpOptions
+  >,
+  VARIANTS,
+)
 testExtremes(base, VARIANTS)

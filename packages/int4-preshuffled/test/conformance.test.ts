@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { PerGroup } from '@ao/granularity'
+import type { Int4PackingFormat } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4PreshuffledTensor, type Int4PreshuffledFromHpOptions } from '../src/index.ts'
 
@@ -33,5 +34,12 @@ const VARIANTS: readonly FormatVariant[] = [
   },
 ]
 
-testFormat(base, Int4PreshuffledTensor, VARIANTS)
+testFormat(
+  base,
+  Int4PreshuffledTensor satisfies Int4PackingFormat<
+    Int4PreshuffledTensor,
+    Int4PreshuffledFromHpOptions
+  >,
+  VARIANTS,
+)
 testExtremes(base, VARIANTS)

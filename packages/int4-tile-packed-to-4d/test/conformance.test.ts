@@ -1,6 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { PerGroup } from '@ao/granularity'
-import type { Int4FromHpOptions } from '@ao/quantized-linear'
+import type { Int4FromHpOptions, Int4PackingFormat } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4TilePackedTo4dTensor } from '../src/index.ts'
 
@@ -41,5 +41,9 @@ const VARIANTS: readonly FormatVariant[] = [
   },
 ]
 
-testFormat(base, Int4TilePackedTo4dTensor, VARIANTS)
+testFormat(
+  base,
+  Int4TilePackedTo4dTensor satisfies Int4PackingFormat<Int4TilePackedTo4dTensor, Int4FromHpOptions>,
+  VARIANTS,
+)
 testExtremes(base, VARIANTS)

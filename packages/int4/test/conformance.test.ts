@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { PerGroup } from '@ao/granularity'
+import type { Int4PackingFormat } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int4Tensor, type Int4TensorFromHpOptions } from '../src/index.ts'
 
@@ -33,5 +34,9 @@ const VARIANTS: readonly FormatVariant[] = [
   },
 ]
 
-testFormat(base, Int4Tensor, VARIANTS)
+testFormat(
+  base,
+  Int4Tensor satisfies Int4PackingFormat<Int4Tensor, Int4TensorFromHpOptions>,
+  VARIANTS,
+)
 testExtremes(base, VARIANTS)

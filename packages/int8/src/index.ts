@@ -1,7 +1,9 @@
 export {
   Int8DynamicActivationInt8WeightConfig,
+  Int8StaticActivationInt8WeightConfig,
   type Int8DynamicActivationInt8WeightOptions,
-} from './configs/dynamic.ts'
+  type Int8StaticActivationInt8WeightOptions,
+} from './configs/quantized-activations.ts'
 export type { Int8Fields } from './layout.ts'
 export {
   dynamicLinear,
@@ -12,10 +14,6 @@ export {
   type Int8Weight,
 } from './linear-ops.ts'
 export { QuantizeTensorToInt8Kwargs, type GranularityPair } from '@ao/quantized-linear'
-export {
-  Int8StaticActivationInt8WeightConfig,
-  type Int8StaticActivationInt8WeightOptions,
-} from './configs/static.ts'
 export { Int8Tensor, type Int8FromHpOptions } from './tensor.ts'
 export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weight-only.ts'
 

@@ -1,5 +1,6 @@
 import * as base from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
+import type { FormatClass } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs, type Int8FromHpOptions } from '../src/index.ts'
 
@@ -64,5 +65,5 @@ const VARIANTS: readonly FormatVariant[] = [
   },
 ]
 
-testFormat(base, Int8Tensor, VARIANTS)
+testFormat(base, Int8Tensor satisfies FormatClass<Int8Tensor, Int8FromHpOptions>, VARIANTS)
 testExtremes(base, VARIANTS)

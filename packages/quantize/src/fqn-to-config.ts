@@ -39,13 +39,14 @@ const PATTERN_PREFIX = 're:'
 /** What a config quantizes of the module that it is applied to. */
 const MODULE_PARAMETER = 'weight'
 
+interface Fields {
+  readonly fqnToConfig: FqnConfigs
+}
+
 /** The patterns among the keys of a config. */
 const patterns = /* @__PURE__ */ new WeakMap<FqnConfigs, readonly Pattern[]>()
 
-const Base: ConfigBase<{ readonly fqnToConfig: FqnConfigs }> = /* @__PURE__ */ defineConfig<
-  { readonly fqnToConfig: FqnConfigs },
-  FqnConfigs
->({
+const Base: ConfigBase<Fields> = /* @__PURE__ */ defineConfig<Fields>({
   name: 'FqnToConfig',
   version: 1,
   fail,
@@ -191,7 +192,7 @@ interface Pattern {
 /** Where JSON holds the entries: torchao writes both, with the same contents. */
 const JSON_FIELDS = ['fqn_to_config', 'module_fqn_to_config'] as const
 
-function writeEntries({ fqnToConfig }: { readonly fqnToConfig: FqnConfigs }): Json {
+function writeEntries({ fqnToConfig }: Fields): Json {
   const entries = Object.entries(fqnToConfig)
   const json = Object.fromEntries(
     entries.map(([key, config]) => [key, config ? config.toJSON() : null]),

@@ -44,7 +44,10 @@ export interface Int4WeightOnlyOptions {
 
 type Fields = Required<Int4WeightOnlyOptions>
 
-const Base: ConfigBase<Fields> = /* @__PURE__ */ defineConfig<Fields>({
+const Base: ConfigBase<Fields, Int4WeightOnlyOptions> = /* @__PURE__ */ defineConfig<
+  Fields,
+  Int4WeightOnlyOptions
+>({
   name: 'Int4WeightOnlyConfig',
   version: 2,
   fail,
@@ -75,17 +78,12 @@ const Base: ConfigBase<Fields> = /* @__PURE__ */ defineConfig<Fields>({
   },
 })
 
-/** Int4 weights in groups; activations stay as they are. torchao's `Int4WeightOnlyConfig`. */
+/**
+ * Int4 weights in groups; activations stay as they are. torchao's `Int4WeightOnlyConfig`.
+ *
+ * @throws {@link ValueError} without a packing format, and for what it does not take
+ */
 export class Int4WeightOnlyConfig extends Base implements QuantizationConfig {
-  /**
-   * Int4 weights in groups; activations stay as they are.
-   *
-   * @throws {@link ValueError} without a packing format, and for what it does not take
-   */
-  constructor(options: Int4WeightOnlyOptions) {
-    super(options)
-  }
-
   /** Skips weights whose K the group size does not divide, as torchao does. */
   quantizeTensor(weight: Tensor, context?: QuantizeContext): Tensor | Skipped {
     takes('to<name:x>?', weight, context)

@@ -41,10 +41,26 @@ export interface TestFormatClass {
   readonly optionalTensorAttributeNames: readonly string[]
   readonly attributeCodecs: Readonly<Record<string, unknown>>
   readonly ops: readonly { readonly opName: string }[]
+  fromHp(weight: TestTensor, options?: object): TestQuantized
   unflatten(
     tensors: Readonly<Record<string, TestTensor | undefined>>,
     attributes: Readonly<Record<string, unknown>>,
   ): TestQuantized
+}
+
+/** The class of an int4 format, which has a packing format. */
+export interface TestInt4Class extends TestFormatClass {
+  readonly packingFormat: string
+  readonly chooseQparamsAlgorithms: readonly string[]
+  fromCodes(codes: TestInt4Codes): TestQuantized
+}
+
+/** What int4 formats exchange. */
+export interface TestInt4Codes {
+  readonly codes: TestTensor
+  readonly scale: TestTensor
+  readonly groupSize: number
+  readonly dtype: string
 }
 
 /** `@ao/base-tensor` as a whole: pass `import * as base`. */

@@ -8,6 +8,7 @@ import { describe } from 'vitest'
 import type { FormatVariant, TestBase, TestFormatClass } from './contracts.ts'
 import { hasOp } from './format-case.ts'
 import { testCopies } from './suites/copies.ts'
+import { testFormatClass } from './suites/format-class.ts'
 import { testNumbers } from './suites/numbers.ts'
 import { testParts } from './suites/parts.ts'
 import { testPlan } from './suites/plan.ts'
@@ -29,6 +30,7 @@ export function testFormat(
       const dtypes = variant.dtypes ?? ['float32', 'float16', 'bfloat16']
       const test = { base, format, variant, dtype: dtypes[0] as string }
       for (const dtype of dtypes) describe(`of ${dtype}`, () => testNumbers({ ...test, dtype }))
+      testFormatClass(test)
       testParts(test)
       testCopies(test)
       testPlan(test)

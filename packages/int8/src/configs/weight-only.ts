@@ -39,7 +39,10 @@ interface Fields {
   readonly setInductorConfig: boolean
 }
 
-const Base: ConfigBase<Fields> = /* @__PURE__ */ defineConfig<Fields>({
+const Base: ConfigBase<Fields, Int8WeightOnlyOptions> = /* @__PURE__ */ defineConfig<
+  Fields,
+  Int8WeightOnlyOptions
+>({
   name: 'Int8WeightOnlyConfig',
   version: 2,
   fail,
@@ -63,13 +66,12 @@ const Base: ConfigBase<Fields> = /* @__PURE__ */ defineConfig<Fields>({
   },
 })
 
-/** Int8 weights; activations stay as they are. torchao's `Int8WeightOnlyConfig`. */
+/**
+ * Int8 weights; activations stay as they are. torchao's `Int8WeightOnlyConfig`.
+ *
+ * @throws {@link ValueError} unless granularity is PerRow, PerTensor or PerGroup
+ */
 export class Int8WeightOnlyConfig extends Base implements QuantizationConfig {
-  /** @throws {@link ValueError} unless granularity is PerRow, PerTensor or PerGroup */
-  constructor(options?: Int8WeightOnlyOptions) {
-    super(options)
-  }
-
   /** @throws {@link ShapeError} when the group size does not divide the weight's last dimension */
   quantizeTensor(weight: Tensor, { name, allowNonFinite }: QuantizeContext): Int8Tensor | Skipped {
     const skipped = skipUnlessRows(weight)

@@ -9,7 +9,7 @@ import { packNibbles, unpackNibbles } from './nibbles.ts'
  * A byte has two neighbours, the even one in its low four bits; a signed code is the code less 8.
  */
 export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4.pack',
+  name: 'packInt4',
   takes: 't',
   reference: (codes: Tensor): Tensor => {
     const bytes = packNibbles(hostArray(codes) as Uint8Array)
@@ -21,7 +21,7 @@ export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
 
 /** The codes 0..15, uint8 (..., K), of what {@link packInt4} made. */
 export const unpackInt4: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4.unpack',
+  name: 'unpackInt4',
   takes: 't',
   reference: (qdata: Tensor): Tensor => {
     const codes = unpackNibbles(hostArray(qdata) as Int8Array)
