@@ -28,6 +28,7 @@ const VARIANTS: readonly FormatVariant[] = [
     weightSqnr: 20,
     linearSqnr: 19,
     dtypes,
+    refusesCodes: true,
   },
   {
     name: 'HQQ',

@@ -101,4 +101,6 @@ export interface FormatVariant {
   readonly dtypes?: readonly string[]
   /** The largest magnitude up to which any weights give finite numbers; 1000 unless given. */
   readonly maxWeight?: number
+  /** Whether `toCodes` of an int4 format refuses, as the last group is partly padding; false unless given. */
+  readonly refusesCodes?: boolean
 }

@@ -34,6 +34,10 @@ function testInt4(test: FormatCase, format: TestInt4Class): void {
     expect(format.chooseQparamsAlgorithms).toContain('TINYGEMM')
     const { hp, weight } = weightOf(test)
     expect(() => format.fromHp(hp, { noSuchOption: 1 })).toThrow('noSuchOption')
+    if (test.variant.refusesCodes) {
+      expect(() => toCodes(weight)).toThrow('divide K')
+      return
+    }
     const codes = toCodes(weight)
     expect(codes.codes.shape).toEqual(weight.shape)
     expect(codes.dtype).toBe(weight.dtype)
