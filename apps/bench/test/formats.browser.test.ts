@@ -15,7 +15,8 @@ import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { LlamaForCausalLM, parseLlamaConfig } from '@ao/llama'
 import { webgpuKernels as llamaKernels } from '@ao/llama/webgpu'
 import { webgpuKernels as quantizeKernels } from '@ao/quant-primitives/webgpu'
-import { FqnToConfig, Int4WeightOnlyConfig, quantize_, type Int4PackingFormat } from '@ao/quantize'
+import { FqnToConfig, Int4WeightOnlyConfig, quantize_ } from '@ao/quantize'
+import type { Int4WeightOnlyOptions } from '@ao/quantize'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import { randomLike } from '../src/random-tensors.ts'
@@ -30,7 +31,7 @@ const config = parseLlamaConfig({
   ...{ vocab_size: 64, hidden_size: 64, intermediate_size: 64, num_hidden_layers: 1 },
   ...{ num_attention_heads: 4, num_key_value_heads: 4, max_position_embeddings: 64 },
 })
-const int4 = (packingFormat: Int4PackingFormat): Int4WeightOnlyConfig =>
+const int4 = (packingFormat: Int4WeightOnlyOptions['packingFormat']): Int4WeightOnlyConfig =>
   new Int4WeightOnlyConfig({ groupSize: 32, packingFormat })
 const layers = new FqnToConfig({
   're:.*q_proj': new Int8WeightOnlyConfig(),

@@ -4,6 +4,7 @@ import { isFloatDType, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { kernel, type GPU, type KernelSet, type Variant } from '@ao/kernels-webgpu'
 import type { MatrixTuning } from '@ao/kernels-webgpu/matrices'
 import { affineKernels } from '@ao/quant-primitives/webgpu'
+import type { QuantizeTensorToInt8Kwargs } from '@ao/quantized-linear'
 import {
   floatMatrices,
   int8Decoder,
@@ -36,7 +37,6 @@ import {
   type Int8ActivationQparams,
   type Int8Weight,
 } from './linear-ops.ts'
-import type { QuantizeTensorToInt8Kwargs } from './quantize-kwargs.ts'
 import qparams from './webgpu/qparams.wgsl'
 
 const decoder: WeightDecoder = /* @__PURE__ */ int8Decoder({
