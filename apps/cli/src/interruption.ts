@@ -1,7 +1,7 @@
 /** @file How a signal ends the process: clean-up first, then a message, then the exit code of that signal. */
 
 import { constants } from 'node:os'
-import type { Output } from './io.ts'
+import type { Cleanups, Output } from './io.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 type Signal = (typeof SIGNALS)[number]
@@ -17,8 +17,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** What has to be undone when a run ends before its time, such as a folder of files half made. */
-export type Cleanups = Set<() => Promise<void>>
+export type { Cleanups }
 
 export interface InterruptOptions {
   readonly abort: AbortController

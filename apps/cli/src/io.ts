@@ -1,6 +1,7 @@
 /** @file What a command may touch of its process, and what it gives back. */
 
-import type { Cleanups } from './interruption.ts'
+/** What has to be undone when a run ends before its time, such as a folder of files half made. */
+export type Cleanups = Set<() => Promise<void>>
 
 /** A place for text: `process.stdout`, or a test's list of strings. */
 export interface Output {

@@ -207,7 +207,7 @@ export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
 export function hostArray(tensor: Tensor): TypedArray {
   takes('t', tensor)
   const dense = asDense(tensor)
-  if (dense.device.name !== 'cpu') {
+  if (!dense.device.isHost) {
     throw fail(
       DeviceError,
       'a tensor of the cpu',

@@ -129,9 +129,17 @@ export {
   mul,
   promote,
 } from './math-ops.ts'
+export { KernelTable, type Explanation, type KernelVariant, type OpKernel } from './kernel-table.ts'
 export { dot, matmulNT, tiledMatmulNT, type FillRows } from './matmul.ts'
 export { nextTask } from './next-task.ts'
-export { defineOp, type AnyOp, type ErrorBudget, type Op, type OpDefinition } from './op.ts'
+export {
+  defineOp,
+  type AnyOp,
+  type ErrorBudget,
+  type Op,
+  type OpDefinition,
+  type Vjp,
+} from './op.ts'
 export { expectFormat, implementOnFields } from './op-table.ts'
 export {
   isSkipped,

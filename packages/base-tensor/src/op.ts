@@ -8,35 +8,12 @@
  * 2. otherwise all are dense, and their device runs it: the CPU by the reference, others by a kernel.
  */
 
-import { sameDevice, type Device } from './device.ts'
+import { sameDevice } from './device.ts'
 import { DeviceError, fail } from './errors.ts'
 import { isTensor, takes } from './takes.ts'
+import type { AnyOp, Device, ErrorBudget, Op, Vjp } from './tensor.ts'
 
-/** How far a kernel may be from the reference. */
-export interface ErrorBudget {
-  /** Largest normalised mean squared error: mean((out - ref)^2) / mean(ref^2). */
-  readonly nmse: number
-}
-
-/** An operation: runs by the format or the device of the tensors that it is called with. */
-export interface Op<Args extends readonly unknown[], Result> {
-  (...args: Args): Result
-  /** Unique name; ops of formats carry their package, such as `int8.weightOnlyLinear`. */
-  readonly opName: string
-  /** What the op means, on dense tensors of the CPU. */
-  readonly reference: (...args: Args) => Result
-  /** Shapes and dtypes of the result without the numbers: what runs on the `meta` device. */
-  readonly meta: ((...args: Args) => Result) | undefined
-  /** What other devices' kernels are held to; undefined means equal bits. */
-  readonly budget: ErrorBudget | undefined
-  /** Whether the reference only calls other ops and reads no data itself, so that it runs on any device. */
-  readonly isComposite: boolean
-  /** The arguments that it takes, in the letters of {@link takes}. */
-  readonly takes: string
-}
-
-/** An op of unknown signature: `never` arguments make every op assignable to it. */
-export type AnyOp = Op<never, unknown>
+export type { AnyOp, ErrorBudget, Op, Vjp } from './tensor.ts'
 
 /** What {@link defineOp} takes; see {@link Op} for the fields. */
 export interface OpDefinition<Args extends readonly unknown[], Result> {
@@ -44,6 +21,7 @@ export interface OpDefinition<Args extends readonly unknown[], Result> {
   readonly reference: (...args: Args) => Result
   readonly meta?: (...args: Args) => Result
   readonly budget?: ErrorBudget
+  readonly vjp?: Vjp<Args>
   /** See {@link Op.isComposite}; false unless given. */
   readonly isComposite?: boolean
   /** The arguments that it takes, as {@link takes} has them; unchecked unless given. */
@@ -66,6 +44,7 @@ export function defineOp<Args extends readonly unknown[], Result>(
     reference: definition.reference,
     meta: definition.meta,
     budget: definition.budget,
+    vjp: definition.vjp,
     isComposite: definition.isComposite ?? false,
     takes: definition.takes ?? '',
   })

@@ -301,9 +301,9 @@ export abstract class TensorSubclass extends Printable implements Tensor {
    * @throws {@link ValueError} unless all floating inner tensors are finite
    */
   requireFinite(): this {
-    const { name } = this.device
-    this.#isUnchecked = name !== 'cpu' && name !== 'meta'
-    if (name === 'cpu') checkFiniteParts(this)
+    const { name, isHost = false } = this.device
+    this.#isUnchecked = !isHost && name !== 'meta'
+    if (isHost) checkFiniteParts(this)
     return this
   }
 

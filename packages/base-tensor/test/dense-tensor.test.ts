@@ -276,7 +276,7 @@ describe('devices', () => {
   it('keeps a tensor that is there already, and copies through data() otherwise', async () => {
     const t = arange([2, 3])
     expect(await t.to(cpu)).toBe(t)
-    const other: Device = { ...cpu, name: 'other' }
+    const other: Device = { ...cpu, name: 'other', isHost: false }
     const there = await t.transpose(0, 1).to({
       ...other,
       upload: (dtype, array) => ({ ...cpu.upload(dtype, array), device: other }),

@@ -85,6 +85,7 @@ describe('calling an op', () => {
     const device: Device = {
       ...cpu,
       name: 'recorder',
+      isHost: false,
       run: (op, args) => {
         calls.push(op.opName, args)
         return op.reference(...args)

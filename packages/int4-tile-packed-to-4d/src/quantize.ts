@@ -86,7 +86,7 @@ function quantizeHqq(weight: Tensor, groupSize: number): Int4Quantized {
 
 /** @throws {@link ValueError} where numbers of `weight` are beyond what HQQ computes with */
 function checkSolved(weight: Tensor, ...solved: readonly Tensor[]): void {
-  if (weight.device.name !== 'cpu') return
+  if (!weight.device.isHost) return
   if (solved.every((part) => hostFloat32(part).every(Number.isFinite))) return
   throw new ValueError({
     package: PACKAGE,

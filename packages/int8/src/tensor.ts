@@ -133,7 +133,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
     const codes = quantizeToInt8(weight, { ...given, granularity, mappingType, reduceRange })
     const result = new Int8Tensor({ ...given, ...codes, dtype: checkFloat(weight) })
     if (options.allowNonFinite) return result
-    if (options.scale && weight.device.name === 'cpu') checkFinite(hostFloat32(weight), 'weight')
+    if (options.scale && weight.device.isHost) checkFinite(hostFloat32(weight), 'weight')
     return result.requireFinite()
   }
 
@@ -148,9 +148,9 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
 /** `options` with the tensors of the CPU on the weight's device. */
 function onDeviceOf({ device }: Tensor, options: Int8FromHpOptions): Int8FromHpOptions {
   const moved = (value: unknown): unknown =>
-    isDenseTensor(value) && value.device.name === 'cpu'
+    isDenseTensor(value) && value.device.isHost
       ? new DenseTensor(device.upload(value.dtype, hostArray(value)), value.shape)
       : value
-  if (device.name === 'cpu') return options
+  if (device.isHost) return options
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, moved(value)]))
 }

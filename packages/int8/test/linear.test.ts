@@ -235,6 +235,7 @@ describe('linear', () => {
     const device: Device = {
       ...cpu,
       name: 'recorder',
+      isHost: false,
       allocate: (dtype, length) => ({ ...cpu.allocate(dtype, length), device }),
       upload: (dtype, array) => ({ ...cpu.upload(dtype, array), device }),
       run: (op, args) => {

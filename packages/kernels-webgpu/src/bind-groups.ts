@@ -1,7 +1,7 @@
 /** @file Bind groups, kept by what they bind: the same work done again makes none. */
 
 import type { Allocation } from './buffers.ts'
-import { PARAMS_SIZE, type BindingsLayout } from './pipelines.ts'
+import { PARAMS_SIZE, type BindGroups, type BindingsLayout } from './bindings-layout.ts'
 
 /** Part of a buffer that a program sees. */
 export interface BufferRange {
@@ -10,9 +10,6 @@ export interface BufferRange {
   readonly offset: number
   readonly size: number
 }
-
-/** Groups by the ranges that they bind: for each a level of buffers' ids and a level of the part. */
-export type BindGroups = Map<number | string, BindGroups | GPUBindGroup>
 
 const MAX_GROUPS = 8192
 

@@ -1,13 +1,13 @@
 /** @file Commands: what is recorded for the GPU, and what of it can be refused at once. */
 
 import type { BufferRange } from './bind-groups.ts'
+import { PARAMS_SIZE } from './bindings-layout.ts'
+import type { Param, Workgroups } from './dispatch-args.ts'
 import { KernelError } from './errors.ts'
-import type { Param } from './kernel.ts'
-import { PARAMS_SIZE, type Pipeline } from './pipelines.ts'
+import type { Pipeline } from './pipelines.ts'
 import type { Program } from './program.ts'
 
-/** Number of workgroups in each dimension. */
-export type Workgroups = readonly [x: number, y?: number, z?: number]
+export type { Workgroups } from './dispatch-args.ts'
 
 export interface Dispatch {
   readonly kind: 'dispatch'

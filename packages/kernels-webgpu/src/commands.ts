@@ -8,18 +8,13 @@
 
 import { DeviceError } from '@ao/base-tensor'
 import { BindGroupCache, type BufferRange } from './bind-groups.ts'
-import {
-  checkDispatch,
-  type Command,
-  type Copy,
-  type DispatchLimits,
-  type Workgroups,
-} from './command.ts'
+import { PARAMS_SIZE } from './bindings-layout.ts'
+import { checkDispatch, type Command, type Copy, type DispatchLimits } from './command.ts'
+import type { Param, Workgroups } from './dispatch-args.ts'
 import { inheritedFailure, markFailed, spreadFailures, submissionError } from './failures.ts'
-import type { Param } from './kernel.ts'
 import { ParamsBlock } from './params.ts'
 import { Passes, type PassTimer } from './passes.ts'
-import { PARAMS_SIZE, type Pipeline } from './pipelines.ts'
+import type { Pipeline } from './pipelines.ts'
 
 /** Commands to submit again, with params of their own. */
 export interface Recorded {

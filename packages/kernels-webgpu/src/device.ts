@@ -4,10 +4,12 @@ import {
   DenseTensor,
   DeviceError,
   itemSize,
+  KernelTable,
   newArray,
   numelOf,
   type AnyOp,
   type Device,
+  type Explanation,
   type Op,
   type Recording,
   type Storage,
@@ -28,8 +30,9 @@ import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import { CommandQueue } from './commands.ts'
 import { emptyResult } from './empty.ts'
 import { deviceLost, KernelError } from './errors.ts'
-import type { DispatchArgs, Explanation, GPU, Kernel, Variant } from './kernel.ts'
-import { missingKernel, noVariant } from './missing-kernel.ts'
+import type { DispatchArgs } from './dispatch-args.ts'
+import type { GPU } from './kernel.ts'
+import { missingKernel } from './missing-kernel.ts'
 import type { PassTimer } from './passes.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { Program } from './program.ts'
@@ -48,7 +51,7 @@ export class WebGPUDevice implements Device, GPU {
   /** The GPU itself, for what is beside this library. */
   readonly gpu: GPUDevice
   readonly #isOwned: boolean
-  readonly #kernels = new Map<string, Kernel>()
+  readonly #kernels: KernelTable<GPU>
   readonly #pipelines: PipelineCache
   readonly #queue: CommandQueue
   readonly #pool: BufferPool
@@ -60,7 +63,6 @@ export class WebGPUDevice implements Device, GPU {
   readonly #collected: FinalizationRegistry<Allocation>
   /** Closes the pools of recordings that nobody holds any more. */
   readonly #dropped: FinalizationRegistry<BufferPool>
-  #explanations: Explanation[] | undefined
   #failure: DeviceError | undefined
 
   private constructor(
@@ -78,7 +80,7 @@ export class WebGPUDevice implements Device, GPU {
     this.#pool = this.#newPool(options.maxPooledBytes ?? 2 ** 29)
     this.#collected = new FinalizationRegistry((allocation) => this.#release(allocation))
     this.#dropped = new FinalizationRegistry((pool) => this.#close(pool))
-    for (const kernel of options.kernels.flat()) this.#kernels.set(kernel.op.opName, kernel)
+    this.#kernels = new KernelTable<GPU>(PACKAGE, options.kernels.flat())
     void gpu.lost.then((info) => {
       this.#failure = deviceLost(info)
     })
@@ -121,24 +123,12 @@ export class WebGPUDevice implements Device, GPU {
 
   run<Args extends readonly unknown[], Result>(op: Op<Args, Result>, args: Args): Result {
     this.#check()
-    const own = this.#kernels.get(op.opName)
-    if (!own) {
+    if (!this.#kernels.has(op)) {
       if (op.isComposite) return op.reference(...args)
       throw missingKernel(op as unknown as AnyOp)
     }
     const empty = emptyResult(this, op, args)
-    if (empty) return empty.result
-    const variants = own.variants as readonly Variant<Args, Result>[]
-    const at = variants.findIndex(({ fits }) => !fits || fits(this, ...args))
-    const variant = variants[at]
-    if (!variant) throw noVariant(op as unknown as AnyOp, variants)
-    this.#explanations?.push({
-      op: op.opName,
-      variant: variant.name,
-      when: variant.when,
-      refused: variants.slice(0, at).map(({ name, when }) => ({ variant: name, when })),
-    })
-    return variant.run(this, ...args)
+    return empty ? empty.result : this.#kernels.run(this, op, args)
   }
 
   /**
@@ -148,15 +138,7 @@ export class WebGPUDevice implements Device, GPU {
    * @remarks It records the call, so that what depends on results is seen, but waits for nothing.
    */
   explain<Args extends readonly unknown[]>(op: Op<Args, unknown>, args: Args): Explanation[] {
-    const explanations: Explanation[] = []
-    const outer = this.#explanations
-    this.#explanations = explanations
-    try {
-      this.scope(() => void op(...args))
-    } finally {
-      this.#explanations = outer
-    }
-    return explanations
+    return this.#kernels.explain(() => this.scope(() => void op(...args)))
   }
 
   allocate(dtype: StoredDType, length: number): Storage {

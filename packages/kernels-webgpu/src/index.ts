@@ -1,6 +1,7 @@
 export type { MemoryUse } from './buffers.ts'
 export type { Capabilities, SubgroupMatrixShape } from './capabilities.ts'
-export type { Workgroups } from './command.ts'
+export type { Explanation } from '@ao/base-tensor'
+export type { Workgroups } from './dispatch-args.ts'
 export { denseKernels } from './dense/kernels.ts'
 export { WebGPUDevice } from './device.ts'
 export { DeviceLostError, KernelError } from './errors.ts'
@@ -18,7 +19,6 @@ export {
   kernel,
   type Counted,
   type DispatchArgs,
-  type Explanation,
   type GPU,
   type Kernel,
   type KernelSet,

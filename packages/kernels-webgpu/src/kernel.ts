@@ -1,43 +1,12 @@
-/**
- * @file Kernels: how an op runs on the GPU.
- *
- * A kernel is the table of an op's variants, best first. The first one that fits the arguments and the
- * GPU runs; `device.explain` shows which it is, and why.
- */
+/** @file Kernels: how an op runs on the GPU. Tables of variants are those of @ao/base-tensor. */
 
 import { takes } from '@ao/base-tensor'
-import type { DenseTensor, Op, StoredDType, Tensor } from '@ao/base-tensor'
+import type { DenseTensor, KernelVariant, Op, OpKernel, StoredDType, Tensor } from '@ao/base-tensor'
 import type { Capabilities } from './capabilities.ts'
-import type { Workgroups } from './command.ts'
+import type { DispatchArgs, Workgroups } from './dispatch-args.ts'
 import type { Program } from './program.ts'
 
-/** Part of a contiguous tensor, for weights that are bound in parts. */
-export interface TensorRange {
-  readonly tensor: DenseTensor
-  /** Bytes from the tensor's first element. */
-  readonly offset: number
-  readonly size: number
-}
-
-/** A number that has another value when recorded work is done again. */
-export interface Counted {
-  readonly counter: { readonly value: number }
-  /** What is added to the counter's value. */
-  readonly plus: number
-}
-
-/** A number in a program's uniform struct. */
-export type Param = number | { readonly f32: number } | Counted
-
-/** One dispatch of a program. */
-export interface DispatchArgs {
-  /** What the program's storage bindings show, in order. Tensors must be as {@link GPU.dense} gives them. */
-  readonly bind: readonly (DenseTensor | TensorRange)[]
-  /** The uniform struct, one after another: u32 unless it says f32. */
-  readonly params?: readonly Param[]
-  /** Whole numbers up to the GPU's limit. Where one is 0 there is nothing to run. */
-  readonly workgroups: Workgroups
-}
+export type { Counted, DispatchArgs, Param, TensorRange } from './dispatch-args.ts'
 
 /** What kernels may use of a device. */
 export interface GPU {
@@ -56,32 +25,11 @@ export interface GPU {
   scope<T>(run: () => T): T
 }
 
-/** One way to run an op. */
-export interface Variant<Args extends readonly unknown[], Result> {
-  /** What it is: `gemv, subgroups`. */
-  readonly name: string
-  /** Whether it can run these arguments; always unless given. */
-  readonly fits?: (gpu: GPU, ...args: Args) => boolean
-  /** When it is chosen, in the words that `explain` shows: `one row, on GPUs with subgroups`. */
-  readonly when: string
-  readonly run: (gpu: GPU, ...args: Args) => Result
-}
+/** One way to run an op on the GPU. */
+export type Variant<Args extends readonly unknown[], Result> = KernelVariant<GPU, Args, Result>
 
 /** How one op runs on the GPU. */
-export interface Kernel {
-  readonly op: { readonly opName: string }
-  readonly variants: readonly Variant<never, unknown>[]
-}
-
-/** How one call would run. */
-export interface Explanation {
-  readonly op: string
-  /** Name of the variant that runs. */
-  readonly variant: string
-  readonly when: string
-  /** Better variants that do not fit. */
-  readonly refused: readonly { readonly variant: string; readonly when: string }[]
-}
+export type Kernel = OpKernel<GPU>
 
 /** Kernels that go together, such as those of a format. */
 export type KernelSet = readonly Kernel[]

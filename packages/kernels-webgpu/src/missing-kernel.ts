@@ -18,18 +18,3 @@ export function missingKernel({ opName }: AnyOp): MissingKernelError {
     cure: `Pass ${source}, in the kernels of WebGPUDevice.create().`,
   })
 }
-
-/** For arguments that no variant takes. */
-export function noVariant(
-  { opName }: AnyOp,
-  variants: readonly { readonly name: string; readonly when: string }[],
-): MissingKernelError {
-  return new MissingKernelError({
-    package: PACKAGE,
-    expected: `arguments that a kernel of ${opName} takes: ${variants
-      .map(({ name, when }) => `${name} (${when})`)
-      .join(', ')}`,
-    got: 'others',
-    cure: 'Run it on the CPU: await tensor.to(cpu).',
-  })
-}

@@ -1,7 +1,7 @@
 /** @file The uniforms of a batch of dispatches: one buffer, of which each dispatch sees a part. */
 
-import type { Counted, Param } from './kernel.ts'
-import { PARAMS_SIZE } from './pipelines.ts'
+import { PARAMS_SIZE } from './bindings-layout.ts'
+import type { Counted, Param } from './dispatch-args.ts'
 
 const PARAMS_WORDS = PARAMS_SIZE / 4
 

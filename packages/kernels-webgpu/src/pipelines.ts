@@ -1,15 +1,8 @@
 /** @file Pipelines, compiled in the background, and the layouts of their bindings. */
 
 import { KernelError } from './errors.ts'
-import { type BindGroups } from './bind-groups.ts'
+import { PARAMS_SIZE, type BindingsLayout } from './bindings-layout.ts'
 import type { Program } from './program.ts'
-
-/** The layout of bindings of equal access, and the groups that were made for it. */
-export interface BindingsLayout {
-  readonly layout: GPUBindGroupLayout
-  readonly hasParams: boolean
-  readonly groups: BindGroups
-}
 
 /** A program on one GPU: there once it is compiled. */
 export interface Pipeline {
@@ -21,9 +14,6 @@ export interface Pipeline {
   /** Resolves when `pipeline` is there; rejects with a {@link KernelError}. */
   readonly ready: Promise<void>
 }
-
-/** Bytes of uniforms that a program sees. */
-export const PARAMS_SIZE = 256
 
 const COMPUTE = 0x4
 

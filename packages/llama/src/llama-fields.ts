@@ -1,7 +1,7 @@
 /** @file Fields of a Llama's config.json beyond those that {@link parseLlamaConfig} reads. */
 
 import { isObject, type FieldRules } from '@ao/text-generation'
-import type { LlamaConfig } from './config.ts'
+import type { LlamaConfig } from './llama-config.ts'
 
 const set = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/))
 

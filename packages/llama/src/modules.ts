@@ -6,6 +6,7 @@
  */
 
 import {
+  add,
   cast,
   freeTensor,
   DenseTensor,
@@ -17,7 +18,7 @@ import {
   type Tensor,
   takes,
 } from '@ao/base-tensor'
-import { Embedding, Linear, Module, RMSNorm } from '@ao/nn'
+import { Embedding, hasForwardHooks, Linear, Module, RMSNorm } from '@ao/nn'
 import {
   addRmsNorm,
   attention,
@@ -51,7 +52,11 @@ interface Hidden {
 
 /** The residual stream with the output of one more branch in it. */
 function addBranch({ sum }: Hidden, branch: Tensor, next: RMSNorm): Hidden {
-  const [total, normed] = addRmsNorm(sum, branch, next.weight, next.eps)
+  if (hasForwardHooks(next)) {
+    const total = add(sum, branch)
+    return { sum: total, normed: next.forward(total) }
+  }
+  const [total, normed] = addRmsNorm(sum, branch, next.weight, next.eps, next)
   return { sum: total, normed }
 }
 

@@ -160,6 +160,33 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
     expectNoMore()
   })
 
+  it('calls hooks at each step, before and after steps that are replayed', async () => {
+    const [model, host] = [await load({ device }, least), await load({}, least)]
+    const options = { maxNewTokens: 6, stopIds: [] }
+    const expected = await collect(host.generate(START, options))
+    let calls = 0
+    const { norm } = model.model
+    for (const sampling of [{}, { temperature: 1, topK: 1 }]) {
+      const ids: number[] = []
+      const hook = norm.registerForwardHook(() => void calls++)
+      for await (const id of model.generate(START, { ...options, ...sampling })) ids.push(id)
+      hook.remove()
+      expect(ids).toEqual(expected)
+      expect(calls).toBe(6)
+      expect(await collect(model.generate(START, { ...options, ...sampling }))).toEqual(expected)
+      expect(calls).toBe(6)
+      calls = 0
+    }
+    // Added while steps are replayed: the device is up to LOOK_AHEAD of them ahead.
+    const tokens = model.generate(START, { maxNewTokens: 20, stopIds: [] })
+    const all: number[] = []
+    for await (const id of tokens) {
+      if (all.push(id) === 4) norm.registerForwardHook(() => void calls++)
+    }
+    expect(all).toEqual(await collect(host.generate(START, { maxNewTokens: 20, stopIds: [] })))
+    expect(calls).toBeGreaterThan(5)
+  })
+
   it('runs on two devices at once, one of them the user’s own', async () => {
     const adapter = (await (gpu as GPU).requestAdapter()) as GPUAdapter
     const own = await adapter.requestDevice()

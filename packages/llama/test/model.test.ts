@@ -1,5 +1,5 @@
 import { hostFloat32, linear, meta, type Tensor } from '@ao/base-tensor'
-import { isModule } from '@ao/nn'
+import { isModule, type RMSNorm } from '@ao/nn'
 import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { KVCache, perplexity } from '@ao/text-generation'
@@ -106,6 +106,28 @@ describe('forward', () => {
     expect(() => model.forward(list)).toThrow(message)
     await expect(collect(model.generate(list))).rejects.toThrow(message)
     await expect(perplexity(model, list)).rejects.toThrow(message)
+  })
+})
+
+describe('hooks', () => {
+  it('of each module run once a forward, also of norms that are one op with the sum before', async () => {
+    const model = await load()
+    const expected = hostFloat32(model.forward(IDS))
+    const modules = [...model.namedModules()]
+    const seen: string[] = []
+    for (const [name, module] of modules) module.registerForwardHook(() => void seen.push(name))
+    expect(hostFloat32(model.forward(IDS))).toEqual(expected)
+    expect(seen.sort()).toEqual(modules.map(([name]) => name).sort())
+  })
+
+  it('replace what the next module gets', async () => {
+    const model = await load()
+    const expected = hostFloat32(model.forward(IDS))
+    const norm = model.model.layers[0]?.post_attention_layernorm as RMSNorm
+    const handle = norm.registerForwardHook((_norm, [input]) => input)
+    expect(hostFloat32(model.forward(IDS))).not.toEqual(expected)
+    handle.remove()
+    expect(hostFloat32(model.forward(IDS))).toEqual(expected)
   })
 })
 

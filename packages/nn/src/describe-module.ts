@@ -9,11 +9,22 @@
  * Nothing here knows a format: a quantized parameter says what it is through `flatten()`.
  */
 
-import { isTensorSubclass, type TensorSubclass, type TensorSubclassType } from '@ao/base-tensor'
-import type { Module } from './module.ts'
+import {
+  isTensorSubclass,
+  type Tensor,
+  type TensorSubclass,
+  type TensorSubclassType,
+} from '@ao/base-tensor'
+
+/** What is described of a module. */
+interface DescribedModule {
+  extraRepr(): string
+  ownParameters(): [name: string, parameter: Tensor][]
+  namedChildren(): [name: string, child: DescribedModule][]
+}
 
 /** The tree below `module`; a run of children with equal text is one line `(layers.0-3): 4 x ...`. */
-export function describeModule(module: Module): string {
+export function describeModule(module: DescribedModule): string {
   const name = module.constructor.name
   const repr = [module.extraRepr(), ...quantizedParameters(module)].filter(Boolean).join(', ')
   const lines = collapseRuns(
@@ -24,7 +35,7 @@ export function describeModule(module: Module): string {
   return `${name}(\n  ${body}\n)`
 }
 
-function quantizedParameters(module: Module): string[] {
+function quantizedParameters(module: DescribedModule): string[] {
   return module
     .ownParameters()
     .flatMap(([name, parameter]) =>

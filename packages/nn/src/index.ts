@@ -1,6 +1,12 @@
 export { gelu, geluTanh, relu, silu } from './activations.ts'
 export { Conv2d, conv2d, type Conv2dOptions, type Pair } from './conv2d.ts'
 export {
+  hasForwardHooks,
+  type ForwardHook,
+  type ForwardPreHook,
+  type RemovableHandle,
+} from './forward-hooks.ts'
+export {
   Embedding,
   GELU,
   LayerNorm,

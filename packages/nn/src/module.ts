@@ -17,6 +17,12 @@ import {
   Printable,
 } from '@ao/base-tensor'
 import { describeModule } from './describe-module.ts'
+import {
+  addHook,
+  type ForwardHook,
+  type ForwardPreHook,
+  type RemovableHandle,
+} from './forward-hooks.ts'
 
 const PACKAGE = '@ao/nn'
 
@@ -170,6 +176,28 @@ export abstract class Module extends Printable {
       }
     }
     return this
+  }
+
+  /**
+   * Calls `hook` before each `forward` of this module, in the order of registration. An array that it returns
+   * takes the place of the arguments. PyTorch's `register_forward_pre_hook`.
+   *
+   * @throws {@link ValueError} for a module without `forward`
+   */
+  registerForwardPreHook(hook: ForwardPreHook<this>): RemovableHandle {
+    takes('f', hook)
+    return addHook(this, 'before', hook)
+  }
+
+  /**
+   * Calls `hook` after each `forward` of this module, in the order of registration. What it returns, unless
+   * undefined, takes the place of the output. PyTorch's `register_forward_hook`.
+   *
+   * @throws {@link ValueError} for a module without `forward`
+   */
+  registerForwardHook(hook: ForwardHook<this>): RemovableHandle {
+    takes('f', hook)
+    return addHook(this, 'after', hook)
   }
 
   /** What stands between the brackets of `toString()`; the shapes of own dense parameters. */

@@ -63,7 +63,7 @@ export interface Lost extends Skipped {
 
 /** Why a weight of the CPU stays as it is though it could be quantized: its numbers would become zeros. */
 function whyLost(weight: Tensor, result: Tensor | Skipped): Lost | undefined {
-  if (weight.device.name !== 'cpu' || isSkipped(result) || !isTensorSubclass(result)) return
+  if (!weight.device.isHost || isSkipped(result) || !isTensorSubclass(result)) return
   const elements = hostArray(weight)
   const first = toFloat32Array(elements.subarray(0, LOOK), weight.dtype)
   if (first.some((x) => Math.abs(x) > SMALL)) return
@@ -86,7 +86,7 @@ function whyLost(weight: Tensor, result: Tensor | Skipped): Lost | undefined {
  */
 export async function checkFinite(weight: Tensor, name: string): Promise<void> {
   takes('tx', weight, name)
-  if (weight.device.name === 'cpu') return checkFiniteHost(weight, name)
+  if (weight.device.isHost) return checkFiniteHost(weight, name)
   if (weight.device.name === 'meta' || !isFloatDType(weight.dtype)) return
   if (await isFiniteOnDevice(weight)) return
   checkFiniteElements(await asDense(weight).data(), weight, name)
@@ -106,7 +106,7 @@ async function isFiniteOnDevice(weight: Tensor): Promise<boolean> {
 
 /** {@link checkFinite} for weights of the CPU; those of other devices pass. */
 export function checkFiniteHost(weight: Tensor, name: string): void {
-  if (weight.device.name === 'cpu') checkFiniteElements(hostArray(weight), weight, name)
+  if (weight.device.isHost) checkFiniteElements(hostArray(weight), weight, name)
 }
 
 function checkFiniteElements(elements: TypedArray, weight: Tensor, name: string): void {

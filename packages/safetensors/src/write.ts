@@ -57,7 +57,7 @@ export async function writeSafetensors(
 
 /** A tensor's elements as they lie in a file, from any device. */
 export async function readTensorBytes(tensor: DenseTensor): Promise<Uint8Array> {
-  return asBytes(tensor.device.name === 'cpu' ? hostArray(tensor) : await tensor.data())
+  return asBytes(tensor.device.isHost ? hostArray(tensor) : await tensor.data())
 }
 
 /** What a layout needs to know of a tensor. */

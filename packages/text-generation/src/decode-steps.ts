@@ -8,7 +8,7 @@ import {
   type Recording,
   type Tensor,
 } from '@ao/base-tensor'
-import type { Module } from '@ao/nn'
+import { hasForwardHooks, type Module } from '@ao/nn'
 import type { KVCache } from './kv-cache.ts'
 import { watchModule } from './watch-module.ts'
 
@@ -36,7 +36,8 @@ interface RecordedStep {
 /**
  * Steps of a model on a device that can record them: most are replayed, and cost no more than handing
  * commands over. A step is recorded anew where the model has other weights or modules than before, or
- * memory that it used was replaced: of the cache that grew, or of the rotations that all texts share.
+ * memory that it used was replaced: of the cache that grew, or of the rotations that all texts share. Steps
+ * of a model with forward hooks run each time: a replay would not call them.
  */
 export class DecodeSteps {
   /** The token that the next step reads: int32 (1). */
@@ -46,6 +47,8 @@ export class DecodeSteps {
   readonly #cache: KVCache
   readonly #then: (logits: Tensor, token: DenseTensor) => void
   #recorded: RecordedStep | undefined
+  /** Of a step that was not recorded. */
+  #logits: Tensor | undefined
 
   /** @param then - what else a step does with the logits of `token`, on the device */
   constructor(
@@ -70,7 +73,8 @@ export class DecodeSteps {
       this.#cache.advance(1)
       return recording.result
     }
-    return this.#record().result
+    this.#forget()
+    return hasHooks(this.#model) ? this.#runOnce() : this.#record().result
   }
 
   dispose(): void {
@@ -81,9 +85,13 @@ export class DecodeSteps {
   #current(): Recording<Tensor> | undefined {
     if (!this.#recorded) return undefined
     const { recording, isSameModel } = this.#recorded
-    if (recording.isCurrent && isSameModel()) return recording
-    this.#forget()
-    return undefined
+    return recording.isCurrent && isSameModel() ? recording : undefined
+  }
+
+  #runOnce(): Tensor {
+    this.#logits = this.#model.forward(this.token, this.#cache, 1)
+    this.#then(this.#logits, this.token)
+    return this.#logits
   }
 
   #record(): Recording<Tensor> {
@@ -98,10 +106,17 @@ export class DecodeSteps {
   }
 
   #forget(): void {
+    if (this.#logits) freeTensor(this.#logits)
+    this.#logits = undefined
     if (!this.#recorded) return
     const { recording } = this.#recorded
     freeTensor(recording.result)
     recording.dispose()
     this.#recorded = undefined
   }
+}
+
+function hasHooks(model: Module): boolean {
+  for (const [, module] of model.namedModules()) if (hasForwardHooks(module)) return true
+  return false
 }

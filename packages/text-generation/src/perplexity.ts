@@ -74,7 +74,7 @@ async function totalNll(logits: Tensor, targets: readonly number[]): Promise<num
   try {
     const vocabulary = logits.shape[1] as number
     for (const target of targets) checkTarget(target, vocabulary)
-    if (logits.device.name !== 'cpu') return await totalOnDevice(logits, targets)
+    if (!logits.device.isHost) return await totalOnDevice(logits, targets)
     const values = hostFloat32(logits)
     return targets.reduce(
       (sum, id, row) => sum + negativeLogLikelihood(values, row * vocabulary, vocabulary, id),

@@ -27,7 +27,7 @@ export function tokenChooser(options: SamplingOptions): TokenChooser {
     const vocabulary = logits.shape[1] as number
     const candidates = temperature > 0 && topK !== undefined ? topK : Infinity
     const isSmall = candidates <= MAX_CANDIDATES && candidates < vocabulary
-    if (logits.device.name === 'cpu' || !isSmall) return sample(await readFloat32(logits))
+    if (logits.device.isHost || !isSmall) return sample(await readFloat32(logits))
     return sampleFew(logits, candidates, sample)
   }
 }

@@ -27,7 +27,12 @@ export function watchModule(model: Module): () => boolean {
       watch(value)
     }
   }
-  for (const [, module] of model.namedModules()) watch(module)
+  for (const [, module] of model.namedModules()) {
+    watch(module)
+    // With hooks, a module has a forward of its own, which is no enumerable property.
+    const { forward } = module as { forward?: unknown }
+    all.push({ holder: module as never, keys: ['forward'], values: [forward] })
+  }
   return () => {
     for (let i = 0; i < all.length; i++) if (!isSame(all[i] as Held)) return false
     return true

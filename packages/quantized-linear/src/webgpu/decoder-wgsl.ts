@@ -1,7 +1,6 @@
 /** @file A decoder's WGSL, with what its functions need before them, and those that it leaves out. */
 
 import { numbersWgsl } from '@ao/kernels-webgpu'
-import type { WeightDecoder } from './decoder.ts'
 import codes from './wgsl/codes.wgsl'
 import output from './wgsl/output.wgsl'
 import floats from './wgsl/floats.wgsl'
@@ -24,8 +23,14 @@ export const outputWgsl: string = /* @__PURE__ */ [
   output,
 ].join('\n')
 
+/** What of a decoder is WGSL that reads a weight. */
+interface DecoderWgsl {
+  readonly parts: readonly string[]
+  readonly wgsl: string
+}
+
 /** What reads a weight: all functions of the contract. */
 /* @__NO_SIDE_EFFECTS__ */
-export function weightWgsl({ parts, wgsl }: WeightDecoder): string {
+export function weightWgsl({ parts, wgsl }: DecoderWgsl): string {
   return [numbersWgsl, startWgsl, ...parts.map(readerWgsl), codes, wgsl].join('\n')
 }
