@@ -68,7 +68,7 @@ export class LlamaForCausalLM extends Module {
     options: LoadOptions = {},
   ): Promise<LlamaForCausalLM> {
     takes(
-      '.o{dtype device formats onProgress onIgnored signal unknownFields unexpectedTensors}?',
+      '.o{dtype device formats fileKinds onProgress onIgnored signal unknownFields unexpectedTensors}?',
       folder,
       options,
     )

@@ -1,13 +1,13 @@
 /** @file What the files of a checkpoint hold together. */
 
+import type { CheckpointFile } from './checkpoint-file.ts'
 import { quote, refuse } from './errors.ts'
 import type { FileDType } from './file-dtype.ts'
 import { pythonJson } from './python-json.ts'
-import type { SafetensorsFile } from './safetensors-file.ts'
 import { readTensorNames, TENSOR_NAMES } from './torchao-metadata.ts'
 
 /** Files of a checkpoint by their plain names. */
-export type CheckpointFiles = ReadonlyMap<string, SafetensorsFile>
+export type CheckpointFiles = ReadonlyMap<string, CheckpointFile>
 
 /** A tensor in one of them. */
 export interface StoredTensor {
@@ -22,7 +22,14 @@ export interface StoredTensor {
 /** Something that a reader may want to know; nothing that stops reading. */
 export interface CheckpointNote {
   readonly kind:
-    'unknown-attribute' | 'incomplete' | 'undescribed' | 'unindexed' | 'metadata-conflict'
+    | 'unknown-attribute'
+    | 'incomplete'
+    | 'undescribed'
+    | 'unindexed'
+    | 'metadata-conflict'
+    | 'left-out'
+    | 'converted'
+    | 'shared'
   /** The tensor, or the key of the metadata. */
   readonly name: string
   /** A sentence. */

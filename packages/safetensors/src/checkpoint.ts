@@ -16,11 +16,10 @@ import {
   type StoredTensor,
 } from './checkpoint-files.ts'
 import type { ReadOptions } from './byte-source.ts'
+import type { CheckpointFile } from './checkpoint-file.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { storedDTypeOf } from './file-dtype.ts'
-import type { FileTensor } from './header.ts'
-import { ReadAhead, type ByteRange } from './read-ahead.ts'
-import type { SafetensorsFile } from './safetensors-file.ts'
+import { ReadAhead } from './read-ahead.ts'
 import {
   partsByColon,
   PLAIN_PART,
@@ -61,8 +60,8 @@ export interface EntriesOptions extends Partial<FormatOptions>, ReadOptions {
 /** An open checkpoint. Only headers are in memory. */
 export class Checkpoint {
   readonly files: CheckpointFiles
-  /** Whether an index names the files. */
-  readonly sharded: boolean
+  /** Name of the index that names the files; undefined for a single file. */
+  readonly indexFile: string | undefined
   /** Of all files; `tensor_names` lists the tensors of all. */
   readonly metadata: ReadonlyMap<string, string>
   /** Logical names: in torchao's order if it wrote the files, in the order of their data otherwise. */
@@ -71,13 +70,14 @@ export class Checkpoint {
   readonly #tensors: ReadonlyMap<string, CheckpointTensor>
 
   /** @throws {@link FormatError} when files contradict each other or torchao's metadata is damaged */
-  constructor(files: CheckpointFiles, sharded: boolean) {
+  constructor(files: CheckpointFiles, indexFile?: string) {
     this.files = files
-    this.sharded = sharded
+    this.indexFile = indexFile
     const where = [...files.values()][0]?.name ?? 'the checkpoint'
     this.metadata = mergeMetadata(files, (note) => this.note(note))
     this.#tensors = findTensors(findStored(files), readDescriptions(this.metadata, where))
     this.names = [...this.#tensors.keys()]
+    for (const file of files.values()) file.notes?.forEach((note) => this.note(note))
     const isTorchao = [...this.#tensors.values()].some(({ description }) => description)
     for (const [name, { description, missing }] of this.#tensors) {
       if (missing.length > 0) {
@@ -88,6 +88,16 @@ export class Checkpoint {
         this.note({ kind: 'undescribed', name, message })
       }
     }
+  }
+
+  /** Whether an index names the files. */
+  get sharded(): boolean {
+    return this.indexFile !== undefined
+  }
+
+  /** Name of the safetensors file that takes the place of one of the files when it is written anew. */
+  writtenAs(fileName: string): string {
+    return this.#file(fileName).writtenAs ?? fileName
   }
 
   /** What was noticed; reading tensors may add to it. */
@@ -159,7 +169,7 @@ export class Checkpoint {
     const { names = this.names, formats = [], signal } = options
     const parts = names.flatMap((name) => this.#find(name).parts)
     const bytes = new ReadAhead(
-      parts.map((part) => this.#range(part)),
+      parts.map(({ fileName, key }) => this.#file(fileName).range(key)),
       signal,
     )
     try {
@@ -203,14 +213,8 @@ export class Checkpoint {
     return tensor
   }
 
-  #range({ fileName, key }: TensorPart): ByteRange {
-    const { source, tensors } = this.#file(fileName)
-    const { offset, nbytes } = tensors.get(key) as FileTensor
-    return { source, offset, length: nbytes }
-  }
-
-  #file(fileName: string): SafetensorsFile {
-    return this.files.get(fileName) as SafetensorsFile
+  #file(fileName: string): CheckpointFile {
+    return this.files.get(fileName) as CheckpointFile
   }
 
   #find(name: string): CheckpointTensor {

@@ -137,7 +137,7 @@ export function urlFolder(baseUrl: string | URL, options: UrlOptions = {}): Chec
   const missing = new Map<string, MissingReason>()
   const folder = folderFrom(withoutQuery(base + query), async (fileName, readOptions) => {
     // Other files than weights are small, and servers that make or compress them know no ranges of them.
-    const small = !fileName.endsWith('.safetensors')
+    const small = !/\.(safetensors|bin|pth?)$/.test(fileName)
     const found = await findUrlSource(
       base + encodeURIComponent(fileName) + query,
       small ? { ...options, withoutRanges: 'download' } : options,

@@ -8,6 +8,7 @@ import {
   type StoredDType,
 } from '@ao/base-tensor'
 import type { ByteSource, ReadOptions } from './byte-source.ts'
+import type { CheckpointFile } from './checkpoint-file.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { FILE_DTYPE_NAMES, storedDTypeOf } from './file-dtype.ts'
 import {
@@ -17,10 +18,11 @@ import {
   type FileTensor,
   type Header,
 } from './header.ts'
+import type { ByteRange } from './read-ahead.ts'
 import { refuseUnfinished } from './unfinished.ts'
 
 /** An open safetensors file. Only its header is in memory. */
-export class SafetensorsFile {
+export class SafetensorsFile implements CheckpointFile {
   readonly source: ByteSource
   /** `__metadata__`; empty where the file has none. */
   readonly metadata: ReadonlyMap<string, string>
@@ -53,10 +55,16 @@ export class SafetensorsFile {
     return fromArray(arrayFromBytes(dtype, bytes), this.#find(name).shape, dtype)
   }
 
+  /** Where its bytes are. */
+  range(name: string): ByteRange {
+    const { offset, nbytes } = this.#find(name)
+    return { source: this.source, offset, length: nbytes }
+  }
+
   /** The bytes of one tensor, of any dtype: little-endian, row-major. */
   async readBytes(name: string, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>> {
-    const { offset, nbytes } = this.#find(name)
-    return this.source.read(offset, nbytes, options)
+    const { source, offset, length } = this.range(name)
+    return source.read(offset, length, options)
   }
 
   close(): Promise<void> {

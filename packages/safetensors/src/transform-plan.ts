@@ -41,10 +41,10 @@ export interface TransformPlan {
   readonly metadata: ReadonlyMap<string, string>
 }
 
-/** Runs `transform` on tensors of the `meta` device. */
+/** Runs `transform` on tensors of the `meta` device. Without one, all tensors stay. */
 export async function planTransform(
   checkpoint: Checkpoint,
-  transform: TensorTransform,
+  transform: TensorTransform | undefined,
   options: FormatOptions,
   metadata: ReadonlyMap<string, string>,
 ): Promise<TransformPlan> {
@@ -57,8 +57,12 @@ export async function planTransform(
       entries.push(keep(checkpoint, info, `no transform takes a tensor of ${part.dtype}`))
       continue
     }
+    if (!transform && info.missing.length === 0) {
+      entries.push(keep(checkpoint, info, 'copied'))
+      continue
+    }
     const tensor = await checkpoint.plan(name, options)
-    const result = await transform(name, tensor)
+    const result = (await transform?.(name, tensor)) ?? tensor
     const stays = isSkipped(result) || result === tensor
     quantized ||= isTensorSubclass(stays ? tensor : result)
     if (stays) {

@@ -7,6 +7,7 @@
 
 import { isSkipped, ValueError, type DenseTensor, type Tensor, takes } from '@ao/base-tensor'
 import type { ByteSink } from './byte-sink.ts'
+import type { CheckpointFile } from './checkpoint-file.ts'
 import type { Checkpoint, TensorPart } from './checkpoint.ts'
 import { PACKAGE, quote } from './errors.ts'
 import type { CheckpointDestination, StageOptions } from './folder.ts'
@@ -14,7 +15,6 @@ import type { FileLayout } from './layout.ts'
 import type { FileTensor } from './header.ts'
 import { INDEX_FILE } from './index-file.ts'
 import { ReadAhead, type ByteRange } from './read-ahead.ts'
-import type { SafetensorsFile } from './safetensors-file.ts'
 import {
   planFile,
   planTransform,
@@ -67,7 +67,7 @@ export interface TransformReport {
 
 /**
  * Writes a checkpoint whose tensors are those of another, each changed by `transform`. There is one new
- * file for each file, of the same name; a sharded checkpoint also gets an index. All files appear at
+ * file for each file, of the same name, or of its `writtenAs`; a sharded checkpoint also gets an index. All files appear at
  * the end, so that a run that fails or stops leaves the folder as it was, also when it is the
  * checkpoint's own. In a folder on disk they appear together: see {@link StagedFiles.commit}.
  *
@@ -88,6 +88,35 @@ export async function transformCheckpoint(
     transform,
     options,
   )
+  return writeCheckpoint(checkpoint, destination, transform, options)
+}
+
+/**
+ * Writes a checkpoint anew, tensors of all classes as they are stored: {@link transformCheckpoint} that needs
+ * no class and changes no bit. Files of another kind become safetensors.
+ *
+ * @throws {@link FormatError} for a tensor of which parts are missing
+ */
+export async function copyCheckpoint(
+  checkpoint: Checkpoint,
+  destination: CheckpointDestination,
+  options: Omit<TransformOptions, 'formats'> = {},
+): Promise<TransformReport> {
+  takes(
+    'o<note:f has:f>o<list:f create:f>o{shard metadata onProgress signal}?',
+    checkpoint,
+    destination,
+    options,
+  )
+  return writeCheckpoint(checkpoint, destination, undefined, options)
+}
+
+async function writeCheckpoint(
+  checkpoint: Checkpoint,
+  destination: CheckpointDestination,
+  transform: TensorTransform | undefined,
+  options: TransformOptions,
+): Promise<TransformReport> {
   const { formats = [], shard, metadata = {}, signal } = options
   signal?.throwIfAborted()
   const fileNames = filesOfShard([...checkpoint.files.keys()], shard)
@@ -98,7 +127,7 @@ export async function transformCheckpoint(
     if (checkpoint.sharded) await refuseSingleFile(destination, await destination.list())
     await run.writeAll(staged ?? destination)
     if (checkpoint.sharded && !shard) {
-      await writeIndex(staged ?? destination, { expected: fileNames })
+      await writeIndex(staged ?? destination, { expected: run.report().fileNames })
     }
     // An older index would take a part for the whole.
     const remove = (present: readonly string[]): string[] =>
@@ -135,7 +164,7 @@ const CHUNK_BYTES = 8 << 20
 
 class TransformRun {
   readonly #checkpoint: Checkpoint
-  readonly #transform: TensorTransform
+  readonly #transform: TensorTransform | undefined
   readonly #options: TransformOptions & FormatOptions
   readonly #entries: readonly PlannedEntry[]
   readonly #layouts: ReadonlyMap<string, FileLayout>
@@ -149,7 +178,7 @@ class TransformRun {
 
   constructor(
     checkpoint: Checkpoint,
-    transform: TensorTransform,
+    transform: TensorTransform | undefined,
     plan: TransformPlan,
     fileNames: readonly string[],
     options: TransformOptions & FormatOptions,
@@ -172,7 +201,7 @@ class TransformRun {
 
   report(): TransformReport {
     return {
-      fileNames: [...this.#layouts.keys()],
+      fileNames: [...this.#layouts.keys()].map((name) => this.#checkpoint.writtenAs(name)),
       transformed: this.#transformed(),
       kept: this.#entries.flatMap(({ name, reason }) =>
         reason === undefined ? [] : [{ name, reason }],
@@ -189,7 +218,7 @@ class TransformRun {
     const sinks: ByteSink[] = []
     try {
       for (const [fileName, layout] of this.#layouts) {
-        const sink = await destination.create(fileName, layout.size)
+        const sink = await destination.create(this.#checkpoint.writtenAs(fileName), layout.size)
         sinks.push(sink)
         await this.#writeFile(sink, fileName, layout)
       }
@@ -214,7 +243,7 @@ class TransformRun {
       this.#done++
       this.#options.onProgress?.({
         name: entry.name,
-        fileName,
+        fileName: this.#checkpoint.writtenAs(fileName),
         done: this.#done,
         total: this.#entries.length,
         bytes: this.#bytes,
@@ -240,18 +269,18 @@ class TransformRun {
   }
 
   readonly #split = (part: TensorPart): ByteRange[] => {
-    const { source, tensors } = this.#checkpoint.files.get(part.fileName) as SafetensorsFile
-    const { offset, nbytes } = tensors.get(part.key) as FileTensor
-    return Array.from({ length: Math.ceil(nbytes / CHUNK_BYTES) }, (_, i) => ({
+    const file = this.#checkpoint.files.get(part.fileName) as CheckpointFile
+    const { source, offset, length } = file.range(part.key)
+    return Array.from({ length: Math.ceil(length / CHUNK_BYTES) }, (_, i) => ({
       source,
       offset: offset + i * CHUNK_BYTES,
-      length: Math.min(CHUNK_BYTES, nbytes - i * CHUNK_BYTES),
+      length: Math.min(CHUNK_BYTES, length - i * CHUNK_BYTES),
     }))
   }
 
   async #transformTensor(sink: ByteSink, layout: FileLayout, entry: PlannedEntry): Promise<void> {
     const [name, tensor] = (await this.#tensors.next()).value as [string, Tensor]
-    const result = await this.#transform(name, tensor)
+    const result = await (this.#transform as TensorTransform)(name, tensor)
     const parts = isSkipped(result)
       ? refuseChange(name, result.skipped)
       : this.#checked(entry, result)

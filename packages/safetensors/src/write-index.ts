@@ -6,7 +6,7 @@ import { FileError, PACKAGE, refuse } from './errors.ts'
 import { LENGTH_BYTES } from './header.ts'
 import { formatIndex, INDEX_FILE, SINGLE_FILE } from './index-file.ts'
 import type { CheckpointDestination } from './folder.ts'
-import { openFiles } from './open-checkpoint.ts'
+import { openFiles, SAFETENSORS } from './open-checkpoint.ts'
 import { refuseUnfinished } from './unfinished.ts'
 
 /** Options of {@link writeIndex}. */
@@ -33,9 +33,9 @@ export async function writeIndex(
   const present = await folder.list()
   await refuseSingleFile(folder, present)
   const fileNames = options.expected ?? expectShards(present, folder.name)
-  const files = await openFiles(folder, fileNames)
+  const files = await openFiles(folder, fileNames, SAFETENSORS)
   try {
-    const checkpoint = new Checkpoint(files, true)
+    const checkpoint = new Checkpoint(files, INDEX_FILE)
     const incomplete = checkpoint.report.find(({ kind }) => kind === 'incomplete')
     if (incomplete) {
       refuse(

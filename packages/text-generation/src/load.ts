@@ -13,7 +13,12 @@ import {
   type TensorSubclassType,
 } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
-import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '@ao/safetensors'
+import {
+  openCheckpoint,
+  type Checkpoint,
+  type CheckpointFolder,
+  type FileKind,
+} from '@ao/safetensors'
 import type { ConfigOptions, Ignored } from './field-rules.ts'
 import { matchTensors, type TensorNames, type UnexpectedTensorsOptions } from './match-tensors.ts'
 
@@ -39,6 +44,8 @@ export interface LoadOptions extends ConfigOptions, UnexpectedTensorsOptions {
   readonly device?: Device
   /** Formats of quantized tensors that the checkpoint may hold. */
   readonly formats?: readonly TensorSubclassType[]
+  /** Kinds of files that the checkpoint may be of, besides safetensors, such as `torchFiles`. */
+  readonly fileKinds?: readonly FileKind[]
   /** Told of each parameter once it is loaded, on its device. */
   readonly onProgress?: (progress: LoadProgress) => void
   /** Told, once for each file, of fields and tensors that are left out of use. */
@@ -61,8 +68,8 @@ export async function loadParameters(
   options: LoadOptions,
   names: TensorNames = {},
 ): Promise<void> {
-  const { formats = [], signal } = options
-  const checkpoint = await openCheckpoint(folder, { signal })
+  const { formats = [], fileKinds, signal } = options
+  const checkpoint = await openCheckpoint(folder, { signal, fileKinds })
   try {
     const parameters = model.stateDict()
     const sources = await matchTensors([...parameters.keys()], checkpoint, folder, names, options)
