@@ -9,13 +9,14 @@ const ARITHMETIC = ['quant-primitives']
 const SHARED = ['quantized-linear']
 const KERNELS = ['kernels-webgpu', 'kernels-wasm']
 const ON_CONTRACTS = ['nn', 'safetensors']
+const ON_FILES = ['torch-files']
 const EXCHANGE = ['interop']
 const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant']
 const GENERATION = ['text-generation']
 const MODELS = ['llama']
 const ALONE = ['test-kit']
 const NOT_FORMATS = [
-  ...[CONTRACTS, ARITHMETIC, SHARED, KERNELS, ON_CONTRACTS],
+  ...[CONTRACTS, ARITHMETIC, SHARED, KERNELS, ON_CONTRACTS, ON_FILES],
   ...[EXCHANGE, WORKFLOWS, GENERATION, MODELS, ALONE],
 ].flat()
 
@@ -41,6 +42,7 @@ module.exports = {
     ...layer(['base-tensor', ...ALONE], []),
     ...layer(['granularity', 'safetensors', ...KERNELS], ['base-tensor']),
     ...layer(['nn'], ['base-tensor', ...KERNELS]),
+    ...layer(ON_FILES, ['base-tensor', 'safetensors']),
     ...layer(ARITHMETIC, [...CONTRACTS, ...KERNELS]),
     ...layer(SHARED, [...CONTRACTS, ...ARITHMETIC, ...KERNELS]),
     ...layer(EXCHANGE, [...CONTRACTS, ...ARITHMETIC, ...SHARED]),

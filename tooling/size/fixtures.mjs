@@ -130,6 +130,14 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     maxBytes: 8000,
   },
   {
+    name: 'reading files of torch.save',
+    label: '`openCheckpoint` with `torchFiles`',
+    code: `export { openCheckpoint } from '@ao/safetensors'\nexport { torchFiles } from '@ao/torch-files'`,
+    packages: ['base-tensor', 'safetensors', 'torch-files'],
+    mustNotAppear: WGSL,
+    maxBytes: 20000,
+  },
+  {
     name: 'a llama model',
     label: 'a Llama model, with its tokenizer',
     code: `export { LlamaForCausalLM } from '@ao/llama'`,

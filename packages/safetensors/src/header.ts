@@ -28,6 +28,7 @@ export interface FileTensor {
   readonly nbytes: number
 }
 
+/** What a file says of itself before its data. */
 export interface Header {
   readonly metadata: ReadonlyMap<string, string>
   /** In the order of their data. */

@@ -2,42 +2,54 @@
 
 import type { Json } from '@ao/base-tensor'
 import { DAMAGED, refuse } from './errors.ts'
-import { MAX_ATTRIBUTE_DEPTH, MAX_ATTRIBUTE_VALUES } from './limits.ts'
+import { MAX_ATTRIBUTE_DEPTH, MAX_ATTRIBUTE_TEXT, MAX_ATTRIBUTE_VALUES } from './limits.ts'
 import { describeValue, PickleDict } from './pickle.ts'
 import { DATA_CLASSES, ENUMS } from './torchao-names.ts'
 import { AoObject, TorchDType } from './values.ts'
 
-/**
- * The JSON of an attribute.
- *
- * @param what - its name in messages
- * @throws {@link FormatError} for what metadata cannot hold
- */
-export function attributeJson(value: unknown, what: string): Json {
-  let values = 0
-  const convert = (part: unknown, depth: number): Json => {
-    // One list may hold another one several times, or itself.
-    if (depth > MAX_ATTRIBUTE_DEPTH || ++values > MAX_ATTRIBUTE_VALUES) {
-      return refuse(
-        `${what} to be a small value`,
-        `more than ${MAX_ATTRIBUTE_VALUES} values, or ${MAX_ATTRIBUTE_DEPTH} in each other`,
-        DAMAGED,
-      )
+/** Writes the attributes of one tensor as JSON. One list may hold another several times, or itself: all is counted. */
+export class AttributeWriter {
+  #values = 0
+
+  /**
+   * The JSON of an attribute.
+   *
+   * @param what - its name in messages
+   * @throws {@link FormatError} for what metadata cannot hold
+   */
+  json(value: unknown, what: string, depth = 0): Json {
+    if (depth > MAX_ATTRIBUTE_DEPTH || ++this.#values > MAX_ATTRIBUTE_VALUES) {
+      const got = `more than ${MAX_ATTRIBUTE_VALUES} of them, or more than ${MAX_ATTRIBUTE_DEPTH} in each other`
+      refuse(`${what} to be one of a few values`, got, DAMAGED)
     }
     const fields = (pairs: Iterable<readonly [string, unknown]>): Json =>
-      Object.fromEntries([...pairs].map(([name, field]) => [name, convert(field, depth + 1)]))
-    if (part === null || typeof part === 'boolean' || typeof part === 'string') return part
-    if (typeof part === 'number' && Number.isFinite(part)) return part
-    if (Array.isArray(part)) return part.map((entry) => convert(entry, depth + 1))
-    if (part instanceof TorchDType) return { _type: 'torch.dtype', _data: part.name }
-    if (part instanceof PickleDict) return fields(part.byText())
-    if (part instanceof AoObject) {
-      const { name } = part.type
-      return { _type: name, _data: enumMember(part) ?? fields(fieldsOf(part)) }
+      Object.fromEntries(
+        [...pairs].map(([name, field]) => [
+          this.#text(name, what),
+          this.json(field, what, depth + 1),
+        ]),
+      )
+    if (value === null || typeof value === 'boolean') return value
+    if (typeof value === 'string') return this.#text(value, what)
+    if (typeof value === 'number' && Number.isFinite(value)) return value
+    if (Array.isArray(value)) return value.map((entry) => this.json(entry, what, depth + 1))
+    if (value instanceof TorchDType) return { _type: 'torch.dtype', _data: value.name }
+    if (value instanceof PickleDict) return fields(value.byText())
+    if (value instanceof AoObject) {
+      const { name } = value.type
+      return { _type: name, _data: enumMember(value) ?? fields(fieldsOf(value)) }
     }
-    return refuse(`${what} to be a value that metadata can hold`, describeValue(part), DAMAGED)
+    return refuse(`${what} to be a value that metadata can hold`, describeValue(value), DAMAGED)
   }
-  return convert(value, 0)
+
+  #text(text: string, what: string): string {
+    if (text.length <= MAX_ATTRIBUTE_TEXT) return text
+    return refuse(
+      `${what} to have ${MAX_ATTRIBUTE_TEXT} characters at most`,
+      describeValue(text),
+      DAMAGED,
+    )
+  }
 }
 
 /** The name of an enum's member; undefined for objects of other classes. */

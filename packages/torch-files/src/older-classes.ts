@@ -109,6 +109,8 @@ class OlderWeight {
     if (tiles !== INNER_K_TILES) this.#unfit(`inner_k_tiles ${describeValue(tiles)}`)
     if (state.get('transposed') !== false) this.#unfit('a transposed weight')
     if (this.#domain() !== 'FLOAT') this.#unfit(`a zero point of the domain ${this.#domain()}`)
+    if (this.#tensor.dtype.name !== 'bfloat16')
+      this.#unfit(`a weight of ${this.#tensor.dtype.name}`)
     if (this.#range().join() !== '0,15') this.#unfit(`codes of ${this.#range().join(' to ')}`)
     if (this.#input !== undefined) this.#unfit(`inputs quantized by ${this.#input}`)
     const isTiled =

@@ -85,7 +85,6 @@ class Unpickler {
     return value
   }
 
-  // oxlint-disable-next-line complexity -- one case for each instruction
   #step(op: number): void {
     const stack = this.#stack
     switch (op) {
@@ -220,10 +219,12 @@ class Unpickler {
     return value
   }
 
+  /** One to three values, in the order in which they were put there. */
   #popMany(count: number): unknown[] {
-    const values: unknown[] = []
-    for (let i = 0; i < count; i++) values.unshift(this.#pop())
-    return values
+    const last = this.#pop()
+    if (count === 1) return [last]
+    const middle = this.#pop()
+    return count === 2 ? [middle, last] : [this.#pop(), middle, last]
   }
 
   #popToMark(): unknown[] {
@@ -257,12 +258,11 @@ class Unpickler {
   #long(length: number): number | bigint {
     if (length > 8) this.#damaged('numbers of 64 bits at most', `one of ${8 * length}`)
     const at = this.#take(length)
-    let value = 0n
-    for (let i = length - 1; i >= 0; i--)
-      value = (value << 8n) | BigInt(this.#bytes[at + i] as number)
-    const signed = BigInt.asIntN(8 * length, value)
-    const number = Number(signed)
-    return Number.isSafeInteger(number) ? number : signed
+    const bytes = this.#bytes.subarray(at, at + length)
+    const bits = bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+    const value = BigInt.asIntN(8 * length, bits)
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : value
   }
 
   #text(length: number): string {
@@ -296,6 +296,7 @@ const LONGEST_NAME = 512
 
 /** What a value of a pickle is, in words. */
 export function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing'
   if (value === null) return 'None'
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (value instanceof PickleDict) return `a dict of ${value.items.length / 2}`

@@ -2,8 +2,9 @@
 
 import type { Json } from '@ao/base-tensor'
 import { partKey, pythonJson, type CheckpointNote } from '@ao/safetensors'
-import { attributeJson } from './attributes.ts'
+import { AttributeWriter } from './attributes.ts'
 import { DAMAGED, quote, refuse } from './errors.ts'
+import { MAX_METADATA, MAX_PARTS } from './limits.ts'
 import { toToday } from './older-classes.ts'
 import { describeValue, PickleDict } from './pickle.ts'
 import { TENSOR_CLASSES } from './torchao-names.ts'
@@ -106,25 +107,30 @@ function some(names: readonly string[]): string {
 export function takeApart(tensors: Tensors): TakenApart {
   const parts = new Map<string, Part>()
   const nameOf = new Map<string, string>()
-  const descriptions = new Map<string, Json>()
+  const descriptions = new Map<string, string>()
   const older = new Map<string, string[]>()
   const add = (key: string, name: string, part: Part): void => {
     if (parts.has(key)) refuse('tensors with names of their own', `${quote(key)} twice`, DAMAGED)
     parts.set(key, part)
     nameOf.set(key, name)
+    if (parts.size > MAX_PARTS) refuse(`at most ${MAX_PARTS} tensors in a file`, 'more', SPLIT)
   }
   let isQuantized = false
+  let metadataLength = 0
   for (const [name, tensor] of tensors) {
     if (tensor instanceof TorchTensor) {
       add(name, name, tensor)
-      descriptions.set(name, { _type: 'Tensor' })
+      descriptions.set(name, PLAIN)
       continue
     }
     isQuantized = true
     const { tensor: today, was } = toToday(tensor, quote(name))
     if (was !== undefined && older.get(was)?.push(name) === undefined) older.set(was, [name])
     const described = describe(today, name)
-    descriptions.set(name, described.json)
+    descriptions.set(name, described.text)
+    metadataLength += described.text.length
+    if (metadataLength > MAX_METADATA)
+      refuse(`attributes of ${MAX_METADATA} characters at most`, 'more', SPLIT)
     for (const [part, value] of described.parts) add(keyOf(name, part), name, value)
   }
   return {
@@ -144,7 +150,7 @@ function keyOf(name: string, part: string): string {
 }
 
 interface Described {
-  readonly json: Json
+  readonly text: string
   readonly parts: ReadonlyMap<string, Part>
 }
 
@@ -160,23 +166,31 @@ function describe({ type, dtype, shape, state }: AoTensor, name: string): Descri
     ...new Set([...(layout?.parts ?? []), ...(layout?.attributes ?? []), ...own.keys()]),
   ]
   const parts = new Map<string, Part>()
-  const data: Record<string, Json> = {}
+  const data: [string, Json][] = []
+  const writer = new AttributeWriter()
   for (const field of inOrder) {
     const value = own.get(field)
     if (isPart(value)) parts.set(field, value)
     else if (value !== undefined && !(value === null && layout?.parts.includes(field))) {
-      data[field] = attributeJson(value, `${field} of ${quote(name)}`)
+      data.push([field, writer.json(value, `${field} of ${quote(name)}`)])
     }
   }
-  return { json: { _type: type.name, _data: data, _tensor_data_names: [...parts.keys()] }, parts }
+  const json = {
+    _type: type.name,
+    _data: Object.fromEntries(data),
+    _tensor_data_names: [...parts.keys()],
+  }
+  return { text: pythonJson(json), parts }
 }
 
 const TENSOR_NAMES = 'tensor_names'
+const PLAIN = '{"_type": "Tensor"}'
+const SPLIT =
+  'Save the model in several files: save_pretrained of transformers does, with max_shard_size.'
 
-function metadataOf(descriptions: ReadonlyMap<string, Json>): ReadonlyMap<string, string> {
+function metadataOf(descriptions: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   if (descriptions.has(TENSOR_NAMES)) {
     refuse('names of tensors that metadata has no other use for', TENSOR_NAMES, 'Rename it.')
   }
-  const metadata = new Map([...descriptions].map(([name, json]) => [name, pythonJson(json)]))
-  return metadata.set(TENSOR_NAMES, pythonJson([...descriptions.keys()]))
+  return new Map(descriptions).set(TENSOR_NAMES, pythonJson([...descriptions.keys()]))
 }

@@ -52,7 +52,7 @@ export class AoObject {
 }
 
 /** Something that has no meaning here: a device, a layout of memory. */
-export class Opaque {}
+export const OPAQUE: unique symbol = /* @__PURE__ */ Symbol('something without a meaning here')
 
 /** Bytes of the file that tensors are windows on. */
 export class Storage {

@@ -9,7 +9,7 @@ import {
   AoTensor,
   Callable,
   isTorchDType,
-  Opaque,
+  OPAQUE,
   Storage,
   StorageClass,
   TorchDType,
@@ -46,8 +46,8 @@ const CALLS: Calls = {
   'torch._utils._rebuild_wrapper_subclass': (args, what) => wrapper(args, what),
   'torch._tensor._rebuild_from_type_v2': (args, what) => fromType(args, what),
   'torch.Size': ([sizes]) => sizes,
-  'torch.device': () => new Opaque(),
-  'torch.serialization._get_layout': () => new Opaque(),
+  'torch.device': () => OPAQUE,
+  'torch.serialization._get_layout': () => OPAQUE,
 }
 
 /** Names that are passed on, and never called. */

@@ -9,7 +9,7 @@
 
 import type { ByteSource, ReadOptions } from '@ao/safetensors'
 import { DAMAGED, quote, refuse } from './errors.ts'
-import { MAX_DIRECTORY_BYTES } from './limits.ts'
+import { MAX_DIRECTORY_BYTES, MAX_ENTRIES } from './limits.ts'
 
 /** An entry, whose bytes lie in the file as they are. */
 export interface ZipEntry {
@@ -114,9 +114,9 @@ async function readEnd(source: ByteSource, options?: ReadOptions): Promise<End> 
     const got = `one of ${bytes} bytes at ${offset}, with ${limit} behind it`
     refuse(`the directory of ${name} to reach to its end record`, got, DAMAGED)
   }
-  if (bytes > MAX_DIRECTORY_BYTES || count * ENTRY_BYTES > bytes) {
-    const most = `at most ${MAX_DIRECTORY_BYTES} bytes, ${ENTRY_BYTES} or more for each entry`
-    refuse(`the directory of ${name} to have ${most}`, `${bytes} for ${count}`, DAMAGED)
+  if (bytes > MAX_DIRECTORY_BYTES || count > MAX_ENTRIES || count * ENTRY_BYTES > bytes) {
+    const most = `${MAX_ENTRIES} entries in ${MAX_DIRECTORY_BYTES} bytes at most, ${ENTRY_BYTES} or more for each`
+    refuse(`the directory of ${name} to have ${most}`, `${count} in ${bytes}`, DAMAGED)
   }
   return { directory: await read(offset, bytes), offset, count }
 }
