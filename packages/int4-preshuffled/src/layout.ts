@@ -5,7 +5,7 @@
  * weight. The order of the parts is made for that: each lane (one thread of a GPU's subgroup) reads 16
  * bytes that it multiplies next, and neighbouring lanes read neighbouring 16 bytes.
  *
- *     piece   32 codes of one row, k = 32 c .. 32 c + 31: what a lane loads at once, as vec4<u32>.
+ *     chunk   32 codes of one row, k = 32 c .. 32 c + 31: what a lane loads at once, as vec4<u32>.
  *             Component i holds k = 32 c + 8 i + 0..7, even k in the low half and odd k in the high half:
  *
  *             bit  31-28 27-24 23-20 19-16 | 15-12 11-8  7-4  3-0
@@ -13,7 +13,7 @@
  *
  *             so that (word >> 4 j) & 0x000f000f are the neighbours k = 2 j (low) and 2 j + 1 (high), and
  *             with | 0x64006400, as vec2<f16>, they are 1024 + code without a conversion.
- *     row     its pieces in order, so that lanes along K read on where the lane before them ends
+ *     row     its chunks in order, so that lanes along K read on where the lane before them ends
  *     band    four rows, for which a lane loads its 32 inputs once
  *
  *     value = (code - 8) * groupScale + groupZero

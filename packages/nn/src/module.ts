@@ -54,7 +54,7 @@ export abstract class Module extends Printable {
    */
   *namedModules(prefix = ''): Generator<[name: string, module: Module], void, undefined> {
     takes('x?', prefix)
-    yield* walk(this, prefix, new Set())
+    yield* namedModulesOf(this, prefix, new Set())
   }
 
   /** Parameters of this module itself, by property name. */
@@ -94,7 +94,7 @@ export abstract class Module extends Printable {
   /** All parameters by full name, shared ones under each of their names. */
   stateDict(): Map<string, Tensor> {
     const entries = new Map<string, Tensor>()
-    for (const [moduleName, module] of walk(this, '')) {
+    for (const [moduleName, module] of namedModulesOf(this, '')) {
       for (const [name, parameter] of module.ownParameters()) {
         entries.set(join(moduleName, name), parameter)
       }
@@ -131,7 +131,7 @@ export abstract class Module extends Printable {
         cure: 'Pass { strict: false } to load what fits.',
       })
     }
-    for (const [moduleName, module] of walk(this, '')) {
+    for (const [moduleName, module] of namedModulesOf(this, '')) {
       for (const [name] of module.ownParameters()) {
         const entry = taken.get(join(moduleName, name))
         if (entry) module.setParameter(name, entry)
@@ -230,7 +230,7 @@ function isModuleList(value: unknown): value is Module[] {
 }
 
 // With `seen`, each module once; without, once under every name.
-function* walk(
+function* namedModulesOf(
   module: Module,
   name: string,
   seen?: Set<Module>,
@@ -239,7 +239,7 @@ function* walk(
   seen?.add(module)
   yield [name, module]
   for (const [childName, child] of module.namedChildren()) {
-    yield* walk(child, join(name, childName), seen)
+    yield* namedModulesOf(child, join(name, childName), seen)
   }
 }
 

@@ -7,4 +7,4 @@
 export { affineKernels, webgpuKernels } from './webgpu/kernels.ts'
 export { arithmeticWgsl, qparamsWgsl } from './webgpu/snippets.ts'
 export { roundingDefines, finiteDefines, ruleDefines, ruleParams } from './webgpu/rounding.ts'
-export { elementDefines } from './webgpu/runs.ts'
+export { elementDefines } from './webgpu/contiguous-blocks.ts'

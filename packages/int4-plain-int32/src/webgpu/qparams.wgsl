@@ -1,5 +1,5 @@
-// A decoder's scales: scale and zero are (K / g, N). The zero point counts from code 0 on an XPU, and from
-// code 8 on an NPU, whose codes are signed.
+// After int4.wgsl of @ao/quantized-linear. A decoder's scales: scale and zero are (K / g, N). The zero point
+// counts from code 0 on an XPU, and from code 8 on an NPU, whose codes are signed.
 #if SIGNED
 const MIDDLE = 0.0;
 #else

@@ -1,4 +1,5 @@
-// Scales (E, G, N) as float8_e4m3fn and one float32 for each column: first these, then the quotients.
+// After arithmeticWgsl. Scales (E, G, N) as float8_e4m3fn and one float32 for each column: first these, then the
+// quotients.
 #if PEAKS
 @group(0) @binding(0) var<storage, read> scale: array<u32>;
 @group(0) @binding(1) var<storage, read_write> peaks: array<f32>;

@@ -1,4 +1,4 @@
-// A decoder's scales: scales and zeros are (bands, K / g, 4).
+// After int4.wgsl of @ao/quantized-linear. A decoder's scales: scales and zeros are (bands, K / g, 4).
 fn qparams(row: u32, group: u32) -> Qparams {
   let at = (row / 4u * GROUPS + group) * 4u;
 #if rowScale
@@ -15,10 +15,10 @@ fn qparams(row: u32, group: u32) -> Qparams {
 fn value_of(row: u32, group: u32, level: f32) -> f32 {
   let at = (row / 4u * GROUPS + group) * 4u + row % 4u;
 #if rowScale
-  return level * apart(scale1(at) * rowScale1(row));
+  return level * unfused(scale1(at) * rowScale1(row));
 #else
 #if zero
-  return apart(level * scale1(at)) + zero1(at);
+  return unfused(level * scale1(at)) + zero1(at);
 #else
   return level * scale1(at);
 #endif

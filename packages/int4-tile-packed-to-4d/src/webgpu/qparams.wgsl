@@ -1,4 +1,5 @@
-// A decoder's scales: scales and zeros are (K / g, rows, 2): pairs of bfloat16.
+// After int4.wgsl of @ao/quantized-linear. A decoder's scales: scales and zeros are (K / g, rows, 2): pairs of
+// bfloat16.
 const PADDED_ROWS = ${PADDED_ROWS}u;
 
 fn qparams(row: u32, group: u32) -> Qparams {
@@ -12,13 +13,13 @@ fn qparams(row: u32, group: u32) -> Qparams {
 // sum, as a float32, lies halfway between two bfloat16 numbers, what it lost decides.
 fn value_of(row: u32, group: u32, level: f32) -> f32 {
   let q = qparams(row / 4u * 4u, group);
-  let product = apart(level * q.scale[row % 4u]);
+  let product = unfused(level * q.scale[row % 4u]);
   let zero = q.zero[row % 4u];
-  let sum = apart(product + zero);
+  let sum = unfused(product + zero);
   let bits = bitcast<u32>(sum);
   if ((bits & 0xffffu) != 0x8000u) { return round_bf16(sum); }
-  let from_product = apart(sum - zero);
-  let lost = (product - from_product) + (zero - apart(sum - from_product));
+  let from_product = unfused(sum - zero);
+  let lost = (product - from_product) + (zero - unfused(sum - from_product));
   if (lost == 0.0) { return round_bf16(sum); }
   return round_bf16(bitcast<f32>(select(bits - 1u, bits + 1u, (lost > 0.0) == (sum > 0.0))));
 }

@@ -1,4 +1,5 @@
-// A decoder's scales: scale and zero are (N / SCALE_ROWS, K / g), one for each block of rows by groups.
+// After int8.wgsl of @ao/quantized-linear. A decoder's scales: scale and zero are (N / SCALE_ROWS, K / g), one for
+// each block of rows by groups.
 fn block_of(row: u32, group: u32) -> u32 { return row / ${SCALE_ROWS}u * GROUPS + group; }
 
 fn zero_level(row: u32, group: u32) -> f32 {

@@ -1,4 +1,5 @@
-// Four elements of one dtype as four of another. A thread writes whole words, so none shares one.
+// After numbers.wgsl. Four elements of one dtype as four of another. A thread writes whole words, so none shares
+// one.
 @group(0) @binding(0) var<storage, read> from_: array<u32>;
 @group(0) @binding(1) var<storage, read_write> to_: array<u32>;
 

@@ -1,4 +1,4 @@
-// A strided window of elements of $SIZE bytes into another.
+// Alone. A strided window of elements of $SIZE bytes into another.
 @group(0) @binding(0) var<storage, read> from_: array<u32>;
 #if SCATTER
 @group(0) @binding(1) var<storage, read_write> to_: array<atomic<u32>>;

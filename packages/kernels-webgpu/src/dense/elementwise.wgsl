@@ -1,4 +1,4 @@
-// a $OP b, four elements of the result a thread.
+// After numbers.wgsl and stored.wgsl. a $OP b, four elements of the result a thread.
 @group(0) @binding(0) var<storage, read> a: array<A_VALUE>;
 @group(0) @binding(1) var<storage, read> b: array<B_VALUE>;
 @group(0) @binding(2) var<storage, read_write> y: array<${Y}_4>;

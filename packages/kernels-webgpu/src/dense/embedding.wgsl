@@ -1,4 +1,4 @@
-// Rows of a table by id, word by word.
+// Alone. Rows of a table by id, word by word.
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read_write> rows: array<u32>;

@@ -1,5 +1,6 @@
-// y = a @ b + bias, or a @ b^T where b is a weight (N, K). A workgroup makes 64 x 64 of y, a thread 4 x 4
-// of these: rows ty + 16 i, columns tx + 16 j. Tiles of 16 along K are held in shared memory.
+// After numbers.wgsl and stored.wgsl. y = a @ b + bias, or a @ b^T where b is a weight (N, K). A workgroup makes
+// 64 x 64 of y, a thread 4 x 4 of these: rows ty + 16 i, columns tx + 16 j. Tiles of 16 along K are held in shared
+// memory.
 #if VECTORS
 @group(0) @binding(0) var<storage, read> a: array<${A}_4>;
 @group(0) @binding(1) var<storage, read> b: array<${B}_4>;

@@ -1,5 +1,5 @@
-// y = x @ weight^T + bias for up to $M rows of x. A workgroup makes $ROWS columns of y: its threads walk
-// along K, 16 bytes of each row of the weight at a time, and sum up at the end.
+// After numbers.wgsl and stored.wgsl. y = x @ weight^T + bias for up to $M rows of x. A workgroup makes $ROWS
+// columns of y: its threads walk along K, 16 bytes of each row of the weight at a time, and sum up at the end.
 @group(0) @binding(0) var<storage, read> x: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;

@@ -1,4 +1,5 @@
-// A dense product of float16: x (m, K) with the weight (N, K).
+// After numbers.wgsl and stored.wgsl, before matrix-types.wgsl. A dense product of float16: x (m, K) with the
+// weight (N, K).
 @group(0) @binding(0) var<storage, read> x: array<vec4u>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;

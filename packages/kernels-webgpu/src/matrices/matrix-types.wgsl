@@ -1,4 +1,4 @@
-// Behind what the product brings, before matrix.wgsl: matrices of subgroups, or what stands in for them.
+// After what the product brings, before matrix.wgsl. Matrices of subgroups, or what stands in for them.
 #if ALONE
 // What matrices of subgroups do, by each thread, to test what is around them.
 struct Left { v: array<Element, M_SIZE * K_SIZE> }

@@ -1,4 +1,4 @@
-// Last, behind matrix-types.wgsl. A product of matrices by subgroups: a workgroup makes M_TILE rows of the output by N_TILE columns, STEP numbers
+// Last, after matrix-types.wgsl. A product of matrices by subgroups: a workgroup makes M_TILE rows of the output by N_TILE columns, STEP numbers
 // along K at a time, of which both sides lie in shared memory. What comes next is loaded while matrices are
 // multiplied.
 //

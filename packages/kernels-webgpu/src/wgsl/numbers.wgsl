@@ -1,4 +1,4 @@
-// Conversions between floats and their bits, exact on every GPU: WGSL lets its own round either way.
+// First. Conversions between floats and their bits, exact on every GPU: WGSL lets its own round either way.
 
 // Bits of the bfloat16 nearest to x, ties to even.
 fn bf16_bits(x: f32) -> u32 {

@@ -1,5 +1,5 @@
-// Sums and maxima over a workgroup of THREADS invocations, which all must call. `size` is the subgroup's,
-// of no account where there are none.
+// First, or after stored.wgsl. Sums and maxima over a workgroup of THREADS invocations, which all must call.
+// `size` is the subgroup's, of no account where there are none.
 
 const THREADS = ${THREADS}u;
 

@@ -1,5 +1,5 @@
-// Floats as they are stored, read and written four at a time; all maths is in f32. Names begin with the
-// dtype, so that templates pick: ${X}_load(x[i]). Goes behind numbers.wgsl.
+// After numbers.wgsl. Floats as they are stored, read and written four at a time; all maths is in f32. Names begin
+// with the dtype, so that templates pick: ${X}_load(x[i]).
 
 alias float32_4 = vec4u;
 alias float16_4 = vec2u;

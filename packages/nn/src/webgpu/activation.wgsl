@@ -1,4 +1,4 @@
-// $F of four elements a thread.
+// After numbers.wgsl and stored.wgsl. $F of four elements a thread.
 @group(0) @binding(0) var<storage, read> x: array<${X}_4>;
 @group(0) @binding(1) var<storage, read_write> y: array<${X}_4>;
 

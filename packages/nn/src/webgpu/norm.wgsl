@@ -1,5 +1,5 @@
-// Rows divided by their root mean square, or by their standard deviation once the mean is taken off, then
-// scaled and shifted. A workgroup makes one row.
+// After numbers.wgsl, stored.wgsl and reduce.wgsl. Rows divided by their root mean square, or by their standard
+// deviation once the mean is taken off, then scaled and shifted. A workgroup makes one row.
 #if VECTORS
 @group(0) @binding(0) var<storage, read> x: array<${X}_4>;
 @group(0) @binding(1) var<storage, read_write> y: array<${Y}_4>;

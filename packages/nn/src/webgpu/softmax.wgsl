@@ -1,4 +1,5 @@
-// exp(x) / sum(exp(x)) of lines of `size` elements that are `stride` apart. A workgroup makes one line.
+// After reduce.wgsl. exp(x) / sum(exp(x)) of lines of `size` elements that are `stride` apart. A workgroup makes
+// one line.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 

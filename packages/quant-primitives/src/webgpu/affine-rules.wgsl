@@ -1,4 +1,4 @@
-// The rules of mappings, as `qparams-rules.ts` has them.
+// After range-to-qparams.wgsl, before qparams.wgsl. The rules of mappings, as `qparams-rules.ts` has them.
 fn qparams_of(range: vec2i, rule: Rule) -> Qparams {
 #if MAPPING == ASYMMETRIC
   if (has_nan(range)) { return Qparams(nan(), nan()); }

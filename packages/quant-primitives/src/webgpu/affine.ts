@@ -21,7 +21,7 @@ import { quantBounds, type QuantBounds } from '../bounds.ts'
 import { convertBlocks, converter, isConvertible, type Conversion } from './convert.ts'
 import dequantizeSource from './dequantize.wgsl'
 import quantizeSource from './quantize.wgsl'
-import { RUNS } from './runs.ts'
+import { CONTIGUOUS_BLOCKS } from './contiguous-blocks.ts'
 
 const quantizer = /* @__PURE__ */ converter('quantizeAffine', quantizeSource)
 const dequantizer = /* @__PURE__ */ converter('dequantizeAffine', dequantizeSource)
@@ -63,7 +63,7 @@ export function checkCounts(
 export const quantizeKernel: Kernel = /* @__PURE__ */ kernel(quantizeAffine, [
   {
     name: NAME,
-    when: RUNS,
+    when: CONTIGUOUS_BLOCKS,
     fits: (_gpu, ...[input, blockSize, scale, zeroPoint]) =>
       isConvertible(input, blockSize, scale, zeroPoint),
     run: (gpu, input, blockSize, scale, zeroPoint, outputDtype, options) => {
@@ -80,7 +80,7 @@ export const quantizeKernel: Kernel = /* @__PURE__ */ kernel(quantizeAffine, [
 export const dequantizeKernel: Kernel = /* @__PURE__ */ kernel(dequantizeAffine, [
   {
     name: NAME,
-    when: RUNS,
+    when: CONTIGUOUS_BLOCKS,
     fits: (_gpu, ...[input, blockSize, scale, zeroPoint]) =>
       isConvertible(input, blockSize, scale, zeroPoint),
     run: (gpu, input, blockSize, scale, zeroPoint, inputDtype, options) => {

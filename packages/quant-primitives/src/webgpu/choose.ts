@@ -25,7 +25,14 @@ import { chooseQparamsAffine, type AffineQparams } from '../choose-qparams.ts'
 import qparamsSource from './qparams.wgsl'
 import rangeSource from './range.wgsl'
 import { finiteDefines, ruleDefines, ruleParams } from './rounding.ts'
-import { areRuns, bindableElements, elementDefines, isElement, portions, RUNS } from './runs.ts'
+import {
+  areContiguousBlocks,
+  bindableElements,
+  elementDefines,
+  isElement,
+  portions,
+  CONTIGUOUS_BLOCKS,
+} from './contiguous-blocks.ts'
 import { arithmeticWgsl, qparamsWgsl } from './snippets.ts'
 
 const rangeProgram = /* @__PURE__ */ wgsl('blockRange', arithmeticWgsl + rangeSource)
@@ -118,10 +125,10 @@ export function chooseKernel(
   return kernel(op, [
     {
       name: 'ranges, then rules',
-      when: RUNS,
+      when: CONTIGUOUS_BLOCKS,
       fits: (_gpu, input, _mapping, blockSize, _target, options) =>
         isFloatDType(input.dtype) &&
-        areRuns(input, blockSize) &&
+        areContiguousBlocks(input, blockSize) &&
         [options?.scaleDtype, options?.zeroPointDtype].every((dtype) => !dtype || isElement(dtype)),
       run: (gpu, ...args) => {
         const [input, mapping, , targetDtype, options = {}] = args

@@ -19,7 +19,13 @@ import {
 import type { QuantBounds } from '../bounds.ts'
 import source from './convert.wgsl'
 import { roundingDefines } from './rounding.ts'
-import { areRuns, bindableElements, elementDefines, isElement, portions } from './runs.ts'
+import {
+  areContiguousBlocks,
+  bindableElements,
+  elementDefines,
+  isElement,
+  portions,
+} from './contiguous-blocks.ts'
 import { arithmeticWgsl } from './snippets.ts'
 
 /** A program that converts elements as the WGSL in `steps` says. */
@@ -50,7 +56,7 @@ export function isConvertible(
   zeroPoint?: Tensor,
 ): boolean {
   const dtypes = [input.dtype, scale.dtype, zeroPoint?.dtype ?? 'int8']
-  return dtypes.every(isElement) && areRuns(input, blockSize)
+  return dtypes.every(isElement) && areContiguousBlocks(input, blockSize)
 }
 
 /** Converts all elements of `input`; blocks are neighbours, as many as there are scales. */

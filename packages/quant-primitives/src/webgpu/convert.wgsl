@@ -1,5 +1,6 @@
-// Numbers to codes and codes to numbers: four elements a thread, which are whole words. Each step rounds
-// as torchao's does: the defines ROUND_... say to what, and are nothing for float32.
+// After arithmeticWgsl, before quantize.wgsl, dequantize.wgsl or tinygemm.wgsl. Numbers to codes and codes to
+// numbers: four elements a thread, which are whole words. Each step rounds as torchao's does: the defines
+// ROUND_... say to what, and are nothing for float32.
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
 @group(0) @binding(2) var<storage, read> zeros: array<u32>;

@@ -1,4 +1,4 @@
-// The scale, and the zero point.
+// After convert.wgsl. The scale, and the zero point.
 fn block_of(block: u32) -> vec2f {
   return vec2f(scale_of(block), $ROUND_OUT(zero_of(block)));
 }

@@ -1,5 +1,5 @@
-// Elements of tensors in words: element i of `words` is value_<dtype>(words[i / elements per word], i),
-// and bits_<dtype> are the bits of a number as an element. Casts are those of the CPU.
+// After numbers.wgsl and exact.wgsl. Elements of tensors in words: element i of `words` is value_<dtype>(words[i /
+// elements per word], i), and bits_<dtype> are the bits of a number as an element. Casts are those of the CPU.
 
 fn value_float32(word: u32, i: u32) -> f32 { return bitcast<f32>(word); }
 fn value_bfloat16(word: u32, i: u32) -> f32 { return bf16_value(extractBits(word, 16u * (i % 2u), 16u)); }

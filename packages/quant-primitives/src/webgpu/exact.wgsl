@@ -1,5 +1,6 @@
-// Arithmetic that gives the CPU's bits on every GPU. WGSL's division may be off by several last bits, it
-// may join a product and a sum into one rounding, and it leaves open what becomes of NaN and infinity.
+// After numbers.wgsl. Arithmetic that gives the CPU's bits on every GPU. WGSL's division may be off by several
+// last bits, it may join a product and a sum into one rounding, and it leaves open what becomes of NaN and
+// infinity.
 
 const INFINITY = 0x7f800000u;
 

@@ -1,4 +1,4 @@
-// The rules of 4-bit codes with floating zero points.
+// After range-to-qparams.wgsl, before qparams.wgsl. The rules of 4-bit codes with floating zero points.
 fn qparams_of(range: vec2i, rule: Rule) -> Qparams {
   if (has_nan(range)) { return Qparams(nan(), nan()); }
   let ends = safe_range(range);

@@ -1,4 +1,4 @@
-// Codes 0..15 in bytes to pairs of signed codes in bytes, and back: eight codes a thread.
+// Alone. Codes 0..15 in bytes to pairs of signed codes in bytes, and back: eight codes a thread.
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read_write> output: array<u32>;
 

@@ -1,4 +1,5 @@
-// Scales and zero points of blocks from the ranges of their parts: four blocks a thread, which are whole words.
+// After affine-rules.wgsl or int4-rules.wgsl. Scales and zero points of blocks from the ranges of their parts:
+// four blocks a thread, which are whole words.
 @group(0) @binding(0) var<storage, read> ranges: array<vec2i>;
 @group(0) @binding(1) var<storage, read_write> scales: array<u32>;
 @group(0) @binding(2) var<storage, read_write> zeros: array<u32>;

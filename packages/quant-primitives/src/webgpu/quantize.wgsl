@@ -1,4 +1,4 @@
-// The reciprocal of the scale, and the zero point.
+// After convert.wgsl. The reciprocal of the scale, and the zero point.
 fn block_of(block: u32) -> vec2f {
   return vec2f($ROUND_SCALE(divide(1.0, scale_of(block))), $ROUND_SUM(zero_of(block)));
 }

@@ -1,4 +1,4 @@
-// The smallest and largest number of blocks of neighbours, or of parts of blocks.
+// After arithmeticWgsl. The smallest and largest number of blocks of neighbours, or of parts of blocks.
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read_write> ranges: array<vec2i>;
 

@@ -19,14 +19,14 @@ import { affineWriter, chooseKernel, qparamsWriter } from './choose.ts'
 import { convertBlocks, converter, isConvertible, type Conversion } from './convert.ts'
 import { ruleDefines } from './rounding.ts'
 import rulesSource from './int4-rules.wgsl'
-import { RUNS } from './runs.ts'
-import { ruleWgsl } from './snippets.ts'
+import { CONTIGUOUS_BLOCKS } from './contiguous-blocks.ts'
+import { rangeToQparamsWgsl } from './snippets.ts'
 import source from './tinygemm.wgsl'
 
 /** Writes what the rules of 4-bit codes choose. */
 export const int4Writer: ProgramMaker = /* @__PURE__ */ qparamsWriter(
   'qparamsInt4',
-  ruleWgsl + rulesSource,
+  rangeToQparamsWgsl + rulesSource,
 )
 
 /** Converts by the distance from the lowest number of a block, and by true divisions. */
@@ -75,7 +75,7 @@ export const tinygemmKernels: KernelSet = [
   kernel(quantizeAffineNoZeroPoint, [
     {
       name: NAME,
-      when: RUNS,
+      when: CONTIGUOUS_BLOCKS,
       fits: (_gpu, ...[input, blockSize, scale]) => isConvertible(input, blockSize, scale),
       run: (gpu, input, blockSize, scale, outputDtype, options) => {
         checkCounts(input, blockSize, scale)
@@ -88,7 +88,7 @@ export const tinygemmKernels: KernelSet = [
   kernel(quantizeAffineTinygemm, [
     {
       name: NAME,
-      when: RUNS,
+      when: CONTIGUOUS_BLOCKS,
       fits: (_gpu, ...[input, blockSize, scale, zeroPoint]) =>
         isConvertible(input, blockSize, scale, zeroPoint),
       run: (gpu, input, blockSize, scale, zeroPoint, outputDtype, options) => {
@@ -110,7 +110,7 @@ export const tinygemmKernels: KernelSet = [
   kernel(dequantizeAffineTinygemm, [
     {
       name: NAME,
-      when: RUNS,
+      when: CONTIGUOUS_BLOCKS,
       fits: (_gpu, ...[input, blockSize, scale, zeroPoint]) =>
         isConvertible(input, blockSize, scale, zeroPoint),
       run: (gpu, input, blockSize, scale, zeroPoint, inputDtype, options) => {

@@ -1,4 +1,4 @@
-// Codes and numbers with floating zero points: see `convert.wgsl`.
+// After convert.wgsl. Codes and numbers with floating zero points: see `convert.wgsl`.
 #if QUANTIZES
 // The scale, and the number of the lowest code.
 fn block_of(block: u32) -> vec2f {

@@ -1,5 +1,6 @@
-// sum = x + y, and sum / sqrt(mean(sum^2) + eps) * weight. A workgroup makes one row. With OFFSET, the weight is
-// OFFSET + weight, and what it multiplies is not rounded before.
+// After numbers.wgsl, stored.wgsl and reduce.wgsl. sum = x + y, and sum / sqrt(mean(sum^2) + eps) * weight. A
+// workgroup makes one row. With OFFSET, the weight is OFFSET + weight, and what it multiplies is not rounded
+// before.
 @group(0) @binding(0) var<storage, read> x: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> y: array<${X}_4>;
 @group(0) @binding(2) var<storage, read> weight: array<${X}_4>;

@@ -1,4 +1,5 @@
-// The best of a part of a row of logits (FIRST), and the best of these. NaN is better than all numbers.
+// After rank.wgsl. The best of a part of a row of logits (FIRST), and the best of these. NaN is better than all
+// numbers.
 #if FIRST
 @group(0) @binding(0) var<storage, read> logits: array<u32>;
 @group(0) @binding(1) var<storage, read_write> best: array<vec2u>; // (rows, parts): a rank, an id

@@ -1,6 +1,7 @@
-// One new token's attention. A workgroup takes $SHARED query heads that read one key head, and a part of the
-// tokens; it walks over them in tiles of a token a thread, with a softmax that is corrected as it goes.
-// Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the op's AttentionOptions.
+// After numbers.wgsl, stored.wgsl and reduce.wgsl. One new token's attention. A workgroup takes $SHARED query
+// heads that read one key head, and a part of the tokens; it walks over them in tiles of a token a thread, with a
+// softmax that is corrected as it goes. Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the
+// op's AttentionOptions.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> keys: array<${KV}_4>;
 @group(0) @binding(2) var<storage, read> values: array<${KV}_4>;

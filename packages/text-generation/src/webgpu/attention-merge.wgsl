@@ -1,4 +1,4 @@
-// Joins the parts of attention-decode: a workgroup for each head.
+// After numbers.wgsl and stored.wgsl. Joins the parts of attention-decode: a workgroup for each head.
 @group(0) @binding(0) var<storage, read> sums: array<vec4f>; // (parts, H, D)
 @group(0) @binding(1) var<storage, read> scales: array<vec2f>; // (parts, H): largest score, sum of weights
 @group(0) @binding(2) var<storage, read_write> y: array<${X}_4>;

@@ -1,8 +1,8 @@
-// Attention of many tokens: causal, unless FULL. A workgroup takes 16 of them and one head; it walks over tiles of
-// $KEYS keys and values in shared memory, with a softmax that is corrected as it goes. Eight threads share
-// a query: each has the scores of every eighth key, and every eighth quad of the result.
-// Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the op's AttentionOptions; HIDDEN where
-// a query may see none of a tile's keys.
+// After numbers.wgsl and stored.wgsl. Attention of many tokens: causal, unless FULL. A workgroup takes 16 of them
+// and one head; it walks over tiles of $KEYS keys and values in shared memory, with a softmax that is corrected as
+// it goes. Eight threads share a query: each has the scores of every eighth key, and every eighth quad of the
+// result. Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the op's AttentionOptions; HIDDEN
+// where a query may see none of a tile's keys.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> keys: array<${KV}_4>;
 @group(0) @binding(2) var<storage, read> values: array<${KV}_4>;

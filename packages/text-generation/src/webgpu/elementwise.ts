@@ -19,7 +19,7 @@ import { ropePairs, type RopePairs } from '../ops/rope-options.ts'
 import { rope } from '../ops/rope.ts'
 import addRmsNormSource from './add-rms-norm.wgsl'
 import gatedActivationSource from './gated-activation.wgsl'
-import ropeAppendAnySource from './rope-append-any.wgsl'
+import ropeAppendGenericSource from './rope-append-generic.wgsl'
 import ropeAppendSource from './rope-append.wgsl'
 import ropeSource from './rope.wgsl'
 
@@ -31,7 +31,10 @@ const gatedActivationProgram = /* @__PURE__ */ wgsl(
 )
 const ropeProgram = /* @__PURE__ */ wgsl('rope', floats + ropeSource)
 const ropeAppendProgram = /* @__PURE__ */ wgsl('ropeAppend', floats + ropeAppendSource)
-const ropeAppendAnyProgram = /* @__PURE__ */ wgsl('ropeAppend, any', floats + ropeAppendAnySource)
+const ropeAppendGenericProgram = /* @__PURE__ */ wgsl(
+  'ropeAppend, generic',
+  floats + ropeAppendGenericSource,
+)
 
 /** Invocations of a workgroup, to tune. */
 export const ADD_RMS_NORM_TUNING: { threads: number } = { threads: 256 }
@@ -181,7 +184,7 @@ export const ropeAppendKernel: Kernel = /* @__PURE__ */ kernel(ropeAppend, [
         const quads = headDim / 4
         const rotated = gpu.empty(q.shape, q.dtype)
         const sizes = { HEADS: heads, GROUPS: groups, QUADS: quads, PAIRS: pairs.count }
-        gpu.dispatch(ropeAppendAnyProgram({ X: q.dtype, ...sizes, ...pairDefines(pairs) }), {
+        gpu.dispatch(ropeAppendGenericProgram({ X: q.dtype, ...sizes, ...pairDefines(pairs) }), {
           bind: [
             ...[gpu.dense(q), gpu.dense(k), gpu.dense(v), gpu.dense(cos), gpu.dense(sin)],
             ...[rotated, asDense(keys), asDense(values)],

@@ -1,4 +1,5 @@
-// activation(gate) * up, four elements a thread; ACTIVATION is silu, gelu or gelu_tanh.
+// After numbers.wgsl and stored.wgsl. activation(gate) * up, four elements a thread; ACTIVATION is silu, gelu or
+// gelu_tanh.
 @group(0) @binding(0) var<storage, read> gate: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> up: array<${X}_4>;
 @group(0) @binding(2) var<storage, read_write> y: array<${X}_4>;

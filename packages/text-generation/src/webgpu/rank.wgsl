@@ -1,4 +1,5 @@
-// Numbers as integers of the same order; both zeros are equal, NaN is above all.
+// After numbers.wgsl and stored.wgsl, before argmax.wgsl or top-k.wgsl. Numbers as integers of the same order;
+// both zeros are equal, NaN is above all.
 const NAN_RANK = 0xffffffffu;
 
 fn rank_of(x: f32) -> u32 {

@@ -1,5 +1,6 @@
-// Rotates queries and keys of new tokens, and writes keys and values into the cache. A thread takes four
-// elements of the first half of a head, and the four of the second half that they are turned with.
+// After numbers.wgsl and stored.wgsl. Rotates queries and keys of new tokens, and writes keys and values into the
+// cache. A thread takes four elements of the first half of a head, and the four of the second half that they are
+// turned with.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> k: array<${X}_4>;
 @group(0) @binding(2) var<storage, read> v: array<${X}_4>;

@@ -1,5 +1,5 @@
-// Turns pairs of a head's elements by the angle of their position, a pair a thread. With WIDTH, heads have so
-// many elements, pairs are STEP apart, and their elements APART.
+// After numbers.wgsl and stored.wgsl. Turns pairs of a head's elements by the angle of their position, a pair a
+// thread. With WIDTH, heads have so many elements, pairs are STEP apart, and their elements APART.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> cosines: array<f32>;
 @group(0) @binding(2) var<storage, read> sines: array<f32>;

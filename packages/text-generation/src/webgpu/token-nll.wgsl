@@ -1,4 +1,4 @@
-// log(sum(exp(row))) - row[target]. A workgroup makes one row.
+// After numbers.wgsl, stored.wgsl and reduce.wgsl. log(sum(exp(row))) - row[target]. A workgroup makes one row.
 @group(0) @binding(0) var<storage, read> logits: array<u32>;
 @group(0) @binding(1) var<storage, read> targets: array<u32>;
 @group(0) @binding(2) var<storage, read_write> nll: array<f32>;

@@ -1,6 +1,6 @@
-// The k largest logits and their ids, in the order of ids, by one workgroup. The smallest rank that is kept
-// is found byte by byte, from counts of the bytes that follow what is known of it; among logits of that
-// rank the lowest ids are kept, found in the same way.
+// After rank.wgsl. The k largest logits and their ids, in the order of ids, by one workgroup. The smallest rank
+// that is kept is found byte by byte, from counts of the bytes that follow what is known of it; among logits of
+// that rank the lowest ids are kept, found in the same way.
 @group(0) @binding(0) var<storage, read> logits: array<u32>;
 @group(0) @binding(1) var<storage, read_write> chosen: array<f32>; // (2, k): logits, ids
 

@@ -34,5 +34,5 @@ struct Qparams { scale: vec4f, zero: vec4f }
 // Eight levels of one row, in the order of `inputs`.
 struct Levels { low: vec4f, high: vec4f }
 
-// x, kept apart from a sum that it goes into: compilers may join a product and a sum into one rounding.
-fn apart(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) | params.zero); }
+// x, rounded before the sum that it goes into: compilers may fuse a product and a sum into one rounding.
+fn unfused(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) | params.zero); }

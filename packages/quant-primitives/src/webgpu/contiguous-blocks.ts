@@ -4,11 +4,14 @@ import { itemSize, type Tensor } from '@ao/base-tensor'
 import type { Defines, GPU } from '@ao/kernels-webgpu'
 
 /** When kernels take the blocks of a tensor, in the words that `explain` shows. */
-export const RUNS =
+export const CONTIGUOUS_BLOCKS =
   'blocks of neighbours in memory: per tensor, row, or group along the last dimension'
 
 /** Whether blocks of `blockSize` are neighbours in memory, in a tensor that has elements. */
-export function areRuns({ shape, numel }: Tensor, blockSize: readonly number[]): boolean {
+export function areContiguousBlocks(
+  { shape, numel }: Tensor,
+  blockSize: readonly number[],
+): boolean {
   const isWhole = (d: number): boolean => blockSize[d] === -1 || blockSize[d] === shape[d]
   const last = shape.findLastIndex((_, d) => !isWhole(d))
   return numel > 0 && blockSize.every((size, d) => d >= last || size === 1)

@@ -1,9 +1,10 @@
-// What rules have in common that turn the range of a block into a scale and a zero point. Each step rounds
-// to the input's dtype: $ROUND is round_bf16, round_f16, or nothing.
+// After arithmeticWgsl, before affine-rules.wgsl or int4-rules.wgsl. What rules have in common that turn the range
+// of a block into a scale and a zero point. Each step rounds to the input's dtype: $ROUND is round_bf16,
+// round_f16, or nothing.
 
 struct Qparams { scale: f32, zero: f32 }
 
-// What a rule depends on, and a 0 for `apart`.
+// What a rule depends on, and a 0 for `unfused`.
 struct Rule { quant_min: f32, quant_max: f32, eps: f32, nothing: u32 }
 
 fn has_nan(range: vec2i) -> bool { return range.x < LOWEST || range.y > HIGHEST; }

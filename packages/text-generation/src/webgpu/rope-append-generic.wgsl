@@ -1,5 +1,6 @@
-// As rope-append.wgsl, for any pairs: part of a head, and neighbours. A thread makes four elements of a head.
-// STEP is from pair to pair, APART from the first to the second element of a pair; PAIRS of a head turn.
+// After numbers.wgsl and stored.wgsl. As rope-append.wgsl, for any pairs: part of a head, and neighbours. A thread
+// makes four elements of a head. STEP is from pair to pair, APART from the first to the second element of a pair;
+// PAIRS of a head turn.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> k: array<${X}_4>;
 @group(0) @binding(2) var<storage, read> v: array<${X}_4>;
