@@ -3,7 +3,7 @@ export {
   dequantizeInt4Preshuffled,
   int4PreshuffledFloat8Linear,
   int4PreshuffledLinear,
-  type Int4PreshuffledParts,
+  type Int4PreshuffledWeight,
 } from './linear-ops.ts'
 export { packInt4Preshuffled, unpackInt4Preshuffled } from './shuffle.ts'
 export {

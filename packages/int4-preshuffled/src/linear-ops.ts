@@ -1,111 +1,57 @@
-/**
- * @file Ops on preshuffled int4 weights, that devices bring kernels for.
- *
- * They take the parts as they are stored; K and the group size follow from their shapes, N does not, as
- * bands are padded. The references say what is computed, in the order of the plain weight: products
- * dequantize and sum in float32, whatever the dtype of the input, and round the result to it once; a bias
- * is added after that, as torchao does.
- */
+/** @file Ops on stored weights, that devices bring kernels for. */
 
+import { hostArray, hostFloat32, type FillRows, type Tensor } from '@ao/base-tensor'
 import {
-  addBiasThenRound,
-  defineOp,
-  fromFloat32,
-  hostArray,
-  hostFloat32,
-  linearShape,
-  numelOf,
-  tiledMatmulNT,
-  zeros,
-  type FillRows,
-  type FloatDType,
-  type Op,
-  type Tensor,
-} from '@ao/base-tensor'
-import { fakeQuantizeFp8Row } from '@ao/quant-primitives'
-import { BAND_ROWS, bandsOf, PACKAGE, WORD_CODES } from './layout.ts'
-import { unpackedShape } from './shuffle.ts'
+  defineDequantize,
+  defineFloat8Linear,
+  defineWeightLinear,
+  type DequantizeOp,
+  type WeightLinearOp,
+  type WeightOpsOptions,
+} from '@ao/quantized-linear'
+import { BAND_ROWS, bandsOf, PACKAGE, WORD_CODES, type Int4PreshuffledFields } from './layout.ts'
 
-/** The stored parts of a weight: see `Int4PreshuffledFields`. */
-export type Int4PreshuffledParts = readonly [
+/** The stored parts of a weight, see `Int4PreshuffledFields`, and the shape that it stands for. */
+export type Int4PreshuffledWeight = readonly [
   qdata: Tensor,
   groupScale: Tensor,
   groupZero: Tensor | undefined,
   rowScale: Tensor | undefined,
+  shape: readonly number[],
 ]
 
-/** The weight (..., n, K) in `dtype`: computed in float32, and rounded to it. */
-export const dequantizeInt4Preshuffled: Op<
-  [weight: Int4PreshuffledParts, n: number, dtype: FloatDType],
-  Tensor
-> = /* @__PURE__ */ defineOp({
-  name: 'int4_preshuffled.dequantize',
-  takes: 'p<0 1>nz',
-  reference: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor => {
-    const shape = unpackedShape(weight[0], n)
-    const values = new Float32Array(numelOf(shape))
-    dequantizeRows(weight, n)(values, 0, numelOf(shape.slice(0, -1)))
-    return fromFloat32(values, shape, dtype)
-  },
-  meta: (weight: Int4PreshuffledParts, n: number, dtype: FloatDType): Tensor =>
-    zeros(unpackedShape(weight[0], n), dtype, weight[0].device),
-})
-
-type LinearArgs = [x: Tensor, weight: Int4PreshuffledParts, n: number, bias: Tensor | undefined]
-
-/**
- * `x @ weight^T + bias` in the dtype of `x`.
- *
- * `x` (..., K), weight (n, K), `bias` (n) -> (..., n)
- */
-export const int4PreshuffledLinear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4_preshuffled.linear',
-  takes: 'tp<0 1>nt?',
-  budget: { nmse: 1e-6 },
-  reference: (...[x, weight, n, bias]: LinearArgs): Tensor =>
-    product(x, hostFloat32(x), weight, n, bias),
-  meta: emptyProduct,
-})
-
-/**
- * {@link int4PreshuffledLinear} of an input that is rounded to float8_e4m3fn first, with a scale for each
- * row of it: `max(|x|, 1 / 512) / 448`.
- */
-export const int4PreshuffledFloat8Linear: Op<LinearArgs, Tensor> = /* @__PURE__ */ defineOp({
-  name: 'int4_preshuffled.float8Linear',
-  takes: 'tp<0 1>nt?',
-  budget: { nmse: 1e-6 },
-  reference: (...[x, weight, n, bias]: LinearArgs): Tensor => {
-    const rounded = fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number)
-    return product(x, rounded, weight, n, bias)
-  },
-  meta: emptyProduct,
-})
-
-function product(
-  x: Tensor,
-  values: Float32Array,
-  weight: Int4PreshuffledParts,
-  n: number,
-  bias: Tensor | undefined,
-): Tensor {
-  const shape = productShape(x, weight, n)
-  const k = x.shape.at(-1) as number
-  const out = tiledMatmulNT(values, numelOf(shape.slice(0, -1)), n, k, dequantizeRows(weight, n))
-  return addBiasThenRound(out, shape, x.dtype, bias)
+/** What ops take of a weight. */
+export function partsOf(fields: Int4PreshuffledFields): Int4PreshuffledWeight {
+  return [fields.qdata, fields.groupScale, fields.groupZero, fields.rowScale, fields.shape]
 }
 
-function emptyProduct(x: Tensor, weight: Int4PreshuffledParts, n: number): Tensor {
-  return zeros(productShape(x, weight, n), x.dtype, x.device)
+const OPTIONS: WeightOpsOptions<Int4PreshuffledWeight> = {
+  name: 'int4_preshuffled',
+  packageName: PACKAGE,
+  shape: ([, , , , shape]) => shape,
+  rows: decodeRows,
 }
 
-function productShape(x: Tensor, [qdata]: Int4PreshuffledParts, n: number): number[] {
-  return linearShape(x, { shape: unpackedShape(qdata, n) }, PACKAGE)
-}
+/** The weight (..., N, K) in a dtype: computed in float32, and rounded to it. */
+export const dequantizeInt4Preshuffled: DequantizeOp<Int4PreshuffledWeight> =
+  /* @__PURE__ */ defineDequantize(OPTIONS)
+
+/** `x @ weight^T + bias` in the dtype of `x`: `x` (..., K), `bias` (N) -> (..., N). */
+export const int4PreshuffledLinear: WeightLinearOp<Int4PreshuffledWeight> =
+  /* @__PURE__ */ defineWeightLinear(OPTIONS)
+
+/** {@link int4PreshuffledLinear} of an input that is rounded to float8_e4m3fn first. */
+export const int4PreshuffledFloat8Linear: WeightLinearOp<Int4PreshuffledWeight> =
+  /* @__PURE__ */ defineFloat8Linear(OPTIONS)
 
 /** Fills tiles with dequantized rows, of K numbers each; those of experts follow each other. */
-function dequantizeRows(weight: Int4PreshuffledParts, n: number): FillRows {
-  const [qdata, groupScale, groupZero, rowScale] = weight
+function decodeRows([
+  qdata,
+  groupScale,
+  groupZero,
+  rowScale,
+  shape,
+]: Int4PreshuffledWeight): FillRows {
   const words = hostArray(qdata) as Int32Array
   const scales = hostFloat32(groupScale)
   const zeroPoints = groupZero ? hostFloat32(groupZero) : new Float32Array(scales.length)
@@ -113,6 +59,7 @@ function dequantizeRows(weight: Int4PreshuffledParts, n: number): FillRows {
   const rowWords = qdata.shape.at(-1) as number
   const groups = groupScale.shape.at(-2) as number
   const groupWords = rowWords / groups
+  const n = shape.at(-2) as number
   const padding = bandsOf(n) * BAND_ROWS - n
   return (tile, first, count) => {
     let to = 0

@@ -2,13 +2,10 @@
 
 import {
   asDense,
-  bmm,
   expectFormat,
-  implement,
   implementOnFields,
   integerCodec,
   isFloatDType,
-  linear,
   listCodec,
   narrowDTypeCodec,
   select,
@@ -27,6 +24,8 @@ import {
   checkTinygemm,
   groupBlockOf,
   groupBlockSize,
+  linearInput,
+  productOps,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
@@ -40,11 +39,15 @@ import {
   PACKAGE,
   type Int4PreshuffledFields,
 } from './layout.ts'
-import { bmmOfInt4Preshuffled, linearOfInt4Preshuffled, partsOf } from './linear.ts'
-import { dequantizeInt4Preshuffled } from './linear-ops.ts'
+import {
+  dequantizeInt4Preshuffled,
+  int4PreshuffledFloat8Linear,
+  int4PreshuffledLinear,
+  partsOf,
+} from './linear-ops.ts'
 import { packInt4Preshuffled, unpackInt4Preshuffled } from './shuffle.ts'
 import { fromPlainParts, plainForm, toPlainParts } from './stored-form.ts'
-import { selectInt4Preshuffled, sliceInt4Preshuffled } from './views.ts'
+import { preshuffledViews } from './views.ts'
 
 /** What inputs a weight is for. */
 export interface Int4PreshuffledOptions {
@@ -73,7 +76,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   }
   static override readonly storedForm: StoredForm = /* @__PURE__ */ plainForm({
     flatten: (tensor) => {
-      const weight = asPreshuffled(tensor)
+      const weight = expectFormat(tensor, Int4PreshuffledTensor, PACKAGE)
       return toPlainParts(weight.toCodes(), weight.blockSize, weight.activationDtype)
     },
     unflatten: (fields) => {
@@ -86,12 +89,14 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   static readonly packingFormat: string = 'PRESHUFFLED'
   static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
 
-  static override readonly ops: readonly OpImplementation[] = [
-    implement(linear, (x, weight, bias) => linearOfInt4Preshuffled(x, asPreshuffled(weight), bias)),
-    implement(bmm, (x, weight) => bmmOfInt4Preshuffled(x, asPreshuffled(weight))),
-    implementOnFields(slice, sliceInt4Preshuffled),
-    implementOnFields(select, selectInt4Preshuffled),
-  ]
+  static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ productOps({
+    packageName: PACKAGE,
+    type: () => Int4PreshuffledTensor,
+    linear: linearOfPreshuffled,
+  }).concat(
+    implementOnFields(slice, preshuffledViews.slice),
+    implementOnFields(select, preshuffledViews.select),
+  )
 
   declare readonly dtype: FloatDType
   declare readonly qdata: DenseTensor
@@ -185,10 +190,12 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
     takes('z?', dtype)
-    return asDense(dequantizeInt4Preshuffled(partsOf(this), this.shape.at(-2) as number, dtype))
+    return asDense(dequantizeInt4Preshuffled(partsOf(this), dtype))
   }
 }
 
-function asPreshuffled(tensor: Tensor): Int4PreshuffledTensor {
-  return expectFormat(tensor, Int4PreshuffledTensor, PACKAGE)
+function linearOfPreshuffled(x: Tensor, weight: Int4PreshuffledTensor, bias?: Tensor): Tensor {
+  const input = linearInput(x, weight, bias, PACKAGE)
+  const product = weight.rowScale ? int4PreshuffledFloat8Linear : int4PreshuffledLinear
+  return product(input, partsOf(weight), bias)
 }

@@ -17,7 +17,7 @@ import {
   dequantizeInt4Preshuffled,
   int4PreshuffledFloat8Linear,
   int4PreshuffledLinear,
-  type Int4PreshuffledParts,
+  type Int4PreshuffledWeight,
 } from './linear-ops.ts'
 import { packInt4Preshuffled, unpackedShape, unpackInt4Preshuffled } from './shuffle.ts'
 import { float8ScalesKernel } from './webgpu/float8-scales.ts'
@@ -31,12 +31,11 @@ const decoder: Int4Decoder = /* @__PURE__ */ int4Decoder({
 })
 const programs: LinearPrograms = /* @__PURE__ */ linearPrograms(decoder)
 
-function stored([codes, scale, zero, rowScale]: Int4PreshuffledParts, n: number): StoredWeight {
-  const words = codes.shape[1] as number
-  const k = WORD_CODES * words
+function stored([codes, scale, zero, rowScale, shape]: Int4PreshuffledWeight): StoredWeight {
+  const [n, k] = shape as [number, number]
   const groupSize = k / (scale.shape[1] as number)
   const parts = { scale, zero, rowScale, codes }
-  return { n, k, groupSize, parts, rowBytes: 4 * words, isSymmetric: !zero }
+  return { n, k, groupSize, parts, rowBytes: k / 2, isSymmetric: !zero }
 }
 
 /** The kernels of this package, with sizes of your own. */
@@ -47,7 +46,7 @@ export function int4PreshuffledKernels(tuning?: LinearTuningOptions): KernelSet 
     float8Linear: int4PreshuffledFloat8Linear,
     dequantize: dequantizeInt4Preshuffled,
     stored,
-    isExperts: ([codes]: Int4PreshuffledParts) => codes.ndim === 3,
+    isExperts: ([codes]: Int4PreshuffledWeight) => codes.ndim === 3,
   }
   return [
     ...weightKernels(programs, options, tuning),

@@ -33,7 +33,7 @@ function weight(activationDtype: Int4ActivationDType, ...shape: number[]): reado
     granularity,
     activationDtype,
   })
-  return [qdata, groupScale, groupZero, rowScale]
+  return [qdata, groupScale, groupZero, rowScale, shape]
 }
 
 const CASES = [
@@ -41,19 +41,16 @@ const CASES = [
     sized(int4PreshuffledLinear, { M, N: 8, K: 64 }, ({ M, N, K }) => [
       ramp(M, K),
       weight('bfloat16', N, K),
-      N,
       ramp(N),
     ]),
     sized(int4PreshuffledFloat8Linear, { M, N: 8, K: 64 }, ({ M, N, K }) => [
       ramp(M, K),
       weight('float8_e4m3fn', N, K),
-      N,
       ramp(N),
     ]),
   ]),
   sized(dequantizeInt4Preshuffled, { E: 2, N: 9, K: 64 }, ({ E, N, K }) => [
     weight('bfloat16', E, N, K),
-    N,
     'float32',
   ]),
   sized(packInt4Preshuffled, { N: 9, K: 64 }, ({ N, K }) => [cast(ramp(N, K), 'uint8')]),

@@ -24,7 +24,7 @@ import {
   packInt4Preshuffled,
   unpackInt4Preshuffled,
   type Int4ActivationDType,
-  type Int4PreshuffledParts,
+  type Int4PreshuffledWeight,
 } from '../src/index.ts'
 import { int4PreshuffledKernels, webgpuKernels } from '../src/webgpu.ts'
 
@@ -43,9 +43,9 @@ function quantized(
   return Int4PreshuffledTensor.fromHp(weight, { granularity, activationDtype })
 }
 
-function stored(...args: Parameters<typeof quantized>): Int4PreshuffledParts {
-  const { qdata, groupScale, groupZero, rowScale } = quantized(...args)
-  return [qdata, groupScale, groupZero, rowScale]
+function stored(...args: Parameters<typeof quantized>): Int4PreshuffledWeight {
+  const { qdata, groupScale, groupZero, rowScale, shape } = quantized(...args)
+  return [qdata, groupScale, groupZero, rowScale, shape]
 }
 
 type LinearArgs = Parameters<typeof int4PreshuffledLinear>
@@ -57,7 +57,6 @@ const subject = {
   args: (x: Tensor, weight: Tensor, groupSize: number, bias: Tensor | undefined): LinearArgs => [
     x,
     stored(weight, groupSize),
-    weight.shape[0] as number,
     bias,
   ],
 }
@@ -76,8 +75,7 @@ describe.skipIf(!gpu)('linear', () => {
     const [qdata, scale] = stored(testNumbers([10, 64]), 32)
     const args: LinearArgs = [
       testNumbers([1, 64]),
-      [qdata, scale, undefined, undefined],
-      10,
+      [qdata, scale, undefined, undefined, [10, 64]],
       undefined,
     ]
     await expectReference(device, int4PreshuffledLinear, args)
@@ -87,7 +85,7 @@ describe.skipIf(!gpu)('linear', () => {
     const weight = stored(testNumbers([10, 64], 'bfloat16'), 32, 'float8_e4m3fn')
     for (const m of [1, 3]) {
       const x = testNumbers([m, 64], 'bfloat16', 50)
-      await expectReference(device, int4PreshuffledFloat8Linear, [x, weight, 10, undefined])
+      await expectReference(device, int4PreshuffledFloat8Linear, [x, weight, undefined])
     }
   })
 
@@ -99,7 +97,7 @@ describe.skipIf(!gpu)('linear', () => {
       capabilities,
     })
     const weight = stored(testNumbers([90, 256], 'bfloat16'), 64)
-    const args: LinearArgs = [testNumbers([1, 256]), weight, 90, testNumbers([90])]
+    const args: LinearArgs = [testNumbers([1, 256]), weight, testNumbers([90])]
     await expectReference(small, int4PreshuffledLinear, args)
   })
 })
@@ -109,7 +107,7 @@ describe.skipIf(!gpu)('weights', () => {
     'convert, for inputs of %s',
     async (activation) => {
       const weight = stored(testNumbers([2, 9, 64], 'bfloat16'), 32, activation)
-      await expectReference(device, dequantizeInt4Preshuffled, [weight, 9, 'float32'])
+      await expectReference(device, dequantizeInt4Preshuffled, [weight, 'float32'])
       await expectReference(device, unpackInt4Preshuffled, [weight[0], 9])
       await expectReference(device, packInt4Preshuffled, [unpackInt4Preshuffled(weight[0], 9)])
     },

@@ -2,13 +2,9 @@
 
 import {
   asDense,
-  bmm,
   cast,
-  expectFormat,
-  implement,
   implementOnFields,
   integerCodec,
-  linear,
   listCodec,
   select,
   ShapeError,
@@ -27,13 +23,14 @@ import { packTinygemmScalesAndZeros } from '@ao/quant-primitives'
 import {
   groupBlockOf,
   groupBlockSize,
+  linearInput,
+  productOps,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quantized-linear'
 import { checkLayout, PACKAGE, TILE_ROWS, type Int4TilePackedTo4dFields } from './layout.ts'
-import { bmmOfTiled, linearOfTiled } from './linear.ts'
-import { dequantizeInt4Tiles } from './linear-ops.ts'
+import { dequantizeInt4Tiles, int4TiledLinear } from './linear-ops.ts'
 import {
   checkQuantizable,
   padded,
@@ -42,7 +39,7 @@ import {
   valueOfMiddleCode,
 } from './quantize.ts'
 import { packInt4Tiles, unpackInt4Tiles } from './tiles.ts'
-import { selectTiled, sliceTiled } from './views.ts'
+import { tiledViews } from './views.ts'
 
 /** How {@link Int4TilePackedTo4dTensor.fromCodes} takes codes. */
 export interface Int4TilePackedFromCodesOptions {
@@ -68,12 +65,14 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
     'HQQ',
   ]
 
-  static override readonly ops: readonly OpImplementation[] = [
-    implement(linear, (x, weight, bias) => linearOfTiled(x, asTiled(weight), bias)),
-    implement(bmm, (x, weight) => bmmOfTiled(x, asTiled(weight))),
-    implementOnFields(slice, sliceTiled),
-    implementOnFields(select, selectTiled),
-  ]
+  static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ productOps({
+    packageName: PACKAGE,
+    type: () => Int4TilePackedTo4dTensor,
+    linear: linearOfTiled,
+  }).concat(
+    implementOnFields(slice, tiledViews.slice),
+    implementOnFields(select, tiledViews.select),
+  )
 
   declare readonly dtype: 'bfloat16'
   declare readonly qdata: DenseTensor
@@ -180,7 +179,7 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
     takes('z?', dtype)
     const { qdata, scaleAndZero, shape } = this
-    return asDense(dequantizeInt4Tiles([qdata, scaleAndZero], shape, dtype))
+    return asDense(dequantizeInt4Tiles([qdata, scaleAndZero, shape], dtype))
   }
 }
 
@@ -199,6 +198,7 @@ function partialGroup(k: number, groupSize: number): ShapeError {
   })
 }
 
-function asTiled(tensor: Tensor): Int4TilePackedTo4dTensor {
-  return expectFormat(tensor, Int4TilePackedTo4dTensor, PACKAGE)
+function linearOfTiled(x: Tensor, weight: Int4TilePackedTo4dTensor, bias?: Tensor): Tensor {
+  const input = linearInput(x, weight, bias, PACKAGE)
+  return int4TiledLinear(input, [weight.qdata, weight.scaleAndZero, weight.shape], bias)
 }

@@ -33,8 +33,7 @@ const decoder: Int4Decoder = /* @__PURE__ */ int4Decoder({
 })
 const programs: LinearPrograms = /* @__PURE__ */ linearPrograms(decoder)
 
-/** A weight that stands for `shape`, (N, K). */
-function stored([codes, pairs]: Int4TiledWeight, shape: readonly number[]): StoredWeight {
+function stored([codes, pairs, shape]: Int4TiledWeight): StoredWeight {
   const [n, k] = shape as [number, number]
   const [rows, columns] = untiledShape(codes.shape) as [number, number]
   return {
@@ -60,8 +59,7 @@ export function int4TilePackedTo4dKernels(tuning?: LinearTuningOptions): KernelS
     linear: int4TiledLinear,
     dequantize: dequantizeInt4Tiles,
     stored,
-    isExperts: (_weight: Int4TiledWeight, shape: readonly number[]) => shape.length === 3,
-    ofExpert: (shape: readonly number[]): [readonly number[]] => [shape.slice(-2)],
+    isExperts: ([, , shape]: Int4TiledWeight) => shape.length === 3,
     // Inputs are bfloat16 first, whatever their dtype.
     product: () => ({ rounding: toBfloat16 }),
   }

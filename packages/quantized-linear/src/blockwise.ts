@@ -61,7 +61,10 @@ export function shapeOf({ shape, qdata }: BlockwiseFields): readonly number[] {
  * @remarks Rows and groups run along K, so the block size tells. Where it does not (one scale for all),
  * the order in memory does.
  */
-export function inFeaturesDim({ qdata, blockSize }: BlockwiseFields): number {
+export function inFeaturesDim({
+  qdata,
+  blockSize,
+}: Pick<BlockwiseFields, 'qdata' | 'blockSize'>): number {
   const last = blockSize.length - 1
   const long = blockSize.flatMap((size, d) => (size === 1 ? [] : [d]))
   if (long.length === 1 || last < 1) return long[0] ?? last

@@ -38,7 +38,15 @@ export {
   type Int4FromHpOptions,
   type Int4PackingFormat,
 } from './int4/packing-format.ts'
-export { weightOpTable, type WeightOpTableOptions } from './op-table.ts'
+export { productOps, weightOpTable, type WeightOpTableOptions } from './op-table.ts'
+export {
+  packedViews,
+  type PackedFields,
+  type PackedLayout,
+  type PackedPart,
+  type PackedViews,
+  type PartUnits,
+} from './packed-views.ts'
 export { skipUnlessRows } from './skip-rows.ts'
 export { blockwiseViews, type BlockwiseViews } from './views.ts'
 export {

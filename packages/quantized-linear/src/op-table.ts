@@ -24,19 +24,39 @@ import {
 } from '@ao/base-tensor'
 import type { BlockwiseFields } from './blockwise.ts'
 import type { BlockwiseViews } from './views.ts'
-import { expertsBmm, type GroupedWeight } from './weight-ops.ts'
+import { expertsBmm, type GroupedWeight, type ProductWeight } from './weight-ops.ts'
+
+/** What products of a format need. */
+export interface ProductOpsOptions<Weight extends TensorSubclass> {
+  readonly packageName: string
+  /** The class, which its own static fields cannot name otherwise. */
+  readonly type: () => TensorSubclassType<Weight>
+  /** `x @ weight^T + bias` in the dtype of `x`, of a weight (N, K). */
+  readonly linear: (x: Tensor, weight: Weight, bias?: Tensor) => Tensor
+}
 
 /** What a format brings to its op table. */
 export interface WeightOpTableOptions<
   Weight extends TensorSubclass & GroupedWeight & Fields,
   Fields extends BlockwiseFields,
-> {
-  readonly packageName: string
-  /** The class, which its own static fields cannot name otherwise. */
-  readonly type: () => TensorSubclassType<Weight>
+> extends ProductOpsOptions<Weight> {
   readonly views: BlockwiseViews<Fields>
-  /** `x @ weight^T + bias` in the dtype of `x`, of a weight (N, K). */
-  readonly linear: (x: Tensor, weight: Weight, bias?: Tensor) => Tensor
+}
+
+/** The rows of `linear`, and of `bmm` of experts. */
+/* @__NO_SIDE_EFFECTS__ */
+export function productOps<Weight extends TensorSubclass & ProductWeight>({
+  packageName,
+  type,
+  linear: multiply,
+}: ProductOpsOptions<Weight>): readonly OpImplementation[] {
+  const own = (weight: Tensor): Weight => expectFormat(weight, type(), packageName)
+  return [
+    implement(linear, (x, weight, bias) => multiply(x, own(weight), bias)),
+    implementNamed<typeof bmm>('bmm', (x, weight) =>
+      expertsBmm(x, own(weight), multiply, packageName),
+    ),
+  ]
 }
 
 /** The op table: `linear`, `bmm` of experts, `embedding`, views and `cat`. */
@@ -50,10 +70,7 @@ export function weightOpTable<
   const own = (weight: Tensor): Weight => expectFormat(weight, options.type(), packageName)
   const made = (fields: Fields): Weight => new (options.type())(fields as never)
   return [
-    implement(linear, (x, weight, bias) => options.linear(x, own(weight), bias)),
-    implementNamed<typeof bmm>('bmm', (x, weight) =>
-      expertsBmm(x, own(weight), options.linear, packageName),
-    ),
+    ...productOps(options),
     implement(embedding, (ids, weight) =>
       made(views.pickRows(own(weight), ids.shape, (rows) => embedding(ids, rows))).dequantize(),
     ),

@@ -39,6 +39,10 @@ export interface WeightOpsOptions<Weight> {
    * Fills tiles with dequantized rows of K numbers, in float32. Rows of experts follow each other.
    */
   readonly rows: (weight: Weight) => FillRows
+  /** The numbers of an input, as products take them; its own, in float32, unless given. */
+  readonly input?: (x: Tensor) => Float32Array
+  /** How far products of kernels may be, see `ErrorBudget`; 1e-6 unless given. */
+  readonly nmse?: number
 }
 
 /** `x` (..., K), `bias` (N) -> (..., N) in the dtype of `x`. */
@@ -52,7 +56,7 @@ export type DequantizeOp<Weight> = Op<[weight: Weight, dtype: FloatDType], Tenso
 
 /** `<name>.dequantize`. */
 /* @__NO_SIDE_EFFECTS__ */
-export function defineDequantize<Weight extends readonly (Tensor | undefined)[]>({
+export function defineDequantize<Weight extends readonly unknown[]>({
   name,
   shape,
   rows,
@@ -79,7 +83,7 @@ export function defineWeightLinear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
   takes('o', options)
-  return linearOp(options, 'linear', hostFloat32)
+  return linearOp(options, 'linear', options.input ?? hostFloat32)
 }
 
 /**
@@ -98,7 +102,7 @@ export function defineFloat8Linear<Weight>(
 
 /* @__NO_SIDE_EFFECTS__ */
 function linearOp<Weight>(
-  { name, packageName, shape, rows }: WeightOpsOptions<Weight>,
+  { name, packageName, shape, rows, nmse = 1e-6 }: WeightOpsOptions<Weight>,
   opName: string,
   inputOf: (x: Tensor) => Float32Array,
 ): WeightLinearOp<Weight> {
@@ -106,7 +110,7 @@ function linearOp<Weight>(
     linearShape(x, { shape: shape(weight) }, packageName)
   return defineOp({
     name: `${name}.${opName}`,
-    budget: { nmse: 1e-6 },
+    budget: { nmse },
     reference: (x: Tensor, weight: Weight, bias: Tensor | undefined): Tensor => {
       const out = outputShape(x, weight)
       const n = out.at(-1) as number
@@ -118,7 +122,10 @@ function linearOp<Weight>(
   })
 }
 
-/** What `linear` and `bmm` look at in a weight in groups. */
+/** What `linear` and `bmm` look at in a weight. */
+export type ProductWeight = Tensor & Pick<BlockwiseFields, 'qdata' | 'blockSize' | 'actPreScale'>
+
+/** A weight in groups, whose parts lie as `blockwise.ts` describes. */
 export type GroupedWeight = Tensor & BlockwiseFields
 
 /**
@@ -129,7 +136,7 @@ export type GroupedWeight = Tensor & BlockwiseFields
  */
 export function linearInput(
   x: Tensor,
-  weight: GroupedWeight,
+  weight: ProductWeight,
   bias: Tensor | undefined,
   packageName: string,
 ): Tensor {
@@ -152,7 +159,7 @@ export function linearInput(
  * @param multiply - the format's linear
  * @throws {@link UnsupportedOpError} for a weight that is neither; {@link ShapeError} unless `x` fits it
  */
-export function expertsBmm<Weight extends GroupedWeight>(
+export function expertsBmm<Weight extends ProductWeight>(
   x: Tensor,
   weight: Weight,
   multiply: (x: Tensor, expert: Weight) => Tensor,
@@ -165,7 +172,7 @@ export function expertsBmm<Weight extends GroupedWeight>(
   return bmmByExperts(x, experts, multiply, packageName)
 }
 
-function notStored({ shape, blockSize }: GroupedWeight, packageName: string): UnsupportedOpError {
+function notStored({ shape, blockSize }: ProductWeight, packageName: string): UnsupportedOpError {
   return errorsOf(packageName)(
     UnsupportedOpError,
     'a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm',

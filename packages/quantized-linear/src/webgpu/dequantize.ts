@@ -4,6 +4,7 @@ import {
   asDense,
   cast,
   cat,
+  isTensor,
   itemSize,
   select,
   type DenseTensor,
@@ -54,20 +55,22 @@ export function dequantizeWeight(
 /**
  * What `one` makes of a weight, or of each expert's, (E, ...), joined.
  *
- * @param parts - those of the weight
+ * @param parts - those of the weight, its shape among them where it is needed
  * @param isExperts - whether they have experts as their first dimension
  */
-export function byExperts<Parts extends readonly (Tensor | undefined)[]>(
+export function byExperts<Parts extends readonly (Tensor | readonly number[] | undefined)[]>(
   gpu: GPU,
   parts: Parts,
   isExperts: boolean,
   one: (parts: Parts) => Tensor,
 ): Tensor {
   if (!isExperts) return one(parts)
-  const count = parts[0]?.shape[0] ?? 0
+  const [count = 0] = (parts[0] as Tensor).shape
+  const ofExpert = (part: Parts[number], e: number): Parts[number] =>
+    isTensor(part) ? select(part, 0, e) : part?.slice(1)
   return gpu.scope(() => {
     const experts = Array.from({ length: count }, (_, e) =>
-      one(parts.map((part) => part && select(part, 0, e)) as unknown as Parts).unsqueeze(0),
+      one(parts.map((part) => ofExpert(part, e)) as unknown as Parts).unsqueeze(0),
     )
     return cat(experts, 0)
   })
