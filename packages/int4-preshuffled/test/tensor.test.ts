@@ -224,13 +224,13 @@ describe('linear and bmm', () => {
     )
     const two = experts([randn([4, 64]), randn([4, 64])])
     expect(() => linear(randn([2, 64]), two)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected a weight (N, K) for linear, got shape [2, 4, 64]. Use bmm for experts, or select one.]`,
+      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [2, 4, 64] with blocks of [1, 1, 32]. Transpose it back, or call dequantize().]`,
     )
     expect(() => bmm(randn([3, 2, 64]), two)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: [@ao/int4-preshuffled] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [3, 2, 64] and [2, 4, 64].]`,
     )
     expect(() => bmm(randn([1, 2, 64]), weight)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-preshuffled] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [1, 2, 64] and [8, 64].]`,
+      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [8, 64] with blocks of [1, 32]. Transpose it back, or call dequantize().]`,
     )
     expect(() => linear(weight, weight.dequantize())).toThrow('no other quantized tensor beside it')
   })
@@ -296,18 +296,18 @@ describe('views', () => {
 
   it('refuse to cut bands and groups', () => {
     expect(() => make().slice(0, 2, 8)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-preshuffled] Expected a slice of dimension 0 (size 10) in whole bands of 4, got 2 to 8. Slice at multiples of 4, or dequantize() first.]`,
+      `[ShapeError: [@ao/int4-preshuffled] Expected a slice of dimension 0 (size 10) at multiples of 4, got 2 to 8. Slice at multiples of 4, or dequantize() first.]`,
     )
     expect(() => make().slice(0, 0, 9)).toThrow('0 to 9')
     expect(() => make().slice(1, 16)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-preshuffled] Expected a slice of dimension 1 (size 160) in whole groups of 32, got 16 to 160. Slice at multiples of 32, or dequantize() first.]`,
+      `[ShapeError: [@ao/int4-preshuffled] Expected a slice of dimension 1 (size 160) at multiples of 32, got 16 to 160. Slice at multiples of 32, or dequantize() first.]`,
     )
     expect(() => make().slice(1, 0, 48)).toThrow('0 to 48')
     expect(() => make().slice(0, 0, 8, 2)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected a slice of step 1, got step 2. Call dequantize() first.]`,
     )
     expect(() => make().select(0, 1)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected the dimension of experts to select from, 0 of (E, N, K), got dimension 0 of [10, 160]. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-preshuffled] Expected dimension 0 of experts (E, N, K) to select from, got dimension 0 of [10, 160]. Call dequantize() first.]`,
     )
     expect(() => transpose(make(), 0, 1)).toThrowErrorMatchingInlineSnapshot(
       `[UnsupportedOpError: [@ao/base-tensor] Expected an operation that Int4PreshuffledTensor has (bmm, linear, select, slice), got transpose(Int4PreshuffledTensor, 0, 1). Call dequantize() to work on the plain tensor.]`,

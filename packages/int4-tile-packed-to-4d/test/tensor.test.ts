@@ -242,7 +242,7 @@ describe('linear', () => {
       `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a bias of 8 elements, got shape [4].]`,
     )
     expect(() => linear(bf16([2, 64]), make([2, 8, 64]))).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a weight (N, K) for linear, got [2, 8, 64].]`,
+      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [2, 8, 64] with blocks of [1, 1, 32]. Transpose it back, or call dequantize().]`,
     )
     expect(() => linear(weight, bf16([8, 64]))).toThrowErrorMatchingInlineSnapshot(
       `[DTypeError: [@ao/int4-tile-packed-to-4d] Expected a weight of the format Int4TilePackedTo4dTensor, and no other quantized tensor beside it, got tensor([8, 64], dtype=bfloat16). Call dequantize() on the other one.]`,
@@ -262,7 +262,7 @@ describe('experts', () => {
       `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected an input (E, M, K) and experts (E, N, K) for bmm, got [2, 3, 64] and [2, 12, 96].]`,
     )
     expect(() => bmm(x, make([12, 96]))).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected experts (E, N, K) for bmm, got [12, 96].]`,
+      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a weight (N, K) with groups along K for linear, or experts (E, N, K) for bmm, got shape [12, 96] with blocks of [1, 32]. Transpose it back, or call dequantize().]`,
     )
   })
 
@@ -300,6 +300,20 @@ describe('slices', () => {
     }
   })
 
+  it('keep the law for experts, too', () => {
+    const experts = make([3, 20, 2048])
+    for (const [dim, start, end] of [
+      [0, 1, 3],
+      [1, 8, 20],
+      [2, 1024, 2048],
+    ] as const) {
+      const part = experts.slice(dim, start, end) as Int4TilePackedTo4dTensor
+      const expected = experts.dequantize().slice(dim, start, end).contiguous()
+      expect(part.shape).toEqual(expected.shape)
+      expect(elements(part.dequantize())).toEqual(elements(expected))
+    }
+  })
+
   it('multiply as their values do', () => {
     const weight = make([16, 2048])
     const part = weight.slice(1, 1024).slice(0, 8)
@@ -320,19 +334,16 @@ describe('slices', () => {
   it('are refused where they would cut a tile, and views where tiles cannot show them', () => {
     const weight = make([16, 2048])
     expect(() => weight.slice(0, 4, 16)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a slice of dimension 0 (size 16) at multiples of 8, between tiles, got 4 to 16. Slice at multiples of 8, or dequantize() first.]`,
+      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a slice of dimension 0 (size 16) at multiples of 8, got 4 to 16. Slice at multiples of 8, or dequantize() first.]`,
     )
     expect(() => weight.slice(1, 0, 128)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a slice of dimension 1 (size 2048) at multiples of 1024, between tiles, got 0 to 128. Slice at multiples of 1024, or dequantize() first.]`,
+      `[ShapeError: [@ao/int4-tile-packed-to-4d] Expected a slice of dimension 1 (size 2048) at multiples of 1024, got 0 to 128. Slice at multiples of 1024, or dequantize() first.]`,
     )
     expect(() => weight.slice(0, 0, 16, 2)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a slice of step 1, got step 2. Call dequantize() to work on the plain tensor.]`,
-    )
-    expect(() => make([2, 8, 64]).slice(1, 0, 8)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a weight (N, K) to slice, got [2, 8, 64]. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected a slice of step 1, got step 2. Call dequantize() first.]`,
     )
     expect(() => weight.select(0, 0)).toThrowErrorMatchingInlineSnapshot(
-      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected dimension 0 of experts (E, N, K) to select from, got dimension 0 of [16, 2048]. Call dequantize() to work on the plain tensor.]`,
+      `[UnsupportedOpError: [@ao/int4-tile-packed-to-4d] Expected dimension 0 of experts (E, N, K) to select from, got dimension 0 of [16, 2048]. Call dequantize() first.]`,
     )
     expect(() => weight.transpose(0, 1)).toThrowErrorMatchingInlineSnapshot(
       `[UnsupportedOpError: [@ao/base-tensor] Expected an operation that Int4TilePackedTo4dTensor has (bmm, linear, select, slice), got transpose(Int4TilePackedTo4dTensor, 0, 1). Call dequantize() to work on the plain tensor.]`,

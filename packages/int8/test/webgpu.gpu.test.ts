@@ -259,6 +259,12 @@ describe.skipIf(!device)('Int8Tensor on a GPU', () => {
     },
   )
 
+  it('multiplies quantized inputs with weights at the ends of dtypes alike', async () => {
+    const fromHp = (weight: Tensor): Int8Tensor =>
+      Int8Tensor.fromHp(weight, { ...ROW, actQuantKwargs: PER_ROW })
+    await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [4, 64] })
+  })
+
   it('multiplies, also experts', async () => {
     const weight = Int8Tensor.fromHp(numbers([2, 12, 128]), ROW)
     const { nmse } = await compareWithReference(on, bmm, [numbers([2, 1, 128]), weight])

@@ -82,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #if ONE_GROUP
     let y = scaled(thread, params.first + first, total(thread, parts), total($RESULTS - 1u, parts));
 #else
-    let y = total(thread, parts) * tokens_[thread].x;
+    let y = total(thread, parts);
 #endif
     write(thread, params.first + first, params.first + params.rows, y);
   }

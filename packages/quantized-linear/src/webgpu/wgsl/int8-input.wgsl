@@ -21,22 +21,23 @@ fn dot4(a: u32, b: u32) -> i32 {
 }
 
 // A group's share of four rows of the weight, for sums of products with row m of the input, sums of levels, and
-// the sum of `count` codes of the input; without the scale of the row.
+// the sum of `count` codes of the input. The input's scale comes first, as in the reference: sums times the scale
+// of a large weight would be infinite.
 fn share(m: u32, q: Qparams, sums: vec4i, level_sums: vec4i, code_sum: f32, count: u32) -> vec4f {
-  let zero = tokens_[m].y;
+  let token = tokens_[m];
   var y = vec4f(sums);
 #if ASYMMETRIC
-  y -= zero * vec4f(level_sums);
+  y -= token.y * vec4f(level_sums);
 #endif
+  y *= token.x;
 #if SYMMETRIC_WEIGHT
   return y * q.scale;
 #else
-  return y * q.scale + (code_sum - zero * f32(count)) * q.zero;
+  return y * q.scale + (code_sum - token.y * f32(count)) * token.x * q.zero;
 #endif
 }
 
 // The result for rows that are one group each.
 fn scaled(m: u32, row: u32, sums: vec4i, level_sums: vec4i) -> vec4f {
-  let token = tokens_[m];
-  return share(m, qparams(row, 0u), sums, level_sums, token.z, K) * token.x;
+  return share(m, qparams(row, 0u), sums, level_sums, tokens_[m].z, K);
 }
