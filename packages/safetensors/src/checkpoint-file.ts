@@ -2,9 +2,25 @@
 
 import type { DenseTensor } from '@ao/base-tensor'
 import type { ByteSource, ReadOptions } from './byte-source.ts'
-import type { CheckpointNote } from './checkpoint-files.ts'
 import type { FileTensor } from './header.ts'
 import type { ByteRange } from './read-ahead.ts'
+
+/** Something that a reader may want to know; nothing that stops reading. */
+export interface CheckpointNote {
+  readonly kind:
+    | 'unknown-attribute'
+    | 'incomplete'
+    | 'undescribed'
+    | 'unindexed'
+    | 'metadata-conflict'
+    | 'left-out'
+    | 'converted'
+    | 'shared'
+  /** The tensor, or the key of the metadata. */
+  readonly name: string
+  /** A sentence. */
+  readonly message: string
+}
 
 /** An open file of tensors. {@link SafetensorsFile} is one; files of other kinds are made to look like it. */
 export interface CheckpointFile {

@@ -1,6 +1,6 @@
 /** @file What the files of a checkpoint hold together. */
 
-import type { CheckpointFile } from './checkpoint-file.ts'
+import type { CheckpointFile, CheckpointNote } from './checkpoint-file.ts'
 import { quote, refuse } from './errors.ts'
 import type { FileDType } from './file-dtype.ts'
 import { pythonJson } from './python-json.ts'
@@ -17,23 +17,6 @@ export interface StoredTensor {
   readonly dtype: FileDType
   readonly shape: readonly number[]
   readonly nbytes: number
-}
-
-/** Something that a reader may want to know; nothing that stops reading. */
-export interface CheckpointNote {
-  readonly kind:
-    | 'unknown-attribute'
-    | 'incomplete'
-    | 'undescribed'
-    | 'unindexed'
-    | 'metadata-conflict'
-    | 'left-out'
-    | 'converted'
-    | 'shared'
-  /** The tensor, or the key of the metadata. */
-  readonly name: string
-  /** A sentence. */
-  readonly message: string
 }
 
 /**

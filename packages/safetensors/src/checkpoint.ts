@@ -12,11 +12,10 @@ import {
   findStored,
   mergeMetadata,
   type CheckpointFiles,
-  type CheckpointNote,
   type StoredTensor,
 } from './checkpoint-files.ts'
 import type { ReadOptions } from './byte-source.ts'
-import type { CheckpointFile } from './checkpoint-file.ts'
+import type { CheckpointFile, CheckpointNote } from './checkpoint-file.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
 import { storedDTypeOf } from './file-dtype.ts'
 import { ReadAhead } from './read-ahead.ts'
