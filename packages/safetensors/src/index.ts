@@ -1,7 +1,12 @@
 export type { ByteSink } from './byte-sink.ts'
 export { blobSource, bytesSource, type ByteSource, type ReadOptions } from './byte-source.ts'
-export type { CheckpointFile, FileKind, FileKindOptions } from './checkpoint-file.ts'
-export type { CheckpointFiles, CheckpointNote, StoredTensor } from './checkpoint-files.ts'
+export type {
+  CheckpointFile,
+  CheckpointNote,
+  FileKind,
+  FileKindOptions,
+} from './checkpoint-file.ts'
+export type { CheckpointFiles, StoredTensor } from './checkpoint-files.ts'
 export { Checkpoint, type EntriesOptions, type TensorInfo, type TensorPart } from './checkpoint.ts'
 export { FileError } from './errors.ts'
 export { storedDTypeOf, type FileDType } from './file-dtype.ts'
