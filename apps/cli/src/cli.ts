@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { addCompare } from './commands/compare.ts'
+import { addConvert } from './commands/convert.ts'
 import { addEval } from './commands/eval.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
@@ -12,7 +13,7 @@ import type { Io, Run } from './io.ts'
 import { formatJson } from './output.ts'
 import { version } from './version.ts'
 
-const COMMANDS = [addQuantize, addMerge, addInspect, addGenerate, addEval, addCompare]
+const COMMANDS = [addQuantize, addMerge, addConvert, addInspect, addGenerate, addEval, addCompare]
 
 const EXIT_CODES = `
 Exit codes:
@@ -42,7 +43,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 function createProgram(io: Io): Command {
   const program = new Command('ao')
-    .description('Quantize, inspect, run and compare checkpoints, in the file layout of torchao.')
+    .description(
+      'Quantize, convert, inspect, run and compare checkpoints, in the file layout of torchao.',
+    )
     .option('--json', 'print one JSON document on stdout, and nothing else there')
     .option('--verbose', 'say where an error comes from')
     .version(version())

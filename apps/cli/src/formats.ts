@@ -1,4 +1,4 @@
-/** @file Everything that `ao` knows of formats. A new format adds a line to each list. */
+/** @file Everything that `ao` knows of formats and files. A new format adds a line to each list. */
 
 import type {
   QuantizationConfig,
@@ -18,6 +18,8 @@ import {
 } from '@ao/int8'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
 import { Int4WeightOnlyConfig } from '@ao/quantize'
+import type { FileKind } from '@ao/safetensors'
+import { torchFilesWith, type TorchFileOptions } from '@ao/torch-files'
 
 /** Packing formats that `--format` may name; the first is the default. */
 export const INT4_FORMATS: readonly [Int4PackingFormat, ...Int4PackingFormat[]] = [
@@ -29,6 +31,14 @@ export const INT4_FORMATS: readonly [Int4PackingFormat, ...Int4PackingFormat[]] 
 
 /** Tensor classes that files may hold. */
 export const FORMATS: readonly TensorSubclassType[] = [Int8Tensor, ...INT4_FORMATS]
+
+/** Kinds of files that checkpoints may be of, besides safetensors. */
+export function fileKinds(options: TorchFileOptions): readonly FileKind[] {
+  return [torchFilesWith(options)]
+}
+
+/** Names of files that hold tensors and may be opened by themselves. */
+export const TENSOR_FILE: RegExp = /\.(safetensors|bin|pth?)$/i
 
 /** Config classes that config JSON may name; FqnToConfig always may. */
 export const CONFIGS: readonly QuantizationConfigType[] = [

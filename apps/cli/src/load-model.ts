@@ -20,8 +20,9 @@ import type { CheckpointFolder } from '@ao/safetensors'
 import type { Command } from 'commander'
 import { checkConfigKeys } from './config-keys.ts'
 import { usageError } from './errors.ts'
-import { FORMATS } from './formats.ts'
+import { fileKinds, FORMATS } from './formats.ts'
 import type { CommandContext } from './io.ts'
+import type { SourceArguments } from './model-source.ts'
 import { createProgress } from './progress.ts'
 import { parseConfig } from './quantize/side-files.ts'
 import { ascending, sqnr } from './sqnr.ts'
@@ -55,17 +56,19 @@ export async function loadModelTokenizer(
  */
 export async function loadModel(
   folder: CheckpointFolder,
-  { dtype, ignoreUnexpected = false }: LoadArguments,
+  args: LoadArguments & SourceArguments,
   device: Device,
   context: CommandContext,
   told: Set<string> = new Set<string>(),
 ): Promise<LlamaForCausalLM> {
+  const { dtype, ignoreUnexpected = false } = args
   const notes: string[] = []
   const progress = createProgress('load', context.stderr)
   try {
     return await LlamaForCausalLM.fromPretrained(folder, {
       device,
       formats: FORMATS,
+      fileKinds: fileKinds(args),
       signal: context.signal,
       onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
       onIgnored: ({ message }) => notes.push(message),

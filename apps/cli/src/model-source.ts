@@ -14,6 +14,7 @@ import {
 } from '@ao/safetensors'
 import { directory, fileSource } from '@ao/safetensors/node'
 import type { Command } from 'commander'
+import { fileKinds, TENSOR_FILE } from './formats.ts'
 import { checkWeightFiles, otherWeights } from './other-weights.ts'
 
 export interface ModelSource {
@@ -24,7 +25,7 @@ export interface ModelSource {
   /** The folder with config.json and the like; undefined for a single file. */
   readonly folder: CheckpointFolder | undefined
   /**
-   * Reads the headers of its safetensors files.
+   * Reads the headers of its weight files.
    *
    * @param fileName - what a single file is called in the checkpoint; its own name unless given
    */
@@ -35,46 +36,52 @@ export interface ModelSource {
 export interface SourceArguments {
   /** Loads whole files from a server that ignores range requests. */
   readonly withoutRanges?: boolean
+  /** Key of the state dict in a file of PyTorch that holds several. */
+  readonly stateDict?: string
 }
 
-/** Adds `--without-ranges`. */
+/** Adds `--without-ranges` and `--state-dict`. */
 export function addSourceOptions(command: Command): Command {
-  return command.option(
-    '--without-ranges',
-    'load whole files into memory from a server that knows no range requests',
-  )
+  return command
+    .option(
+      '--without-ranges',
+      'load whole files into memory from a server that knows no range requests',
+    )
+    .option('--state-dict <key>', 'which state dict to read of a .pt file that holds several')
 }
 
 /**
- * @param source - a folder in Hugging Face layout, a .safetensors file, or an http(s) URL of either
+ * @param source - a folder in Hugging Face layout, a .safetensors, .bin, .pt or .pth file, or an http(s) URL of
+ * either
  * @param signal - ends reading, down to each request
  * @throws {@link FileError} where there is nothing
  */
 export async function openModelSource(
   source: string,
-  { withoutRanges = false }: SourceArguments,
+  args: SourceArguments,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<ModelSource> {
+  const { withoutRanges = false } = args
   if (/^https?:\/\//i.test(source)) {
     const options = { signal, ...(withoutRanges ? { withoutRanges: 'download' as const } : {}) }
-    return /^[^?#]*\.safetensors(?:[?#]|$)/i.test(source)
-      ? ofFile(source, undefined, () => urlSource(source, options))
-      : ofFolder(source, undefined, urlFolder(source, options))
+    return TENSOR_FILE.test(source.replace(/[?#].*$/, ''))
+      ? ofFile(source, undefined, () => urlSource(source, options), args)
+      : ofFolder(source, undefined, urlFolder(source, options), args)
   }
   const found = await stat(source).catch(() => undefined)
-  if (found?.isDirectory() === true) return ofFolder(source, source, directory(source))
-  if (found?.isFile() === true && source.endsWith('.safetensors')) {
-    return ofFile(source, source, () => fileSource(source))
+  if (found?.isDirectory() === true) return ofFolder(source, source, directory(source), args)
+  if (found?.isFile() === true && TENSOR_FILE.test(source)) {
+    return ofFile(source, source, () => fileSource(source), args)
   }
   const other = found?.isFile() === true ? otherWeights(source) : undefined
   if (other) {
-    const expected = 'a folder with a model, or a .safetensors file'
+    const expected = 'a folder with a model, or a .safetensors, .bin, .pt or .pth file'
     const got = `${source}: ${other.kind}`
     throw new FileError({ package: '@ao/cli', expected, got, cure: other.cure })
   }
   throw new FileError({
     package: '@ao/cli',
-    expected: 'a folder with a model, a .safetensors file or an http(s) URL',
+    expected: 'a folder with a model, a .safetensors, .bin, .pt or .pth file or an http(s) URL',
     got: found ? `${source}, a file of another kind` : `${source}, which does not exist`,
     cure: /^file:/i.test(source)
       ? 'Pass the path itself, without file://.'
@@ -98,12 +105,17 @@ export async function openModelFolder(
   })
 }
 
-function ofFolder(name: string, path: string | undefined, folder: CheckpointFolder): ModelSource {
+function ofFolder(
+  name: string,
+  path: string | undefined,
+  folder: CheckpointFolder,
+  args: SourceArguments,
+): ModelSource {
   return {
     ...{ name, path, folder },
     open: async () => {
       if (path !== undefined) await checkWeightFiles(path)
-      return openCheckpoint(folder)
+      return openCheckpoint(folder, { fileKinds: fileKinds(args) })
     },
   }
 }
@@ -112,9 +124,11 @@ function ofFile(
   name: string,
   path: string | undefined,
   open: () => Promise<ByteSource>,
+  args: SourceArguments,
 ): ModelSource {
   return {
     ...{ name, path, folder: undefined },
-    open: async (fileName) => openCheckpointFile(await open(), fileName),
+    open: async (fileName) =>
+      openCheckpointFile(await open(), fileName, { fileKinds: fileKinds(args) }),
   }
 }

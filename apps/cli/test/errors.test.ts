@@ -138,7 +138,7 @@ describe('input', () => {
 
   it('that is not there', async () => {
     expect(await failure(1, 'quantize', 'nowhere', '--config', 'int8', '--out', out())).toBe(
-      '[@ao/cli] Expected a folder with a model, a .safetensors file or an http(s) URL, ' +
+      '[@ao/cli] Expected a folder with a model, a .safetensors, .bin, .pt or .pth file or an http(s) URL, ' +
         'got nowhere, which does not exist. ' +
         'Check the path; names of models on a hub must be downloaded or given as a URL.',
     )

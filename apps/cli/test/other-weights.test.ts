@@ -11,11 +11,11 @@ const COMMANDS = (model: string): readonly (readonly string[])[] => [
   ['compare', model, model],
 ]
 
-describe('weights that are no safetensors', () => {
+describe('weights that are not read', () => {
   it.each([
     ['model-Q4_K_M.gguf', 'GGUF', 'safetensors files that it was made of'],
     ['model.onnx', 'a compiled model', 'safetensors files that it was made of'],
-    ['pytorch_model.bin', "PyTorch's pickle", 'model.save_pretrained(folder)'],
+    ['last.ckpt', 'a checkpoint of training', 'model.save_pretrained(folder)'],
     ['tf_model.h5', 'weights of another framework', 'model.save_pretrained(folder)'],
   ])('%s is named, by every command', async (name, kind, cure) => {
     const folder = join(temporaryFolder(), 'model')
@@ -33,7 +33,9 @@ describe('weights that are no safetensors', () => {
     )) {
       const { code, stderr } = await ao(argv)
       expect(code, argv[0]).toBe(1)
-      expect(stderr).toContain(`Expected safetensors files in ${folder}, got ${name}: ${kind}`)
+      expect(stderr).toContain(
+        `Expected model.safetensors or pytorch_model.bin in ${folder}, got ${name}: ${kind}`,
+      )
       expect(stderr).toContain(cure)
     }
   })

@@ -40,7 +40,7 @@ export function addCompare(program: Command, run: Run): void {
   const command = program
     .command('compare')
     .description('Compare the tensors of two checkpoints, worst first')
-    .argument('<a>', 'folder, .safetensors file or http(s) URL: the reference')
+    .argument('<a>', 'folder, .safetensors, .bin or .pt file or http(s) URL: the reference')
     .argument('<b>', 'the one to judge')
   addSourceOptions(command)
     .addOption(deviceOption())

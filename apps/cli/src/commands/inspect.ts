@@ -39,7 +39,7 @@ export function addInspect(program: Command, run: Run): void {
   const command = program
     .command('inspect')
     .description('List the tensors of a checkpoint, or one with statistics')
-    .argument('<model>', 'folder, .safetensors file or http(s) URL')
+    .argument('<model>', 'folder, .safetensors, .bin or .pt file or http(s) URL')
     .option('--tensor <name>', 'one tensor: its parts, attributes and statistics of its numbers')
   addSourceOptions(command)
     .addHelpText('after', EXAMPLES)

@@ -2,12 +2,7 @@
 
 import { cpu, type Device, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { checkFinite, MODEL_FAMILIES, tensorRoles } from '@ao/quantize'
-import {
-  FileError,
-  transformCheckpoint,
-  type Checkpoint,
-  type TensorTransform,
-} from '@ao/safetensors'
+import { transformCheckpoint, type Checkpoint, type TensorTransform } from '@ao/safetensors'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'
@@ -21,7 +16,6 @@ import {
   type SourceArguments,
 } from '../model-source.ts'
 import { collect, FLOAT_DTYPES } from '../options.ts'
-import { formatBytes } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { checkNotQuantized, quantizationsOf } from '../quantized-model.ts'
 import {
@@ -30,13 +24,17 @@ import {
   type OutputFolder,
   type Replaced,
 } from '../quantize/output-folder.ts'
-import { INDEX_FILE, runOf, type Shard } from '../quantize/run-record.ts'
+import { runOf, type Shard } from '../quantize/run-record.ts'
 import {
+  asLackOfRoom,
+  describeNotCopied,
   findSideFiles,
   parseConfig,
   quantizedModelConfig,
   readModelConfig,
+  readNames,
   writeSideFiles,
+  writtenNames,
   type NotCopied,
 } from '../quantize/side-files.ts'
 import { planTable, summarize, summaryLines } from '../quantize/summary.ts'
@@ -77,7 +75,10 @@ export function addQuantize(program: Command, run: Run): void {
   const command = program
     .command('quantize')
     .description('Quantize a checkpoint, one tensor in memory at a time')
-    .argument('<model>', 'folder in Hugging Face layout, .safetensors file or http(s) URL')
+    .argument(
+      '<model>',
+      'folder in Hugging Face layout, .safetensors, .bin or .pt file or http(s) URL',
+    )
     .requiredOption('--config <name|file>', 'how to quantize')
   addSourceOptions(addConfigOptions(command))
     .option('--out <dir>', 'folder to write; it may lie inside that of the model, but not be it')
@@ -200,10 +201,10 @@ async function writeOutput(
   const discard = (): Promise<void> => output.discard()
   context.cleanups?.add(discard)
   try {
-    const weights = [...checkpoint.files.keys(), ...(checkpoint.sharded ? [INDEX_FILE] : [])]
+    const weights = writtenNames(checkpoint)
     let notCopied: readonly NotCopied[] = []
     if (model.folder) {
-      const side = await findSideFiles(model.path, weights)
+      const side = await findSideFiles(model.path, readNames(checkpoint))
       notCopied = side.notCopied
       await writeSideFiles(model.folder, staged, job.config, side.copied, context.signal)
     }
@@ -221,26 +222,13 @@ async function writeOutput(
     const { notes } = plan
     return written({ plans, notes, out: job.out, files, seconds, replaced, notCopied })
   } catch (error) {
-    throw asLackOfRoom(error, job)
+    const bytes = plan.tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0)
+    throw asLackOfRoom(error, bytes, job.out)
   } finally {
     progress.stop()
     await output.discard()
     context.cleanups?.delete(discard)
   }
-}
-
-/** What a full disk needs in all: an error of the library speaks of one file. */
-function asLackOfRoom(error: unknown, { plan, out }: Job): unknown {
-  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
-  if (!FileError.isInstance(error) || (code !== 'ENOSPC' && code !== 'EDQUOT')) return error
-  const bytes = plan.tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0)
-  return new FileError({
-    package: '@ao/cli',
-    expected: `room for some ${formatBytes(bytes)} in ${out}`,
-    got: error.got ?? code,
-    cause: error,
-    ...(error.cure === undefined ? {} : { cure: error.cure }),
-  })
 }
 
 /** The planner's transform, with quantized weights made on the job's device. */
@@ -285,8 +273,4 @@ function written(done: Written): Report {
         `${seconds.toFixed(2)} s, ${megabytesPerSecond.toFixed(0)} MB/s`,
       ].join('\n'),
   }
-}
-
-function describeNotCopied(files: readonly NotCopied[]): string {
-  return `not copied: ${files.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`
 }

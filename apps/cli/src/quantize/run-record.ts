@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { isJsonObject, type Json } from '@ao/base-tensor'
-import type { Checkpoint, CheckpointFolder, SafetensorsFile } from '@ao/safetensors'
+import type { Checkpoint, CheckpointFile, CheckpointFolder } from '@ao/safetensors'
 import { version } from '../version.ts'
 import type { WeightOptions } from './weight-planner.ts'
 
@@ -34,6 +34,14 @@ export interface PartRecord {
   readonly run: RunRecord['run']
 }
 
+/** What tells one run of `ao convert` from another. */
+export async function conversionOf(
+  checkpoint: Checkpoint,
+  modelConfig: string | undefined,
+): Promise<RunRecord['run']> {
+  return { ao: version(), converted: true, input: await inputOf(checkpoint, modelConfig) }
+}
+
 /** What all parts of one checkpoint have in common. */
 export async function runOf(
   options: WeightOptions,
@@ -41,9 +49,16 @@ export async function runOf(
   modelConfig: string | undefined,
 ): Promise<RunRecord['run']> {
   const { config, include, exclude, lmHead, dtype = null } = options
-  const sizes = [...checkpoint.files].map(([name, { source }]) => [name, source.size] as const)
-  const input = { sha256: await digestOf(checkpoint, modelConfig), ...Object.fromEntries(sizes) }
+  const input = await inputOf(checkpoint, modelConfig)
   return { ao: version(), config: config.toJSON(), include, exclude, lmHead, dtype, input }
+}
+
+async function inputOf(
+  checkpoint: Checkpoint,
+  modelConfig: string | undefined,
+): Promise<{ readonly [key: string]: Json }> {
+  const sizes = [...checkpoint.files].map(([name, { source }]) => [name, source.size] as const)
+  return { sha256: await digestOf(checkpoint, modelConfig), ...Object.fromEntries(sizes) }
 }
 
 const SAMPLES = 8
@@ -56,7 +71,7 @@ const SAMPLE_BYTES = 512
 async function digestOf(checkpoint: Checkpoint, modelConfig: string | undefined): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(modelConfig ?? null))
   for (const name of [...checkpoint.files.keys()].sort()) {
-    const file = checkpoint.files.get(name) as SafetensorsFile
+    const file = checkpoint.files.get(name) as CheckpointFile
     const { source, tensors, metadata } = file
     hash.update(JSON.stringify([name, source.size, [...metadata], [...tensors]]))
     const samples = await Promise.all(placesIn(file).map((at) => source.read(at, SAMPLE_BYTES)))
@@ -66,7 +81,7 @@ async function digestOf(checkpoint: Checkpoint, modelConfig: string | undefined)
 }
 
 /** Where to take samples: evenly, over the file's data. */
-function placesIn({ source, tensors }: SafetensorsFile): number[] {
+function placesIn({ source, tensors }: CheckpointFile): number[] {
   const offsets = [...tensors.values()].map(({ offset }) => offset)
   const start = offsets.reduce((least, offset) => Math.min(least, offset), source.size)
   const room = source.size - SAMPLE_BYTES - start

@@ -15,11 +15,14 @@ import {
   parsePythonJson,
   type ByteSink,
   type ByteSource,
+  type Checkpoint,
   type CheckpointDestination,
   type CheckpointFolder,
 } from '@ao/safetensors'
 import { fileErrorOf } from '@ao/safetensors/node'
+import { formatBytes } from '../output.ts'
 import { withoutMember } from './json-text.ts'
+import { INDEX_FILE } from './run-record.ts'
 
 const CONFIG_FILE = 'config.json'
 
@@ -99,6 +102,39 @@ export async function findSideFiles(
     else notCopied.push({ name, reason })
   }
   return { copied, notCopied }
+}
+
+/** Names of the weight files that are read, and of their index. */
+export function readNames({ files, indexFile }: Checkpoint): string[] {
+  return [...files.keys(), ...(indexFile === undefined ? [] : [indexFile])]
+}
+
+/** Names of the weight files that take their place, and of their index. */
+export function writtenNames(checkpoint: Checkpoint): string[] {
+  const names = [...checkpoint.files.keys()].map((name) => checkpoint.writtenAs(name))
+  return checkpoint.sharded ? [...names, INDEX_FILE] : names
+}
+
+/** One line about what was not copied. */
+export function describeNotCopied(files: readonly NotCopied[]): string {
+  return `not copied: ${files.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`
+}
+
+/**
+ * What a full disk needs in all: an error of the library speaks of one file.
+ *
+ * @param bytes - of all weights that are written to `out`
+ */
+export function asLackOfRoom(error: unknown, bytes: number, out: string): unknown {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
+  if (!FileError.isInstance(error) || (code !== 'ENOSPC' && code !== 'EDQUOT')) return error
+  return new FileError({
+    package: '@ao/cli',
+    expected: `room for some ${formatBytes(bytes)} in ${out}`,
+    got: error.got ?? code,
+    cause: error,
+    ...(error.cure === undefined ? {} : { cure: error.cure }),
+  })
 }
 
 /** Why a file is not copied; undefined where it is. */

@@ -22,7 +22,7 @@ import {
   type TensorRole,
   type TensorRoles,
 } from '@ao/quantize'
-import type { Checkpoint } from '@ao/safetensors'
+import type { Checkpoint, TensorPart } from '@ao/safetensors'
 import { checkConfigKeys } from '../config-keys.ts'
 import { checkKnown, describeTensor } from '../describe-tensor.ts'
 import { usageError, UsageError } from '../errors.ts'
@@ -45,7 +45,7 @@ export interface WeightOptions {
 /** What becomes of a tensor. */
 export interface TensorPlan {
   readonly name: string
-  /** The file that it is in, and goes to. */
+  /** The file that it goes to, which has the name of the one that it is in where that is safetensors. */
   readonly fileName: string
   /** Undefined for classes that `ao` does not know. */
   readonly shape: readonly number[] | undefined
@@ -135,7 +135,7 @@ export class WeightPlanner {
     checkKnown(this.#checkpoint, name)
     const { format, shape, bytes, parts } = await describeTensor(this.#checkpoint, name)
     const plan = {
-      ...{ name, shape, fileName: parts[0]?.fileName ?? '', from: format, bytesBefore: bytes },
+      ...{ name, shape, fileName: this.#target(parts), from: format, bytesBefore: bytes },
       ...{ to: format, bytesAfter: bytes, role: 'other' as TensorRole, rule: 'its dtype' },
     }
     const { format: type, dtype } = this.#checkpoint.info(name)
@@ -152,6 +152,11 @@ export class WeightPlanner {
       bytesAfter: result.nbytes,
       reason: isSkipped(decision) ? decision.skipped : undefined,
     }
+  }
+
+  /** The file that a tensor of these parts goes to. */
+  #target([part]: readonly TensorPart[]): string {
+    return part ? this.#checkpoint.writtenAs(part.fileName) : ''
   }
 
   #cast(tensor: Tensor): Tensor {
