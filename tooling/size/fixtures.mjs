@@ -135,7 +135,7 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     code: `export { openCheckpoint } from '@ao/safetensors'\nexport { torchFiles } from '@ao/torch-files'`,
     packages: ['base-tensor', 'safetensors', 'torch-files'],
     mustNotAppear: WGSL,
-    maxBytes: 20000,
+    maxBytes: 27600,
   },
   {
     name: 'a llama model',

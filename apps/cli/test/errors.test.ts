@@ -144,8 +144,9 @@ describe('input', () => {
     )
     const empty = temporaryFolder()
     expect(await failure(1, 'inspect', empty)).toBe(
-      `[@ao/safetensors] Expected model.safetensors or model.safetensors.index.json in ${empty}, ` +
-        'got neither. Pass the path of a file that has another name.',
+      '[@ao/safetensors] Expected model.safetensors, model.safetensors.index.json, pytorch_model.bin or ' +
+        `pytorch_model.bin.index.json in ${empty}, got none. ` +
+        'Pass the path of a file that has another name.',
     )
   })
 
