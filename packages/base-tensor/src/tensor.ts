@@ -114,7 +114,7 @@ export interface ErrorBudget {
 /** An operation: runs by the format or the device of the tensors that it is called with. */
 export interface Op<Args extends readonly unknown[], Result> {
   (...args: Args): Result
-  /** Unique name; ops of formats carry their package, such as `int8.weightOnlyLinear`. */
+  /** Unique name; ops of formats carry their package, such as `int4.linear`. */
   readonly opName: string
   /** What the op means, on dense tensors of the CPU. */
   readonly reference: (...args: Args) => Result

@@ -5,14 +5,6 @@ export {
   type Int8StaticActivationInt8WeightOptions,
 } from './configs/quantized-activations.ts'
 export type { Int8Fields } from './layout.ts'
-export {
-  dynamicLinear,
-  groupwiseLinear,
-  staticLinear,
-  weightOnlyLinear,
-  type Int8ActivationQparams,
-  type Int8Weight,
-} from './linear-ops.ts'
 export { QuantizeTensorToInt8Kwargs, type GranularityPair } from '@ao/quantized-linear'
 export { Int8Tensor, type Int8FromHpOptions } from './tensor.ts'
 export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weight-only.ts'
@@ -20,4 +12,14 @@ export { Int8WeightOnlyConfig, type Int8WeightOnlyOptions } from './configs/weig
 // Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
 export { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
-export { quantizeToInt8, type Int8Codes, type Int8Quantization } from '@ao/quantized-linear'
+export {
+  dynamicLinear,
+  groupwiseLinear,
+  quantizeToInt8,
+  staticLinear,
+  weightOnlyLinear,
+  type CodedWeight,
+  type Int8ActivationQparams,
+  type Int8Codes,
+  type Int8Quantization,
+} from '@ao/quantized-linear'

@@ -28,9 +28,14 @@ import {
   type DenseTensor,
   type FloatDType,
 } from '@ao/base-tensor'
-import { blockwiseViews, type BlockwiseFields, type BlockwiseViews } from '@ao/quantized-linear'
+import {
+  blockwiseViews,
+  checkBlocks,
+  type BlockwiseFields,
+  type BlockwiseViews,
+  type QuantizeTensorToInt8Kwargs,
+} from '@ao/quantized-linear'
 import { fail, PACKAGE } from './errors.ts'
-import type { QuantizeTensorToInt8Kwargs } from '@ao/quantized-linear'
 
 /** The inner tensors and attributes of an {@link Int8Tensor}. */
 export interface Int8Fields extends BlockwiseFields {
@@ -58,34 +63,13 @@ export interface Int8Fields extends BlockwiseFields {
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
 export function checkLayout(fields: Int8Fields): void {
-  const { qdata, scale, blockSize, zeroPoint, actPreScale } = fields
+  const { qdata, scale, zeroPoint, actPreScale } = fields
   checkDType('qdata', qdata, 'int8', PACKAGE)
   checkDType('scale', scale, FLOAT_DTYPES, PACKAGE)
-  const scaleShape = qdata.shape.map((size, d) => size / (blockSize[d] as number))
-  const divides = scaleShape.every((blocks) => Number.isInteger(blocks) && blocks >= 0)
-  if (blockSize.length !== qdata.ndim || !divides) {
-    throw fail(
-      ShapeError,
-      `a block size that divides qdata's shape [${qdata.shape.join(', ')}]`,
-      blockSize,
-    )
-  }
-  checkBlocks('scale', scale, scaleShape)
-  if (zeroPoint) {
-    checkDType('zeroPoint', zeroPoint, 'int8', PACKAGE)
-    checkBlocks('zeroPoint', zeroPoint, scaleShape)
-  }
+  checkBlocks(fields, PACKAGE)
+  if (zeroPoint) checkDType('zeroPoint', zeroPoint, 'int8', PACKAGE)
   checkPreScale(actPreScale, qdata.shape.slice(-2), PACKAGE)
   checkActivation(fields)
-}
-
-function checkBlocks(name: string, tensor: DenseTensor, shape: readonly number[]): void {
-  if (tensor.shape.join() === shape.join()) return
-  throw fail(
-    ShapeError,
-    `${name} of shape [${shape.join(', ')}], one element a block`,
-    tensor.shape,
-  )
 }
 
 function checkActivation({ actQuantKwargs, actQuantScale, actQuantZeroPoint }: Int8Fields): void {

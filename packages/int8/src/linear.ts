@@ -9,16 +9,17 @@ import {
   UnsupportedOpError,
   type Tensor,
 } from '@ao/base-tensor'
-import { checkFloat, inFeaturesDim } from '@ao/quantized-linear'
-import { fail, PACKAGE } from './errors.ts'
-import type { Int8Fields } from './layout.ts'
 import {
+  checkFloat,
   dynamicLinear,
   groupwiseLinear,
+  inFeaturesDim,
   staticLinear,
   weightOnlyLinear,
-  type Int8Weight,
-} from './linear-ops.ts'
+  type CodedWeight,
+} from '@ao/quantized-linear'
+import { fail, PACKAGE } from './errors.ts'
+import type { Int8Fields } from './layout.ts'
 
 /** A tensor that is made of int8 fields. */
 export type Int8Like = Tensor & Int8Fields
@@ -36,7 +37,7 @@ export function int8Linear(x: Tensor, weight: Int8Like, bias?: Tensor): Tensor {
   const outDtype = checkFloat(x)
   const activation = weight.actQuantKwargs
   const hasRowScales = weight.blockSize[1] === weight.shape[1]
-  const codes: Int8Weight = [weight.qdata, weight.scale, weight.zeroPoint]
+  const codes: CodedWeight = [weight.qdata, weight.scale, weight.zeroPoint]
   const input = weight.actPreScale ? mul(x, keepsInFeatures(weight, weight.actPreScale)) : x
   if (activation && !(activation.weightOnlyDecode && isOneToken(x))) {
     if (!hasRowScales) throw needsRowScales(weight)

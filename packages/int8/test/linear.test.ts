@@ -248,23 +248,25 @@ describe('linear', () => {
       linear(x, await weight.to(device))
       return ran
         .splice(0)
-        .filter((name) => name.startsWith('int8.'))
+        .filter((name) => name.startsWith('quantized_linear.'))
         .join()
     }
     const hp = randn([16, 32])
     const row = { granularity: PerRow(), actQuantKwargs: dynamic }
     const actQuantScale = dense([[0.1], [0.1]])
     expect(await opOf(Int8Tensor.fromHp(hp, { granularity: PerRow() }))).toBe(
-      'int8.weightOnlyLinear',
+      'quantized_linear.weightOnlyLinear',
     )
     expect(await opOf(Int8Tensor.fromHp(hp, { granularity: PerTensor() }))).toBe(
-      'int8.weightOnlyLinear',
+      'quantized_linear.weightOnlyLinear',
     )
     expect(await opOf(Int8Tensor.fromHp(hp, { granularity: PerGroup(8) }))).toBe(
-      'int8.groupwiseLinear',
+      'quantized_linear.groupwiseLinear',
     )
-    expect(await opOf(Int8Tensor.fromHp(hp, row))).toBe('int8.dynamicLinear')
-    expect(await opOf(Int8Tensor.fromHp(hp, { ...row, actQuantScale }))).toBe('int8.staticLinear')
+    expect(await opOf(Int8Tensor.fromHp(hp, row))).toBe('quantized_linear.dynamicLinear')
+    expect(await opOf(Int8Tensor.fromHp(hp, { ...row, actQuantScale }))).toBe(
+      'quantized_linear.staticLinear',
+    )
   })
 })
 

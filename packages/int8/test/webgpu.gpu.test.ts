@@ -25,7 +25,7 @@ import {
   staticLinear,
   weightOnlyLinear,
   type Int8FromHpOptions,
-  type Int8Weight,
+  type CodedWeight,
 } from '../src/index.ts'
 import { int8Kernels, subgroupMatrices, webgpuKernels } from '../src/webgpu.ts'
 
@@ -53,7 +53,7 @@ function quantized(
   shape: readonly number[],
   options: Int8FromHpOptions,
   dtype: FloatDType = 'float32',
-): Int8Weight {
+): CodedWeight {
   const { qdata, scale, zeroPoint } = Int8Tensor.fromHp(numbers(shape, dtype), options)
   return [qdata, scale, zeroPoint]
 }
@@ -208,7 +208,7 @@ describe.skipIf(!device)('products of codes', () => {
         'float32',
       )
     expect(() => run(PER_ROW, on_x)).toThrow(
-      '[@ao/int8] Expected a scale of 3 elements, got [2, 1].',
+      '[@ao/quantized-linear] Expected a scale of 3 elements, got [2, 1].',
     )
     expect(() => run(PER_ROW_ASYMMETRIC, on_x.narrow(0, 0, 2))).toThrow(
       'a zero point beside the scale',
@@ -291,7 +291,10 @@ describe.skipIf(!device)('Int8Tensor on a GPU', () => {
       return `${first?.op}: ${first?.variant}`
     })
     const gemv = on.capabilities.subgroups ? 'gemv, subgroups' : 'gemv'
-    expect(names).toEqual([`int8.weightOnlyLinear: ${gemv}`, 'int8.weightOnlyLinear: gemm 64 x 64'])
+    expect(names).toEqual([
+      `quantized_linear.weightOnlyLinear: ${gemv}`,
+      'quantized_linear.weightOnlyLinear: gemm 64 x 64',
+    ])
   })
 })
 
@@ -362,9 +365,9 @@ describe.skipIf(!nothing)('programs for all features', () => {
     const all = [denseKernels, int8Kernels({ matrices: subgroupMatrices() })]
     const options = { gpu: nothing as GPU, kernels: all, capabilities: MATRICES }
     const on = await WebGPUDevice.create(options)
-    const weight: Int8Weight = quantized([128, 256], ROW)
-    const groups: Int8Weight = quantized([64, 256], { granularity: PerGroup(32) })
-    const there = async (parts: Int8Weight): Promise<Int8Weight> =>
+    const weight: CodedWeight = quantized([128, 256], ROW)
+    const groups: CodedWeight = quantized([64, 256], { granularity: PerGroup(32) })
+    const there = async (parts: CodedWeight): Promise<CodedWeight> =>
       (await Promise.all(parts.map((part) => (part as Tensor).to(on)))) as never
     const [rows, grouped] = [await there(weight), await there(groups)]
     for (const m of [1, 2, 8, 32, 128]) {

@@ -14,6 +14,7 @@ import {
   checkShape,
   errorsOf,
   FLOAT_DTYPES,
+  ShapeError,
   ValueError,
   type DenseTensor,
   type FloatDType,
@@ -99,6 +100,29 @@ export function dtypeOfScale(scale: DenseTensor, packageName: string): FloatDTyp
   takes('tx', scale, packageName)
   checkDType('scale', scale, FLOAT_DTYPES, packageName)
   return scale.dtype as FloatDType
+}
+
+/**
+ * Checks the blocks of a weight with one code an element of `qdata`, whose scales and zero points lie in the order
+ * of the weight.
+ *
+ * @throws {@link ShapeError} unless blocks divide `qdata`, and there is one scale, and zero point if any, for each
+ */
+export function checkBlocks(fields: BlockwiseFields, packageName: string): void {
+  takes('o<qdata:t scale:t blockSize:l>x', fields, packageName)
+  const { qdata, scale, zeroPoint, blockSize } = fields
+  const fail = errorsOf(packageName)
+  const blocks = qdata.shape.map((size, d) => size / (blockSize[d] as number))
+  const divides = blocks.every((count) => Number.isInteger(count) && count >= 0)
+  if (blockSize.length !== qdata.ndim || !divides) {
+    const expected = `a block size that divides qdata's shape [${qdata.shape.join(', ')}]`
+    throw fail(ShapeError, expected, blockSize)
+  }
+  for (const [name, tensor] of Object.entries({ scale, zeroPoint })) {
+    if (!tensor || tensor.shape.join() === blocks.join()) continue
+    const expected = `${name} of shape [${blocks.join(', ')}], one element a block`
+    throw fail(ShapeError, expected, tensor.shape)
+  }
 }
 
 /**

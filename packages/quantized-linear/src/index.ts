@@ -6,6 +6,7 @@ export {
 } from './activation-granularity.ts'
 export { quantizeKwargsCodec, QuantizeTensorToInt8Kwargs } from './activations.ts'
 export {
+  checkBlocks,
   checkGroupedShapes,
   checkGroups,
   dtypeOfScale,
@@ -17,6 +18,13 @@ export {
   type BlockwiseFields,
   type BlockwiseLayout,
 } from './blockwise.ts'
+export {
+  dynamicLinear,
+  groupwiseLinear,
+  staticLinear,
+  weightOnlyLinear,
+  type Int8ActivationQparams,
+} from './coded-linear-ops.ts'
 export {
   codeSums,
   multiplyColumns,

@@ -51,7 +51,7 @@ const SMALLEST_SCALE = 2 ** -23
 /**
  * Codes of a dense floating tensor.
  *
- * @remarks With {@link weightOnlyLinear} of `@ao/int8` they do without a tensor class, which is the
+ * @remarks With {@link weightOnlyLinear} they do without a tensor class, which is the
  * smaller half of a bundle.
  * @throws {@link DTypeError} unless `input` is dense and floating
  */

@@ -2,6 +2,12 @@
 
 export { bitsDecoder, type BitsDecoderOptions } from './webgpu/bits.ts'
 export {
+  int8LinearKernels,
+  subgroupMatrices,
+  type Int8KernelOptions,
+  type SubgroupMatrices,
+} from './webgpu/coded-linear.ts'
+export {
   linearPrograms,
   type LinearPrograms,
   type MatrixSide,
@@ -19,11 +25,7 @@ export {
   type Int4Order,
 } from './webgpu/int4.ts'
 export { int8Decoder, type Int8DecoderOptions } from './webgpu/int8.ts'
-export {
-  quantizeInput,
-  type Int8Activation,
-  type Int8ActivationQparams,
-} from './webgpu/int8-activations.ts'
+export { quantizeInput, type Int8Activation } from './webgpu/int8-activations.ts'
 export {
   int8LinearVariants,
   int8Programs,

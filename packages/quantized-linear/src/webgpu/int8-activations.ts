@@ -22,6 +22,7 @@ import {
   ruleParams,
 } from '@ao/quant-primitives/webgpu'
 import type { MappingType } from '@ao/quant-primitives'
+import type { Int8ActivationQparams } from '../coded-linear-ops.ts'
 import type { Int8Input } from './int8-linear.ts'
 import { rowRanges } from './row-ranges.ts'
 import source from './wgsl/int8-activations.wgsl'
@@ -33,9 +34,6 @@ export interface Int8Activation {
   /** Whether codes are -64..63. */
   readonly reduceRange?: boolean
 }
-
-/** A scale and, for asymmetric mapping, a zero point: of one element, or one for each row (token). */
-export type Int8ActivationQparams = readonly [scale: Tensor, zeroPoint: Tensor | undefined]
 
 const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
 

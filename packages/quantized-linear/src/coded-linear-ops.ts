@@ -1,5 +1,5 @@
 /**
- * @file The products of an activation and an int8 weight, as ops that a device can bring kernels for.
+ * @file The products of an activation and a weight of int8 codes, as ops that a device can bring kernels for.
  *
  * There is one op for each way to multiply. Each takes dense tensors and does all of its way in one
  * call: quantizing the activation, the sums, scales, bias. Sums, scales and bias meet in float32, and the
@@ -21,26 +21,21 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import { PerTensor } from '@ao/granularity'
+import type { QuantizeTensorToInt8Kwargs } from './activations.ts'
 import {
-  checkFloat,
   codeSums,
   multiplyColumns,
   perRow,
-  quantizeToInt8,
   scaledSums,
   weightSums,
   type CodedWeight,
-  type Int8Quantization,
-  type QuantizeTensorToInt8Kwargs,
-} from '@ao/quantized-linear'
-
-/** The stored parts of a weight: codes (N, K), scales, and zero points where there are any. */
-export type Int8Weight = CodedWeight
+} from './coded-products.ts'
+import { checkFloat, quantizeToInt8, type Int8Quantization } from './int8-codes.ts'
 
 /** A static activation's scale and, for asymmetric mapping, zero point: one element, or one a token. */
 export type Int8ActivationQparams = readonly [scale: Tensor, zeroPoint: Tensor | undefined]
 
-const shapeOnly = (x: Tensor, [qdata]: Int8Weight, dtype: StoredDType): Tensor =>
+const shapeOnly = (x: Tensor, [qdata]: CodedWeight, dtype: StoredDType): Tensor =>
   zeros(linearShape(x, qdata), dtype, x.device)
 
 /**
@@ -49,13 +44,13 @@ const shapeOnly = (x: Tensor, [qdata]: Int8Weight, dtype: StoredDType): Tensor =
  * `x` (..., K), `bias` (N) -> (..., N)
  */
 export const weightOnlyLinear: Op<
-  [x: Tensor, weight: Int8Weight, bias?: Tensor | undefined],
+  [x: Tensor, weight: CodedWeight, bias?: Tensor | undefined],
   Tensor
 > = /* @__PURE__ */ defineOp({
-  name: 'int8.weightOnlyLinear',
+  name: 'quantized_linear.weightOnlyLinear',
   takes: 'tp<0 1>t?',
   budget: { nmse: 1e-6 },
-  reference: (x: Tensor, weight: Int8Weight, bias?: Tensor): Tensor => {
+  reference: (x: Tensor, weight: CodedWeight, bias?: Tensor): Tensor => {
     const dtype = checkFloat(x)
     const shape = linearShape(x, weight[0])
     const n = weight[0].shape[0] as number
@@ -75,16 +70,16 @@ export const weightOnlyLinear: Op<
  * @param weightDtype - what the dequantized weight is rounded to
  */
 export const groupwiseLinear: Op<
-  [x: Tensor, weight: Int8Weight, bias: Tensor | undefined, weightDtype: FloatDType],
+  [x: Tensor, weight: CodedWeight, bias: Tensor | undefined, weightDtype: FloatDType],
   Tensor
 > = /* @__PURE__ */ defineOp({
-  name: 'int8.groupwiseLinear',
+  name: 'quantized_linear.groupwiseLinear',
   takes: 'tp<0 1>t?z',
   // Wide enough for kernels that keep the dequantized weight in float32.
   budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,
-    weight: Int8Weight,
+    weight: CodedWeight,
     bias: Tensor | undefined,
     weightDtype: FloatDType,
   ): Tensor => {
@@ -105,19 +100,19 @@ export const groupwiseLinear: Op<
 export const dynamicLinear: Op<
   [
     x: Tensor,
-    weight: Int8Weight,
+    weight: CodedWeight,
     bias: Tensor | undefined,
     activation: QuantizeTensorToInt8Kwargs,
     outDtype: FloatDType,
   ],
   Tensor
 > = /* @__PURE__ */ defineOp({
-  name: 'int8.dynamicLinear',
+  name: 'quantized_linear.dynamicLinear',
   takes: 'tp<0 1>t?o<granularity mappingType:x reduceRange weightOnlyDecode>z',
   budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,
-    weight: Int8Weight,
+    weight: CodedWeight,
     bias: Tensor | undefined,
     activation: QuantizeTensorToInt8Kwargs,
     outDtype: FloatDType,
@@ -132,7 +127,7 @@ export const dynamicLinear: Op<
 export const staticLinear: Op<
   [
     x: Tensor,
-    weight: Int8Weight,
+    weight: CodedWeight,
     bias: Tensor | undefined,
     activation: QuantizeTensorToInt8Kwargs,
     qparams: Int8ActivationQparams,
@@ -140,12 +135,12 @@ export const staticLinear: Op<
   ],
   Tensor
 > = /* @__PURE__ */ defineOp({
-  name: 'int8.staticLinear',
+  name: 'quantized_linear.staticLinear',
   takes: 'tp<0 1>t?o<granularity mappingType:x reduceRange weightOnlyDecode>p<0>z',
   budget: { nmse: 1e-5 },
   reference: (
     x: Tensor,
-    weight: Int8Weight,
+    weight: CodedWeight,
     bias: Tensor | undefined,
     activation: QuantizeTensorToInt8Kwargs,
     [scale, zeroPoint]: Int8ActivationQparams,
@@ -168,7 +163,7 @@ const asColumn = (qparam: Tensor): Tensor => reshape(qparam, [-1, 1])
 /** The product of codes that are made of `x`, token by token. */
 function activationLinear(
   x: Tensor,
-  weight: Int8Weight,
+  weight: CodedWeight,
   bias: Tensor | undefined,
   quantization: Int8Quantization,
   outDtype: FloatDType,
