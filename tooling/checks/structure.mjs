@@ -25,7 +25,7 @@ const PACKAGE_SIZES = {
   'int4-plain-int32': { lines: 650, files: 9 },
   'int4-preshuffled': { lines: 1200, files: 13 },
   'int4-tile-packed-to-4d': { lines: 1200, files: 13 },
-  'quant-primitives': { lines: 5200, files: Infinity },
+  'quant-primitives': { lines: 5250, files: Infinity },
 }
 /** Most lines below `src` of all packages together. */
 const ALL_LINES = 45_000

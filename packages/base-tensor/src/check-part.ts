@@ -1,5 +1,6 @@
 /** @file Checks of the tensors that a format is made of. */
 
+import { takes } from './takes.ts'
 import { FLOAT_DTYPES, type StoredDType } from './dtype.ts'
 import { DTypeError, ShapeError, ValueError, errorsOf, fail } from './errors.ts'
 import type { Tensor } from './tensor.ts'
@@ -17,10 +18,11 @@ export function checkDType(
   dtypes: StoredDType | readonly StoredDType[],
   packageName: string,
 ): void {
+  takes('x..x', name, tensor, dtypes, packageName)
   const allowed = [dtypes].flat()
   if (tensor && allowed.includes(tensor.dtype)) return
   const got = tensor ? (tensor.dtype ?? typeof tensor) : 'nothing'
-  throw errorsOf(packageName)(DTypeError, `${name} of ${allowed.join(' or ')}`, got)
+  throw errorsOf(packageName)(DTypeError, `${name} of ${allowed.map(String).join(' or ')}`, got)
 }
 
 /**
@@ -35,6 +37,7 @@ export function checkShape(
   shape: readonly number[],
   packageName: string,
 ): void {
+  takes('xtsx', name, tensor, shape, packageName)
   if (tensor.shape.join() === shape.join()) return
   throw errorsOf(packageName)(ShapeError, `${name} of shape [${shape.join(', ')}]`, tensor.shape)
 }
@@ -50,6 +53,7 @@ export function checkPreScale(
   sizes: readonly number[],
   packageName: string,
 ): void {
+  takes('t?sx', preScale, sizes, packageName)
   if (!preScale) return
   checkDType('actPreScale', preScale, FLOAT_DTYPES, packageName)
   const size = preScale.shape.at(-1) ?? 1
@@ -64,6 +68,7 @@ export function checkPreScale(
  * @throws {@link ValueError} unless all are finite
  */
 export function checkFinite(values: Float32Array, name: string): void {
+  takes('Fx', values, name)
   const at = values.findIndex((value) => !Number.isFinite(value))
   if (at < 0) return
   throw fail(

@@ -121,6 +121,7 @@ export function defineConfig<Options extends object, Given extends object = Part
       data: Json,
       context: ConfigJsonContext,
     ): unknown {
+      takes('o<path:x configs:l formats:l>', context)
       const given = json
         ? json.read(data, context)
         : decodeFields(recordOf(options, context), withFallbacks(options, data), context.path)

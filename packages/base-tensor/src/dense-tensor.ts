@@ -326,6 +326,7 @@ export function narrowStart(
   start: number,
   length: number,
 ): number {
+  takes('nn', start, length)
   const size = shape[normalizeDim(dim, shape.length)] as number
   const from = start < 0 ? start + size : start
   const areIntegers = Number.isInteger(from) && Number.isInteger(length)

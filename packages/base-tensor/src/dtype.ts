@@ -90,8 +90,9 @@ export function itemSize(dtype: StoredDType): number {
 
 /** A new zeroed array that holds `length` elements of `dtype`. */
 export function newArray<D extends StoredDType>(dtype: D, length: number): TypedArrayOf<D> {
+  const ArrayType = arrayType(dtype)
   try {
-    return new (arrayType(dtype))(length)
+    return new ArrayType(length)
   } catch (error) {
     if (!(error instanceof RangeError) && Number.isInteger(length)) throw error
     throw fail(ValueError, `a number of elements of ${dtype} that memory can hold`, length)
@@ -177,7 +178,7 @@ const FLOAT_INFO: { readonly [D in FloatDType | Float8DType]: FloatInfo } = {
 
 /** Limits of a floating dtype. */
 export function finfo(dtype: FloatDType | Float8DType): FloatInfo {
-  if (Object.hasOwn(FLOAT_INFO, dtype)) return FLOAT_INFO[dtype]
+  if (isFloatDType(dtype) || isFloat8DType(dtype)) return FLOAT_INFO[dtype]
   throw fail(DTypeError, 'a floating dtype', dtype)
 }
 

@@ -1,5 +1,6 @@
 /** @file What `linear` and `bmm` of quantized weights share, whatever the format. */
 
+import { takes } from './takes.ts'
 import { fromFloat32, hostFloat32 } from './cast.ts'
 import type { StoredDType } from './dtype.ts'
 import { ShapeError, errorsOf } from './errors.ts'
@@ -13,6 +14,7 @@ import { cat, select, unsqueeze } from './view-ops.ts'
  * @throws {@link ShapeError} unless a bias, if there is one, has `n` elements
  */
 export function checkBias(bias: Tensor | undefined, n: number, packageName: string): void {
+  takes('t?nx', bias, n, packageName)
   if (!bias || bias.numel === n) return
   throw errorsOf(packageName)(
     ShapeError,
@@ -34,6 +36,7 @@ export function addBiasThenRound(
   dtype: StoredDType,
   bias: Tensor | undefined,
 ): Tensor {
+  takes('Fszt?', products, shape, dtype, bias)
   if (bias) addBias(products, hostFloat32(bias), shape.at(-1) as number)
   return fromFloat32(products, shape, dtype)
 }
@@ -50,6 +53,7 @@ export function bmmByExperts<Weight extends Tensor>(
   multiply: (x: Tensor, expert: Weight) => Tensor,
   packageName: string,
 ): Tensor {
+  takes('ttfx', x, experts, multiply, packageName)
   const [count, , k] = experts.shape
   if (experts.ndim !== 3 || x.ndim !== 3 || x.shape[0] !== count || x.shape[2] !== k) {
     throw errorsOf(packageName)(

@@ -167,6 +167,7 @@ export function encodeJson<T>(codec: JsonCodec<T>, value: T, dialect: JsonDialec
 function encode(codec: AnyCodec, value: unknown, dialect: JsonDialect): Json {
   switch (codec.kind) {
     case undefined:
+      takes('f', codec.encode)
       return codec.encode(value, dialect)
     case 'list':
       return (value as readonly unknown[]).map((entry) => encode(codec.item, entry, dialect))
@@ -206,12 +207,18 @@ export function encodeFields<T extends object>(
   values: T,
   dialect: JsonDialect,
 ): { [key: string]: Json } {
-  takes('o.x', fields, values, dialect)
+  checkFields(fields)
+  takes('.x', values, dialect)
   const out: { [key: string]: Json } = {}
   for (const key of Object.keys(fields) as (keyof T & string)[]) {
     out[jsonNameOf(key, fields[key])] = encodeJson(fields[key].codec, values[key], dialect)
   }
   return out
+}
+
+function checkFields(fields: object): void {
+  takes('o', fields)
+  for (const field of Object.values(fields)) takes('o<codec:o>', field)
 }
 
 function jsonNameOf(key: string, field: { readonly jsonName?: string }): string {
@@ -232,6 +239,7 @@ export function decodeJson<T>(codec: JsonCodec<T>, json: Json, path: string): T 
 function decode(codec: AnyCodec, json: Json, path: string, isStrict?: boolean): unknown {
   switch (codec.kind) {
     case undefined:
+      takes('f', codec.decode)
       return codec.decode(json, path)
     case 'list': {
       const list = Array.isArray(json)
@@ -292,6 +300,7 @@ export function decodeFields<T extends object>(
   json: Json,
   path: string,
 ): T {
+  takes('x', path)
   return readFields(fields, json, path, true)
 }
 
@@ -302,6 +311,7 @@ function readFields<T extends object>(
   path: string,
   isStrict?: boolean,
 ): T {
+  checkFields(fields)
   if (!isJsonObject(json)) return rejectJson(path, 'an object', json)
   const out: Partial<T> = {}
   const names = new Set<string>()

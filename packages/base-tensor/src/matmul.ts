@@ -5,6 +5,7 @@
  * loaded value is used more than once and nothing is allocated.
  */
 
+import { ShapeError, fail } from './errors.ts'
 import { takes } from './takes.ts'
 
 /**
@@ -14,6 +15,7 @@ import { takes } from './takes.ts'
  * therefore exact: int8 codes held as float32 give the int32 sum, rounded as PyTorch casts it.
  *
  * All three are Float32Array and nothing else: engines slow down threefold where element kinds mix.
+ * @throws {@link ShapeError} for arrays that are too short
  */
 export function matmulNT(
   a: Float32Array,
@@ -23,6 +25,8 @@ export function matmulNT(
   n: number,
   k: number,
 ): void {
+  takes('FFFnnn', a, b, out, m, n, k)
+  checkSizes(a.length >= m * k && b.length >= n * k && out.length >= m * n, m, n, k)
   matmulColumns(a, b, out, m, n, k, 0, n)
 }
 
@@ -50,12 +54,25 @@ export function matmulColumns(
     if (evenM < m) block1x8(a, evenM * k, b, j * k, out, evenM * n + column, k)
   }
   for (; j < count; j++) {
-    for (let i = 0; i < m; i++) out[i * n + first + j] = dot(a, i * k, b, j * k, k)
+    for (let i = 0; i < m; i++) out[i * n + first + j] = sumProducts(a, i * k, b, j * k, k)
   }
+}
+
+function checkSizes(fits: boolean, m: number, n: number, k: number): void {
+  const areSizes = [m, n, k].every((size) => Number.isSafeInteger(size) && size >= 0)
+  if (fits && areSizes) return
+  throw fail(
+    ShapeError,
+    'arrays of (M, K), (N, K) and (M, N) numbers',
+    `M = ${m}, N = ${n}, K = ${k}`,
+  )
 }
 
 /** Writes rows `row` to `row + count` of a weight into the start of `tile`, K numbers a row. */
 export type FillRows = (tile: Float32Array, row: number, count: number) => void
+
+/** More do not fit into an array. */
+const MAX_NUMBERS = 2 ** 32
 
 /** Numbers in a tile, unless 8 rows are more: 64 KiB, which leaves room in the cache for the input. */
 const TILE_SIZE = 16384
@@ -65,6 +82,7 @@ const TILE_SIZE = 16384
  *
  * @remarks Rows of the weight go through a small float32 tile that stays in the processor's cache:
  * `fillRows` decodes or dequantizes them. The weight is never held in float32 as a whole.
+ * @throws {@link ShapeError} for an `x` that is too short, and results that are too large
  */
 export function tiledMatmulNT(
   x: Float32Array,
@@ -73,7 +91,8 @@ export function tiledMatmulNT(
   k: number,
   fillRows: FillRows,
 ): Float32Array {
-  takes('annnf', x, m, n, k, fillRows)
+  takes('Fnnnf', x, m, n, k, fillRows)
+  checkSizes(x.length >= m * k && m * n < MAX_NUMBERS && n * k < MAX_NUMBERS, m, n, k)
   const out = new Float32Array(m * n)
   const rows = Math.min(Math.max(Math.floor(TILE_SIZE / k) & ~7, 8), n)
   const tile = new Float32Array(rows * k)
@@ -85,8 +104,34 @@ export function tiledMatmulNT(
   return out
 }
 
-/** The sum of products of `length` elements of `a` and `b` from their offsets on. */
+/**
+ * The sum of products of `length` elements of `a` and `b` from their offsets on.
+ *
+ * @throws {@link ShapeError} unless both have as many
+ */
 export function dot(
+  a: Float32Array,
+  aOffset: number,
+  b: Float32Array,
+  bOffset: number,
+  length: number,
+): number {
+  takes('FnFnn', a, aOffset, b, bOffset, length)
+  if (!(
+    Math.min(a.length - aOffset, b.length - bOffset) >= length &&
+    aOffset >= 0 &&
+    bOffset >= 0
+  )) {
+    throw fail(
+      ShapeError,
+      `${length} numbers from offsets ${aOffset} and ${bOffset} on`,
+      `${a.length} and ${b.length}`,
+    )
+  }
+  return sumProducts(a, aOffset, b, bOffset, length)
+}
+
+function sumProducts(
   a: Float32Array,
   aOffset: number,
   b: Float32Array,

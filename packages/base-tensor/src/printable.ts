@@ -1,5 +1,7 @@
 /** @file What `console.log` shows in Node. */
 
+import { isTensor, takes } from './takes.ts'
+
 const INSPECT: unique symbol = /* @__PURE__ */ Symbol.for('nodejs.util.inspect.custom') as never
 
 /** Objects that Node's `console.log` shows as `String` does. */
@@ -13,9 +15,17 @@ export const Printable: abstract new () => { toString(): string } = /* @__PURE__
 
 /** Freezes a config, and lets `String` and Node's `console.log` show it as name and fields. */
 export function freezeConfig(config: { readonly configName: string; toJSON(): unknown }): void {
+  takes('o<toJSON:f>', config)
+  if (Object.isFrozen(config)) return
   const value = (): string => {
-    const { _data } = config.toJSON() as { readonly _data: unknown }
-    return `${config.configName}(${JSON.stringify(_data)})`
+    let fields: unknown
+    try {
+      fields = (config.toJSON() as { readonly _data: unknown })._data
+    } catch {
+      fields = { ...config } // tensors have no JSON
+    }
+    const text = JSON.stringify(fields, (_, field) => (isTensor(field) ? String(field) : field))
+    return `${config.configName}(${text})`
   }
   Object.defineProperties(config, { toString: { value }, [INSPECT]: { value } })
   Object.freeze(config)

@@ -72,7 +72,7 @@ export function skip(reason: string): Skipped {
 
 /** Whether a config left a weight as it is. */
 export function isSkipped(result: Tensor | Skipped): result is Skipped {
-  return 'skipped' in result
+  return 'skipped' in Object(result)
 }
 
 /**

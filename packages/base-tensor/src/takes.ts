@@ -36,10 +36,15 @@ const KINDS: Readonly<Record<string, readonly [what: string, check: Check]>> = {
   ],
   s: ['a list of integers', /* @__PURE__ */ listOf(Number.isInteger)],
   l: ['a list', Array.isArray],
+  i: ['an iterable', (value) => Symbol.iterator in Object(value)],
   n: ['a number', (value) => typeof value === 'number'],
   x: ['a text', (value) => typeof value === 'string'],
   z: ['a dtype', isDType],
   a: ['a typed array', ArrayBuffer.isView],
+  F: [
+    'a Float32Array',
+    (value) => Object.prototype.toString.call(value) === '[object Float32Array]',
+  ],
   f: ['a function', (value) => typeof value === 'function'],
   o: ['an object', (value) => Object(value) === value],
 }
@@ -59,8 +64,8 @@ const parsed = /* @__PURE__ */ new Map<string, readonly Field[]>()
  * Checks the arguments of a public function.
  *
  * @param kinds - a letter for each argument: `t` a tensor, `T` a list of them, `p` one that may have gaps,
- * `s` a list of integers, `l` any list, `n` a number, `x` a text, `z` a dtype, `a` a typed array, `f` a
- * function, `o` an object, `.` anything. `o<read size:n>` must have these members, of these kinds where
+ * `s` a list of integers, `l` any list, `i` anything to iterate over, `n` a number, `x` a text, `z` a dtype, `a` a typed array, `F` a
+ * Float32Array, `f` a function, `o` an object, `.` anything. `o<read size:n>` must have these members, of these kinds where
  * one is named; `o{shape dtype}` may have no others. What ends in `?` may be undefined.
  * @throws {@link ValueError} naming the first argument that is of another kind, or the option that is not
  * known
@@ -81,7 +86,9 @@ export function takes(kinds: string, ...args: readonly unknown[]): void {
       if (!memberKind[1](found)) throw refused(memberKind, key, found)
     }
     if (known === undefined) continue
-    const stray = Object.keys(value as object).find((key) => !known.includes(key))
+    const stray = Array.isArray(value)
+      ? 'a list'
+      : Object.keys(value as object).find((key) => !known.includes(key))
     if (stray !== undefined) throw fail(ValueError, `options among ${known.join(', ')}`, stray)
   }
 }

@@ -150,6 +150,16 @@ export abstract class TensorSubclass extends Printable implements Tensor {
   /** The weight in full precision, in `dtype` (the logical dtype unless given). */
   abstract dequantize(dtype?: StoredDType): DenseTensor
 
+  /** @throws {@link UnsupportedOpError}: it is dense tensors that have data */
+  data(): never {
+    throw fail(
+      UnsupportedOpError,
+      'a dense tensor to read',
+      String(this).slice(0, 80),
+      'Call dequantize() first.',
+    )
+  }
+
   get device(): Device {
     return firstTensor(this).device
   }
@@ -202,6 +212,7 @@ export abstract class TensorSubclass extends Printable implements Tensor {
 
   /** Runs `op` by the table of this class, or of the closest ancestor that has it. */
   dispatchOp(op: AnyOp, args: readonly unknown[]): unknown {
+    takes('fl', op, args)
     const rows: OpImplementation[] = []
     for (let type = this.constructor as typeof TensorSubclass; type.ops;) {
       if (Object.hasOwn(type, 'ops')) rows.push(...type.ops)
@@ -358,7 +369,8 @@ function formatValue(value: unknown): string {
 function describeArgument(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(describeArgument).join(', ')}]`
   if (isTensorSubclass(value)) return (value.constructor as typeof TensorSubclass).formatName
-  return formatValue(value)
+  const hasNoText = typeof value === 'symbol' || typeof value === 'function'
+  return hasNoText || ArrayBuffer.isView(value) ? typeof value : formatValue(value)
 }
 
 function firstTensor(tensor: TensorSubclass): DenseTensor {

@@ -26,29 +26,29 @@ type ViewOp<Method extends ViewMethod> = Op<[Tensor, ...Parameters<Tensor[Method
 
 type Views = Record<ViewMethod, (...args: readonly unknown[]) => Tensor>
 
-function methodOp<Method extends ViewMethod>(method: Method): ViewOp<Method> {
-  return viewOp(method, 't', (tensor, ...args) =>
+function methodOp<Method extends ViewMethod>(method: Method, takes: string): ViewOp<Method> {
+  return viewOp(method, takes, (tensor, ...args) =>
     (asDense(tensor) as unknown as Views)[method](...args),
   )
 }
 
 /** See {@link Tensor.slice}. */
-export const slice: ViewOp<'slice'> = /* @__PURE__ */ methodOp('slice')
+export const slice: ViewOp<'slice'> = /* @__PURE__ */ methodOp('slice', 'tnn?n?n?')
 
 /** See {@link Tensor.select}. */
-export const select: ViewOp<'select'> = /* @__PURE__ */ methodOp('select')
+export const select: ViewOp<'select'> = /* @__PURE__ */ methodOp('select', 'tnn')
 
 /** See {@link Tensor.transpose}. */
-export const transpose: ViewOp<'transpose'> = /* @__PURE__ */ methodOp('transpose')
+export const transpose: ViewOp<'transpose'> = /* @__PURE__ */ methodOp('transpose', 'tnn')
 
 /** See {@link Tensor.view}. */
-export const view: ViewOp<'view'> = /* @__PURE__ */ methodOp('view')
+export const view: ViewOp<'view'> = /* @__PURE__ */ methodOp('view', 'ts')
 
 /** See {@link Tensor.unsqueeze}. */
-export const unsqueeze: ViewOp<'unsqueeze'> = /* @__PURE__ */ methodOp('unsqueeze')
+export const unsqueeze: ViewOp<'unsqueeze'> = /* @__PURE__ */ methodOp('unsqueeze', 'tn')
 
 /** See {@link Tensor.squeeze}. */
-export const squeeze: ViewOp<'squeeze'> = /* @__PURE__ */ methodOp('squeeze')
+export const squeeze: ViewOp<'squeeze'> = /* @__PURE__ */ methodOp('squeeze', 'tn')
 
 /** `length` elements of `dim` from `start` on; runs as {@link slice}, so formats implement that. */
 export function narrow(tensor: Tensor, dim: number, start: number, length: number): Tensor {

@@ -82,8 +82,12 @@ export function checkGroupSize(k: number, groupSize: number, options: GroupSizeC
   )
 }
 
+/** Group sizes that are looked at: more than any row has. */
+const MOST_SIZES = 2 ** 24
+
 /** Divisors of `k` around `groupSize`: up to two below and three above. */
 function groupSizesFor(k: number, groupSize: number, multiple: number): number[] {
+  if (!(k / multiple < MOST_SIZES)) return []
   const sizes: number[] = []
   for (let size = multiple; size <= k; size += multiple) if (k % size === 0) sizes.push(size)
   const above = sizes.findIndex((size) => size > groupSize)

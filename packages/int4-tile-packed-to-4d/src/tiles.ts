@@ -1,7 +1,15 @@
 /** @file Codes to tiles and back; see `layout.ts` for their order. */
 
-import { defineOp, fromArray, hostArray, zeros, type Op, type Tensor } from '@ao/base-tensor'
-import { TILE_COLUMNS, TILE_ROWS, TILE_WORDS } from './layout.ts'
+import {
+  defineOp,
+  fromArray,
+  hostArray,
+  zeros,
+  type Op,
+  type Tensor,
+  checkDType,
+} from '@ao/base-tensor'
+import { TILE_COLUMNS, TILE_ROWS, TILE_WORDS, PACKAGE } from './layout.ts'
 
 const LANES_PER_ROW = 4
 const WORDS_PER_LANE = 4
@@ -18,6 +26,7 @@ export const packInt4Tiles: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ define
   name: 'int4_tile_packed_to_4d.pack',
   takes: 't',
   reference: (codes: Tensor): Tensor => {
+    checkDType('codes', codes, ['uint8', 'int8'], PACKAGE)
     const source = hostArray(codes) as Uint8Array
     const words = new Int32Array(source.length / 8)
     forEachWord(source.length, codes.shape.at(-1) as number, (at, first) => {

@@ -39,7 +39,9 @@ function quantized(weight: Tensor, groupSize: number): Int4TilePackedTo4dTensor 
 
 function stored(weight: Tensor, groupSize: number): Int4TiledWeight {
   const { qdata, scaleAndZero, shape } = quantized(weight, groupSize)
-  return [qdata, scaleAndZero, shape]
+  // Those of HQQ, which products by matrices of subgroups need.
+  const isHalf = weight.dtype === 'float16'
+  return [qdata, isHalf ? cast(scaleAndZero, 'float16') : scaleAndZero, shape]
 }
 
 type LinearArgs = Parameters<typeof int4TiledLinear>

@@ -52,6 +52,23 @@ describe.skipIf(!gpu)('linear', () => {
     await expect(compiled).resolves.toBeUndefined()
   })
 
+  it('leaves weights that may be beyond float16 to kernels that compute in float32', async () => {
+    const tiles = [{ m: 4, n: 4, subgroupM: 4, subgroupN: 4, step: 32 }]
+    const own = int4Kernels({ half: 'f32', matrix: { minRows: 2, wantedWorkgroups: 1, tiles } })
+    const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, own] })
+    const x = testNumbers([40, 64], 'float16', 1e-3) // too many rows for `batch`
+    const there = await x.to(device)
+    for (const dtype of ['float32', 'bfloat16', 'float16'] as const) {
+      const weight = stored(testNumbers([8, 64], dtype, dtype === 'float16' ? 6e4 : 1e6), 32)
+      const parts = await Promise.all(weight.map((part) => part?.to(device)))
+      const [first] = device.explain(int4Linear, [there, parts as never, undefined])
+      expect(first?.variant, dtype).toBe(
+        dtype === 'float16' ? 'gemm, subgroup matrices' : 'gemm 64 x 64',
+      )
+      await expectReference(device, int4Linear, [x, weight, undefined])
+    }
+  })
+
   it('takes any group size', async () => {
     const device = await WebGPUDevice.create({ gpu, kernels })
     const weight = stored(testNumbers([7, 42]), 6)

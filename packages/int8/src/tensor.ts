@@ -47,6 +47,7 @@ export interface Int8FromHpOptions {
   readonly actQuantKwargs?: QuantizeTensorToInt8Kwargs | undefined
   /** A static scale for that input. */
   readonly actQuantScale?: DenseTensor | undefined
+  /** The zero point that goes with `actQuantScale`, for asymmetric mapping. */
   readonly actQuantZeroPoint?: DenseTensor | undefined
   /** What the input is multiplied by first, (K). */
   readonly actPreScale?: DenseTensor | undefined

@@ -57,6 +57,8 @@ export function onnxMatMulNBitsModel(
   takes('oo{bias}', weights, options)
   const { bias } = options
   const chain = 'B' in weights ? [weights] : weights
+  takes('l<0>', chain)
+  for (const weight of chain) takes('o<B:t scales:t attributes:o>', weight)
   const distinct = [...new Set(chain)]
   const initializers: NamedTensor[] = []
   const store = (name: string, tensor: Tensor | undefined): string => {

@@ -15,7 +15,7 @@ export type NativeFloat = 'float32' | 'float16'
 
 /** Whether programs read and write `dtype` as numbers. */
 export function isNativeFloat(gpu: GPU, dtype: string): dtype is NativeFloat {
-  takes('ox', gpu, dtype)
+  takes('o<capabilities:o>x', gpu, dtype)
   return dtype === 'float32' || (dtype === 'float16' && gpu.capabilities.f16)
 }
 
@@ -24,7 +24,7 @@ export function isNativeFloat(gpu: GPU, dtype: string): dtype is NativeFloat {
  * bfloat16 are float32 values, so nothing is lost.
  */
 export function floatInput(gpu: GPU, tensor: Tensor): DenseTensor {
-  takes('ot', gpu, tensor)
+  takes('o<dense:f>t', gpu, tensor)
   return gpu.dense(isNativeFloat(gpu, tensor.dtype) ? tensor : cast(tensor, 'float32'))
 }
 
@@ -38,7 +38,7 @@ export function floatOutput(
   dtype: FloatDType,
   write: (out: DenseTensor) => void,
 ): Tensor {
-  takes('oszf', gpu, shape, dtype, write)
+  takes('o<empty:f scope:f>szf', gpu, shape, dtype, write)
   if (isNativeFloat(gpu, dtype)) {
     const out = gpu.empty(shape, dtype)
     write(out)
@@ -56,7 +56,7 @@ export function floatOutput(
  * cast to float32.
  */
 export function storedFloat(gpu: GPU, tensor: Tensor): DenseTensor {
-  takes('ot', gpu, tensor)
+  takes('o<dense:f>t', gpu, tensor)
   return gpu.dense(isFloatDType(tensor.dtype) ? tensor : cast(tensor, 'float32'))
 }
 
@@ -72,7 +72,7 @@ export function storedOutput(
   inFours: boolean,
   write: (out: DenseTensor) => void,
 ): Tensor {
-  takes('osz.f', gpu, shape, dtype, inFours, write)
+  takes('o<empty:f scope:f>sz.f', gpu, shape, dtype, inFours, write)
   if (dtype === 'float32' || inFours) {
     const out = gpu.empty(shape, dtype)
     write(out)

@@ -1,4 +1,4 @@
-import { DenseTensor, isTensor, meta, type Op, type Tensor } from '@ao/base-tensor'
+import { DenseTensor, isTensor, meta, type Op, type Tensor, takes } from '@ao/base-tensor'
 
 /**
  * What an op's result looks like. It refuses arguments as the op does, and takes no memory.
@@ -9,6 +9,7 @@ export function onMeta<Args extends readonly unknown[]>(
   op: Op<Args, Tensor>,
   ...args: Args
 ): Tensor {
+  takes('o<reference:f>', op)
   return op(...(args.map(moved) as readonly unknown[] as Args))
 }
 

@@ -17,7 +17,7 @@ export interface RowPart {
  * @param multiple - of what all parts but the last have rows: those of a workgroup
  */
 export function rowParts(gpu: GPU, matrix: DenseTensor, multiple: number): readonly RowPart[] {
-  takes('otn', gpu, matrix, multiple)
+  takes('o<capabilities:o>tn', gpu, matrix, multiple)
   const [rows, columns] = matrix.shape as [number, number]
   const rowBytes = columns * itemSize(matrix.dtype)
   const { maxBindingSize } = gpu.capabilities

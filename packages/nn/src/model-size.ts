@@ -1,6 +1,6 @@
 /** @file How much memory a model's parameters take. */
 
-import type { Tensor } from '@ao/base-tensor'
+import { takes, type Tensor } from '@ao/base-tensor'
 import { Embedding } from './layers.ts'
 import type { Module } from './module.ts'
 
@@ -17,10 +17,9 @@ export interface ModelSizeOptions {
  * A tensor that several layers share counts once. One that an ignored embedding shares with another layer
  * counts for that layer.
  */
-export function getModelSizeInBytes(
-  model: Module,
-  { ignoreEmbeddings = false }: ModelSizeOptions = {},
-): number {
+export function getModelSizeInBytes(model: Module, options: ModelSizeOptions = {}): number {
+  takes('o<namedModules:f>o{ignoreEmbeddings}', model, options)
+  const { ignoreEmbeddings = false } = options
   const counted = new Set<Tensor>()
   for (const [, module] of model.namedModules()) {
     if (ignoreEmbeddings && module instanceof Embedding) continue

@@ -268,6 +268,7 @@ function takenEntries(
   entries: ReadonlyMap<string, Tensor>,
 ): Map<string, Tensor> {
   const shared = new Map<Tensor, Tensor>()
+  takes('o<get:f keys:f>', entries)
   for (const [name, current] of own) {
     const entry = entries.get(name)
     if (entry && !shared.has(current)) shared.set(current, entry)

@@ -40,7 +40,9 @@ export interface QuantBounds {
 
 /** Bounds that a caller may give; the dtype's own where left out. */
 export interface QuantBoundsOptions {
+  /** The lowest code; that of the dtype unless given. */
   readonly quantMin?: number | undefined
+  /** The highest code; that of the dtype unless given. */
   readonly quantMax?: number | undefined
 }
 

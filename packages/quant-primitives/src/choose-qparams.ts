@@ -41,6 +41,7 @@ export interface QparamsOptions extends QuantBoundsOptions {
   readonly eps?: number | undefined
   /** The input's dtype unless given. Scales are computed in the input's dtype and cast last. */
   readonly scaleDtype?: StoredDType | undefined
+  /** Dtype of zero points. */
   readonly zeroPointDtype?: StoredDType | undefined
   /**
    * Whether all codes of finite numbers stand for finite numbers, on all devices alike: ranges then end

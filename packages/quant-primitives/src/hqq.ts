@@ -47,6 +47,7 @@ export interface HqqOptions {
    * in shape [groups, 1]. true: `w = (q - zeroPoint) * scale`, in shape [N, K / groupSize].
    */
   readonly rawOutput?: boolean
+  /** What moves zero points closer to the weight. */
   readonly optimizeWeights?: HqqOptimizer
 }
 

@@ -42,7 +42,7 @@ export function configFromJson(
   options: ConfigFromJsonOptions,
   path = 'config',
 ): QuantizationConfig {
-  takes('.o{configs formats onWarning}x?', json, options, path)
+  takes('.o<configs:l>{configs formats onWarning}x?', json, options, path)
   const { configs, formats = [], onWarning } = options
   return readConfig(json, { path, configs: [...configs, ...fqnConfigs()], formats, onWarning })
 }

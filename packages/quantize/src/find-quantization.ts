@@ -91,6 +91,7 @@ const FLOATS = new Set(['F64', 'F32', 'F16', 'BF16'])
 const MX_DTYPES = /^(F4(_|$)|F6_|F8_E8M0)/
 
 function inTensors(tensors: readonly ListedTensor[]): FoundQuantization[] {
+  for (const each of tensors) takes('o<name:x dtype:x>', each)
   const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]))
   const found = new Map<string, FoundQuantization>()
   for (const { name, dtype, shape } of tensors) {

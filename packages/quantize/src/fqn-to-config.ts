@@ -133,6 +133,8 @@ export class FqnToConfig extends Base implements QuantizationConfig {
    * @throws {@link ValueError} when that is all keys, with the name nearest to the first of them
    */
   checkUnused(unused: readonly string[], names: readonly string[]): void {
+    takes('ll', unused, names)
+    for (const name of names) takes('x', name)
     const keys = Object.keys(this.fqnToConfig)
     if (keys.length === 0 || unused.length < keys.length) return
     const key = (keys.find((own) => own !== DEFAULT_KEY) ?? DEFAULT_KEY).replace(/^re:/, '')

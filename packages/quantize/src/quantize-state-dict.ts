@@ -41,8 +41,14 @@ export async function quantizeStateDict(
   config: QuantizationConfig,
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
-  takes('o.o{filter allowNonFinite allowUnusedKeys onProgress roles}?', entries, config, options)
+  takes(
+    'o<get:f entries:f size:n>o<quantizeTensor:f>o{filter allowNonFinite allowUnusedKeys onProgress roles}?',
+    entries,
+    config,
+    options,
+  )
   const stateDict = new Map(entries)
+  stateDict.forEach((weight, name) => takes('tx', weight, name))
   const refusal = refusals(options)
   const candidates = [...entries].map(([name, weight]) => ({
     name,
@@ -57,7 +63,9 @@ export async function quantizeStateDict(
 export interface WeightTransformOptions extends WeightChoice {
   /** Quantizes weights with NaN or infinite elements instead of refusing them. */
   readonly allowNonFinite?: boolean
+  /** Told of each weight that was quantized. */
   readonly onQuantize?: ((weight: QuantizedWeight) => void) | undefined
+  /** Told of each weight that was left as it is, and why. */
   readonly onSkip?: ((weight: SkippedWeight) => void) | undefined
 }
 

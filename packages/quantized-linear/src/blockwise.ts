@@ -20,6 +20,7 @@ import {
   type FloatDType,
   takes,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 
 /** The inner tensors and attributes of a weight in blocks. */
 export interface BlockwiseFields {
@@ -52,8 +53,9 @@ export interface BlockwiseLayout<Fields extends BlockwiseFields> {
 }
 
 /** The shape of the weight. */
-export function shapeOf({ shape, qdata }: BlockwiseFields): readonly number[] {
-  return shape ?? qdata.shape
+export function shapeOf(fields: BlockwiseFields): readonly number[] {
+  takes('o<qdata:t>', fields)
+  return fields.shape ?? fields.qdata.shape
 }
 
 /**
@@ -62,10 +64,9 @@ export function shapeOf({ shape, qdata }: BlockwiseFields): readonly number[] {
  * @remarks Rows and groups run along K, so the block size tells. Where it does not (one scale for all),
  * the order in memory does.
  */
-export function inFeaturesDim({
-  qdata,
-  blockSize,
-}: Pick<BlockwiseFields, 'qdata' | 'blockSize'>): number {
+export function inFeaturesDim(fields: Pick<BlockwiseFields, 'qdata' | 'blockSize'>): number {
+  takes('o<qdata:t blockSize:s>', fields)
+  const { qdata, blockSize } = fields
   const last = blockSize.length - 1
   const long = blockSize.flatMap((size, d) => (size === 1 ? [] : [d]))
   if (long.length === 1 || last < 1) return long[0] ?? last
@@ -82,6 +83,9 @@ export function packedDim(blockSize: readonly number[]): number {
 /** Block size of groups along the last dimension: ones, and `groupSize`. */
 export function groupBlockSize(ndim: number, groupSize: number): number[] {
   takes('nn', ndim, groupSize)
+  if (!(Number.isInteger(ndim) && ndim > 0 && ndim < 256)) {
+    throw fail(ShapeError, 'dimensions from 1 on', ndim)
+  }
   return new Array<number>(ndim).fill(1).with(-1, groupSize)
 }
 
@@ -155,11 +159,10 @@ export function checkGroups(
  */
 export function checkGroupedShapes(
   fields: BlockwiseFields,
-  {
-    packageName,
-    codesPerElement = 1,
-  }: Pick<BlockwiseLayout<never>, 'packageName' | 'codesPerElement'>,
+  layout: Pick<BlockwiseLayout<never>, 'packageName' | 'codesPerElement'>,
 ): void {
+  takes('o<qdata:t scale:t blockSize:s>o<packageName:x>', fields, layout)
+  const { packageName, codesPerElement = 1 } = layout
   const { qdata, scale, zeroPoint, blockSize } = fields
   const shape = shapeOf(fields)
   checkGroups(shape, blockSize, codesPerElement, packageName)

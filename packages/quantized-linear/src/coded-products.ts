@@ -9,11 +9,14 @@ import {
   hostArray,
   hostFloat32,
   roundArray,
+  ShapeError,
+  takes,
   tiledMatmulNT,
   type FillRows,
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
+import { fail } from './errors.ts'
 import type { Int8Codes } from './int8-codes.ts'
 
 /**
@@ -22,9 +25,31 @@ import type { Int8Codes } from './int8-codes.ts'
  */
 export type CodedWeight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor | undefined]
 
+/** [N, K] of a weight that `x` (M, K) is multiplied with. */
+function sizesOf(x: Float32Array, weight: CodedWeight): [n: number, k: number] {
+  takes('Fp<0:t 1:t>', x, weight)
+  const [qdata, scale, zeroPoint] = weight
+  const [n = 0, k = 0] = qdata.shape
+  const fits =
+    qdata.ndim === 2 &&
+    qdata.dtype === 'int8' &&
+    scale.ndim === 2 &&
+    (k === 0 || x.length % k === 0)
+  const [rows = 0, groups = 0] = scale.shape
+  const areBlocks = n % rows === 0 && k % groups === 0 && (zeroPoint ?? scale).numel === scale.numel
+  if (fits && (areBlocks || n * k === 0)) return [n, k]
+  const shapes = weight.map((part) => part && `${part.dtype} [${part.shape.join(', ')}]`)
+  throw fail(
+    ShapeError,
+    `codes (N, K) of int8, scales and zero points of their blocks, for ${x.length} numbers`,
+    shapes.join(', '),
+  )
+}
+
 /** `x @ (codes - zeroPoint)^T`: `x` (M, K) -> (M, N). One zero point a row, or for all. */
-export function codeSums(x: Float32Array, [qdata, , zeroPoint]: CodedWeight): Float32Array {
-  const [n, k] = qdata.shape as [number, number]
+export function codeSums(x: Float32Array, weight: CodedWeight): Float32Array {
+  const [n, k] = sizesOf(x, weight)
+  const [qdata, , zeroPoint] = weight
   const m = x.length / k
   const codes = hostArray(qdata) as Int8Array
   const out = tiledMatmulNT(x, m, n, k, (tile, row, count) =>
@@ -44,7 +69,7 @@ export function codeSums(x: Float32Array, [qdata, , zeroPoint]: CodedWeight): Fl
 
 /** `x @ weight^T` with the dequantized weight, rounded to `dtype`. */
 export function weightSums(x: Float32Array, weight: CodedWeight, dtype: FloatDType): Float32Array {
-  const [n, k] = weight[0].shape as [number, number]
+  const [n, k] = sizesOf(x, weight)
   const dequantize = dequantizeRows(weight)
   return tiledMatmulNT(x, x.length / k, n, k, (tile, row, count) => {
     dequantize(tile, row, count)
@@ -70,11 +95,19 @@ function sumRange(codes: Int8Array, start: number, end: number): number {
   return sum
 }
 
-/** One number for each of `n` rows, from one for each block of rows. Do not write into the result. */
+/**
+ * One number for each of `n` rows, from one for each block of rows. Do not write into the result.
+ *
+ * @throws {@link ShapeError} unless `n` is a multiple of the blocks
+ */
 export function perRow(qparam: Tensor, n: number): Float32Array {
+  takes('tn', qparam, n)
   const values = hostFloat32(qparam)
   if (values.length === n) return values
   const blocks = values.length
+  if (!Number.isSafeInteger(n / blocks) || n >= 2 ** 32) {
+    throw fail(ShapeError, `numbers for blocks of ${n} rows`, blocks)
+  }
   return Float32Array.from({ length: n }, (_, row) => values[blockOf(row, n, blocks)] as number)
 }
 
@@ -121,9 +154,17 @@ function multiplyRows(out: Float32Array, factors: Float32Array): void {
   }
 }
 
-/** `out[i, j] *= factors[j]`: `out` (M, N), `factors` (N). */
+/**
+ * `out[i, j] *= factors[j]`: `out` (M, N), `factors` (N).
+ *
+ * @throws {@link ShapeError} unless `out` has whole rows
+ */
 export function multiplyColumns(out: Float32Array, factors: Float32Array): void {
+  takes('FF', out, factors)
   const n = factors.length
+  if (out.length % n > 0 || (n === 0 && out.length > 0)) {
+    throw fail(ShapeError, `whole rows of ${n} numbers`, out.length)
+  }
   for (let row = 0; row < out.length; row += n) {
     for (let j = 0; j < n; j++) out[row + j] = (out[row + j] as number) * (factors[j] as number)
   }
@@ -136,6 +177,7 @@ export function scaledSums(
   weight: CodedWeight,
   bias: Tensor | undefined,
 ): Float32Array {
+  takes('o<qdata:t scale:t zeroPoint:t>.p<0:t 1:t>t?', x, isAsymmetric, weight, bias)
   const [qdata, scale] = weight
   const m = x.qdata.shape[0] as number
   const n = qdata.shape[0] as number

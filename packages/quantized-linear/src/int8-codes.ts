@@ -74,7 +74,9 @@ function codeBounds(reduceRange: boolean): QuantBounds {
 }
 
 /** The dtype of a tensor, when it is a floating one. */
-export function checkFloat({ dtype }: Tensor): FloatDType {
+export function checkFloat(tensor: Tensor): FloatDType {
+  takes('t', tensor)
+  const { dtype } = tensor
   if (isFloatDType(dtype)) return dtype
   throw fail(DTypeError, 'a tensor of float32, float16 or bfloat16', dtype)
 }

@@ -40,16 +40,17 @@ export interface WeightOpTableOptions<
   Weight extends TensorSubclass & GroupedWeight & Fields,
   Fields extends BlockwiseFields,
 > extends ProductOpsOptions<Weight> {
+  /** Views of such weights, as {@link blockwiseViews} makes them. */
   readonly views: BlockwiseViews<Fields>
 }
 
 /** The rows of `linear`, and of `bmm` of experts. */
 /* @__NO_SIDE_EFFECTS__ */
-export function productOps<Weight extends TensorSubclass & ProductWeight>({
-  packageName,
-  type,
-  linear: multiply,
-}: ProductOpsOptions<Weight>): readonly OpImplementation[] {
+export function productOps<Weight extends TensorSubclass & ProductWeight>(
+  options: ProductOpsOptions<Weight>,
+): readonly OpImplementation[] {
+  takes('o<packageName:x type:f linear:f>', options)
+  const { packageName, type, linear: multiply } = options
   const own = (weight: Tensor): Weight => expectFormat(weight, type(), packageName)
   return [
     implement(linear, (x, weight, bias) => multiply(x, own(weight), bias)),
@@ -65,7 +66,7 @@ export function weightOpTable<
   Weight extends TensorSubclass & GroupedWeight & Fields,
   Fields extends BlockwiseFields,
 >(options: WeightOpTableOptions<Weight, Fields>): readonly OpImplementation[] {
-  takes('o', options)
+  takes('o<packageName:x type:f views:o linear:f>', options)
   const { packageName, views } = options
   const own = (weight: Tensor): Weight => expectFormat(weight, options.type(), packageName)
   const made = (fields: Fields): Weight => new (options.type())(fields as never)

@@ -66,6 +66,7 @@ export interface PackedViews<Fields> {
 export function packedViews<Fields extends PackedFields>(
   layout: PackedLayout<Fields>,
 ): PackedViews<Fields> {
+  takes('o<packageName:x parts:f>', layout)
   const { packageName } = layout
   const unsupported = (expected: string, got: string): UnsupportedOpError =>
     errorsOf(packageName)(UnsupportedOpError, expected, got, 'Call dequantize() first.')

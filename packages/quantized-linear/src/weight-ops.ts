@@ -32,6 +32,7 @@ import { inFeaturesDim, packedDim, type BlockwiseFields } from './blockwise.ts'
 export interface WeightOpsOptions<Weight> {
   /** What op names begin with, such as `int4`. */
   readonly name: string
+  /** For errors. */
   readonly packageName: string
   /** Shape of a weight: (N, K), or (E, N, K) for experts. */
   readonly shape: (weight: Weight) => readonly number[]
@@ -54,15 +55,18 @@ export type WeightLinearOp<Weight> = Op<
 /** A weight's values in `dtype`: computed in float32, and rounded to it. */
 export type DequantizeOp<Weight> = Op<[weight: Weight, dtype: FloatDType], Tensor>
 
+const OPTIONS = 'o<name:x packageName:x shape:f rows:f>'
+
 /** `<name>.dequantize`. */
 /* @__NO_SIDE_EFFECTS__ */
-export function defineDequantize<Weight extends readonly unknown[]>({
-  name,
-  shape,
-  rows,
-}: WeightOpsOptions<Weight>): DequantizeOp<Weight> {
+export function defineDequantize<Weight extends readonly unknown[]>(
+  options: WeightOpsOptions<Weight>,
+): DequantizeOp<Weight> {
+  takes(OPTIONS, options)
+  const { name, shape, rows } = options
   return defineOp({
     name: `${name}.dequantize`,
+    takes: 'l<0:t 1:t>z',
     reference: (weight: Weight, dtype: FloatDType): Tensor => {
       const own = shape(weight)
       const values = new Float32Array(numelOf(own))
@@ -82,7 +86,7 @@ export function defineDequantize<Weight extends readonly unknown[]>({
 export function defineWeightLinear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
-  takes('o', options)
+  takes(OPTIONS, options)
   return linearOp(options, 'linear', options.input ?? hostFloat32)
 }
 
@@ -94,7 +98,7 @@ export function defineWeightLinear<Weight>(
 export function defineFloat8Linear<Weight>(
   options: WeightOpsOptions<Weight>,
 ): WeightLinearOp<Weight> {
-  takes('o', options)
+  takes(OPTIONS, options)
   return linearOp(options, 'float8Linear', (x) =>
     fakeQuantizeFp8Row(hostFloat32(x), x.shape.at(-1) as number),
   )
@@ -111,6 +115,7 @@ function linearOp<Weight>(
   return defineOp({
     name: `${name}.${opName}`,
     budget: { nmse },
+    takes: 'tl<0:t 1:t>t?',
     reference: (x: Tensor, weight: Weight, bias: Tensor | undefined): Tensor => {
       const out = outputShape(x, weight)
       const n = out.at(-1) as number

@@ -337,7 +337,8 @@ export const int4Format: ToyFormat = toy({
   make: (n, k, groupSize, seed = 0) => {
     const codes = randomCodes(n * k, 4, seed)
     const groups = k / groupSize
-    const [scale, zero] = [scales([n, groups], seed + 1), scales([n, groups], seed + 2)]
+    const scale = scales([n, groups], seed + 1, 'float16')
+    const zero = scales([n, groups], seed + 2, 'float16')
     const [s, z] = [hostFloat32(scale), hostFloat32(zero)]
     const values = valuesOf(n, k, (row, i) => {
       const group = row * groups + Math.floor(i / groupSize)

@@ -1,5 +1,6 @@
 /** @file Where bytes of one file come from. */
 
+import { takes } from '@ao/base-tensor'
 import { FileError, PACKAGE, reasonOf } from './errors.ts'
 
 /** How something is read. */
@@ -56,6 +57,7 @@ function bytesOf(data: Uint8Array | ArrayBufferLike): Uint8Array {
 
 /** A `Blob`, or a `File` of a picker or drop; only what is read comes into memory. */
 export function blobSource(blob: Blob, name: string = blobName(blob)): ByteSource {
+  takes('o<slice:f size:n>x', blob, name)
   return {
     name,
     size: blob.size,
@@ -79,7 +81,7 @@ export function blobSource(blob: Blob, name: string = blobName(blob)): ByteSourc
 }
 
 function blobName(blob: Blob): string {
-  return (blob as Partial<File>).name ?? 'blob'
+  return (blob as Partial<File> | undefined)?.name ?? 'blob'
 }
 
 /** @throws {@link FileError} unless the range lies in the file */

@@ -7,6 +7,7 @@ import {
   type Json,
   type StoredDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import {
   findStored,
@@ -70,6 +71,8 @@ export class Checkpoint {
 
   /** @throws {@link FormatError} when files contradict each other or torchao's metadata is damaged */
   constructor(files: CheckpointFiles, indexFile?: string) {
+    takes('o<values:f get:f>', files)
+    for (const file of files.values()) takes('o<tensors:o read:f>', file)
     this.files = files
     this.indexFile = indexFile
     const where = [...files.values()][0]?.name ?? 'the checkpoint'
@@ -96,7 +99,10 @@ export class Checkpoint {
 
   /** Name of the safetensors file that takes the place of one of the files when it is written anew. */
   writtenAs(fileName: string): string {
-    return this.#file(fileName).writtenAs ?? fileName
+    const file = this.files.get(fileName)
+    if (!file)
+      refuse('a file of the checkpoint', quote(fileName), 'Names are the keys of its `files`.')
+    return file.writtenAs ?? fileName
   }
 
   /** What was noticed; reading tensors may add to it. */
@@ -106,6 +112,7 @@ export class Checkpoint {
 
   /** Adds to the report, once. */
   note(note: CheckpointNote): void {
+    takes('o<message:x>', note)
     this.#notes.set(note.message, note)
   }
 
@@ -144,17 +151,22 @@ export class Checkpoint {
     name: string,
     options: FormatOptions & ReadOptions = { formats: [] },
   ): Promise<Tensor> {
+    takes('xo{formats signal}', name, options)
     return this.#build(name, options, ({ fileName, key }) =>
       this.#file(fileName).read(key, options),
     )
   }
 
   /** A tensor of the `meta` device: shape, dtype and attributes without any data. */
-  async plan(name: string, options: FormatOptions = { formats: [] }): Promise<Tensor> {
+  async plan(
+    name: string,
+    options: FormatOptions & ReadOptions = { formats: [] },
+  ): Promise<Tensor> {
+    takes('xo{formats signal}', name, options)
     return this.#build(name, options, async ({ fileName, key, dtype, shape }) => {
       const stored = storedDTypeOf(dtype)
       // Reading says what is wrong with a dtype that there is no tensor for.
-      return stored ? zeros(shape, stored, meta) : this.#file(fileName).read(key)
+      return stored ? zeros(shape, stored, meta) : this.#file(fileName).read(key, options)
     })
   }
 
@@ -165,7 +177,9 @@ export class Checkpoint {
   async *entries(
     options: EntriesOptions = {},
   ): AsyncGenerator<[name: string, tensor: Tensor], void, undefined> {
+    takes('o{names formats signal}', options)
     const { names = this.names, formats = [], signal } = options
+    takes('ll', names, formats)
     const parts = names.flatMap((name) => this.#find(name).parts)
     const bytes = new ReadAhead(
       parts.map(({ fileName, key }) => this.#file(fileName).range(key)),

@@ -23,7 +23,11 @@ const LONGEST_QUOTE = 120
 
 /** A value from a file, as JSON that is short enough for a message. */
 export function quote(value: unknown): string {
-  return quoteText(JSON.stringify(value) ?? 'nothing')
+  // JSON has no big integers.
+  return quoteText(
+    JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ??
+      'nothing',
+  )
 }
 
 /** Text of a file that is short enough for a message. */

@@ -1,5 +1,6 @@
 /** @file The number types that a safetensors file can hold. */
 
+import { quote, refuse } from './errors.ts'
 import { takes } from '@ao/base-tensor'
 import type { StoredDType } from '@ao/base-tensor'
 
@@ -56,13 +57,15 @@ export function isFileDType(name: unknown): name is FileDType {
 }
 
 export function bitsOf(dtype: FileDType): number {
+  if (!isFileDType(dtype))
+    refuse('a dtype of safetensors files', quote(dtype), `Use ${FILE_DTYPE_NAMES.join(', ')}.`)
   return FILE_DTYPES[dtype].bits
 }
 
 /** The dtype of tensors read from `dtype`, or undefined where `@ao` has none. */
 export function storedDTypeOf(dtype: FileDType): StoredDType | undefined {
   takes('x', dtype)
-  return FILE_DTYPES[dtype].stored
+  return FILE_DTYPES[dtype]?.stored
 }
 
 /** The name in files of a tensor's dtype; every one has one. */

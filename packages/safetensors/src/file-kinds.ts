@@ -1,5 +1,7 @@
 /** @file Files that are often found where another was expected, by their first bytes. */
 
+import { takes } from '@ao/base-tensor'
+
 const LFS_SIGN = 'version https://git-lfs'
 
 export const LFS_POINTER = 'a pointer of Git LFS, which stands for the file'
@@ -8,7 +10,8 @@ export const LFS_CURE =
 
 /** What a file that begins with these 8 bytes is, and the cure; undefined for any other. */
 export function otherKindOf(bytes: Uint8Array): readonly [kind: string, cure: string] | undefined {
-  const start = String.fromCharCode(...bytes.subarray(0, 8)).trimStart()
+  takes('o<subarray:f>', bytes)
+  const start = String.fromCharCode(...Array.from(bytes.subarray(0, 8), Number)).trimStart()
   if (start === LFS_SIGN.slice(0, 8)) return [LFS_POINTER, LFS_CURE]
   // Of HTML, or of XML.
   return /^<[!?a-z]/i.test(start)

@@ -1,5 +1,6 @@
 /** @file Taking tensor subclasses apart for a file, in torchao's layout. */
 
+import { entriesOf } from './entries.ts'
 import {
   asDense,
   encodeJson,
@@ -42,7 +43,7 @@ export function flattenTensorStateDict(
   takes('oo{unknownAttributes tensors leftover}?', entries, options)
   const tensors = new Map<string, DenseTensor>()
   const metadata = new Map<string, string>()
-  for (const [name, tensor] of entries) {
+  for (const [name, tensor] of entriesOf(entries)) {
     const { parts, description } = flattenTensor(name, tensor, options.unknownAttributes?.get(name))
     if (metadata.has(name)) refuseTwice(name)
     metadata.set(name, description)

@@ -1,5 +1,6 @@
 /** @file Folders that hold a checkpoint's files: its shards, their index, `config.json`. */
 
+import { takes } from '@ao/base-tensor'
 import { bytesSource, blobSource, type ByteSource, type ReadOptions } from './byte-source.ts'
 import type { ByteSink } from './byte-sink.ts'
 import { FileError, PACKAGE, quote, refuse } from './errors.ts'
@@ -8,7 +9,7 @@ import { decodeUtf8 } from './strict-json.ts'
 import { pageCure, type MissingReason } from './http-answer.ts'
 import { withoutQuery } from './http-attempt.ts'
 import { isLfsPointer, LFS_CURE, LFS_POINTER } from './file-kinds.ts'
-import { checkUrlOptions, findUrlSource, type UrlOptions } from './url-source.ts'
+import { checkUrlOptions, textOfUrl, findUrlSource, type UrlOptions } from './url-source.ts'
 
 /** Files by name. Names are plain: a folder does not reach into others. */
 export interface CheckpointFolder {
@@ -114,7 +115,9 @@ function memorySink(name: string, size: number, put: (bytes: Uint8Array) => void
 /** Files of a picker or drop. Of a picked folder, only the files that lie directly in it are seen. */
 export function blobFolder(files: Iterable<File>, name = 'picked files'): CheckpointFolder {
   const byName = new Map<string, File>()
+  takes('i', files)
   for (const file of files) {
+    takes('o<name:x slice:f>', file)
     const path = file.webkitRelativePath || file.name
     if (path.split('/').length <= 2) byName.set(file.name, file)
   }
@@ -132,7 +135,7 @@ export function blobFolder(files: Iterable<File>, name = 'picked files'): Checkp
  */
 export function urlFolder(baseUrl: string | URL, options: UrlOptions = {}): CheckpointFolder {
   checkUrlOptions(options)
-  const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(String(baseUrl)) ?? []
+  const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(textOfUrl(baseUrl)) ?? []
   const base = path.replace(/\/*$/, '/')
   const missing = new Map<string, MissingReason>()
   const folder = folderFrom(withoutQuery(base + query), async (fileName, readOptions) => {

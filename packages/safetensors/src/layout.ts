@@ -5,6 +5,7 @@
  * header padded with spaces to a multiple of 8. It writes metadata in no fixed order; here it is sorted.
  */
 
+import { entriesOf } from './entries.ts'
 import { takes } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
 import { FILE_DTYPE_NAMES, type FileDType } from './file-dtype.ts'
@@ -37,8 +38,10 @@ export function planLayout(
   entries: Iterable<readonly [name: string, tensor: PlannedTensor]>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): FileLayout {
-  takes('oo?', entries, metadata)
-  const sorted = [...entries].sort(
+  takes('oo<get:f size:n>', entries, metadata)
+  const listed = [...entriesOf(entries)]
+  for (const [, tensor] of listed) takes('o<dtype:x shape:s>', tensor)
+  const sorted = listed.sort(
     ([nameA, a], [nameB, b]) =>
       FILE_DTYPE_NAMES.indexOf(a.dtype) - FILE_DTYPE_NAMES.indexOf(b.dtype) ||
       compareNames(nameA, nameB),
@@ -65,6 +68,7 @@ export function planLayout(
 }
 
 function metadataJson(metadata: ReadonlyMap<string, string>): string {
+  for (const entry of metadata) takes('xx', ...entry)
   const sorted = [...metadata].sort(([a], [b]) => compareNames(a, b))
   const pairs = sorted.map(([key, value]) => {
     if (isUnpaired(key) || isUnpaired(value)) {

@@ -271,7 +271,8 @@ async function markIn(path: string): Promise<string | undefined> {
 async function clear(path: string, sharing: StageOptions['sharing']): Promise<boolean> {
   const left: string[] = []
   const marked = await markIn(path)
-  for (const name of await readdir(path)) {
+  const names = await attempt(`${path} to be a folder`, () => readdir(path))
+  for (const name of names) {
     if (name.startsWith(`${LOCK_FILE}-`)) left.push(name)
     if (!name.startsWith(PREFIX)) continue
     const text = await readFile(join(path, name, OWNER_FILE), 'utf8').catch(() => '')

@@ -1,5 +1,6 @@
 /** @file Opening a checkpoint: a file, or a folder with one file or with shards and their index. */
 
+import { takes } from '@ao/base-tensor'
 import type { ByteSource, ReadOptions } from './byte-source.ts'
 import type { CheckpointFile, FileKind, FileKindOptions } from './checkpoint-file.ts'
 import type { CheckpointFiles } from './checkpoint-files.ts'
@@ -29,6 +30,7 @@ export async function openCheckpoint(
   folder: CheckpointFolder,
   options: ReadOptions & FileKindOptions = {},
 ): Promise<Checkpoint> {
+  takes('o<open:f readText:f>o', folder, options)
   const kinds = [SAFETENSORS, ...(options.fileKinds ?? [])]
   for (const kind of kinds) {
     const { singleFile, indexFile } = kind
@@ -61,6 +63,7 @@ export async function openCheckpointFile(
   fileName?: string,
   options: ReadOptions & FileKindOptions = {},
 ): Promise<Checkpoint> {
+  takes('o<read:f size:n close:f>x?o', source, fileName, options)
   const kind = await kindOf(source, options)
   return openSingle(kind, source, fileName ?? plainName(source.name, kind), options)
 }

@@ -1,6 +1,6 @@
 /** @file JSON text as Python's `json.dumps` writes it: torchao's metadata is compared as text. */
 
-import type { Json } from '@ao/base-tensor'
+import { takes, type Json } from '@ao/base-tensor'
 import { refuse } from './errors.ts'
 
 /** `json` with ", " and ": " between its parts, ASCII only, numbers spelled as Python spells them. */
@@ -9,6 +9,7 @@ export function pythonJson(json: Json): string {
   if (typeof json === 'string') return pythonString(json)
   if (json === null || typeof json === 'boolean') return String(json)
   if (Array.isArray(json)) return `[${(json as readonly Json[]).map(pythonJson).join(', ')}]`
+  takes('o', json)
   const fields = Object.entries(json).map(([key, value]) => {
     return `${pythonString(key)}: ${pythonJson(value as Json)}`
   })

@@ -6,6 +6,7 @@ import {
   fromArray,
   type DenseTensor,
   type StoredDType,
+  takes,
 } from '@ao/base-tensor'
 import type { ByteSource, ReadOptions } from './byte-source.ts'
 import type { CheckpointFile } from './checkpoint-file.ts'
@@ -30,6 +31,7 @@ export class SafetensorsFile implements CheckpointFile {
   readonly tensors: ReadonlyMap<string, FileTensor>
 
   constructor(source: ByteSource, header: Header) {
+    takes('o<read:f size:n close:f>o<metadata:o tensors:o>', source, header)
     this.source = source
     this.metadata = header.metadata
     this.tensors = header.tensors
@@ -106,6 +108,7 @@ export async function openSafetensors(
   source: ByteSource,
   options?: ReadOptions,
 ): Promise<SafetensorsFile> {
+  takes('o<name:x size:n read:f close:f>o?', source, options)
   try {
     const { name, size } = source
     if (size < LENGTH_BYTES) {

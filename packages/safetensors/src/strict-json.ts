@@ -1,5 +1,6 @@
 /** @file Text and JSON from files that nobody vouches for, and JSON as Python writes it. */
 
+import { takes } from '@ao/base-tensor'
 import type { Json } from '@ao/base-tensor'
 import { refuse } from './errors.ts'
 import { DAMAGED, JsonScanner } from './json-scanner.ts'
@@ -25,6 +26,7 @@ export function parseStrictJson(text: string, what: string): Json {
  * @throws {@link FormatError} for anything else than JSON
  */
 export function parsePythonJson(text: string, what: string): Json {
+  takes('xx', text, what)
   const body = text.replace(/^\uFEFF/, '')
   try {
     return JSON.parse(body) as Json

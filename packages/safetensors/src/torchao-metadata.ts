@@ -6,7 +6,7 @@
  * tensor subclass, whose inner tensors ("parts") lie in the file under keys made from its name.
  */
 
-import { FormatError, isJsonObject, type Json } from '@ao/base-tensor'
+import { FormatError, isJsonObject, type Json, takes } from '@ao/base-tensor'
 import { quote, refuse } from './errors.ts'
 import { parseStrictJson } from './strict-json.ts'
 import { metadataMap, type Metadata } from './write.ts'
@@ -111,6 +111,7 @@ const DAMAGED = 'The metadata is damaged: write the file again.'
  * @throws {@link FormatError} for names without a dot, which torchao has no keys for
  */
 export function partKey(name: string, part: string): string {
+  takes('xx', name, part)
   const dot = name.lastIndexOf('.')
   if (dot < 0) {
     refuse(

@@ -36,6 +36,7 @@ export interface TransformOptions extends Partial<FormatOptions> {
   readonly shard?: { readonly index: number; readonly count: number }
   /** Added to the metadata of the checkpoint, or put in place of its values. */
   readonly metadata?: Metadata
+  /** Told of what was written, again and again. */
   readonly onProgress?: (progress: TransformProgress) => void
   /** Stops between two tensors or two chunks of one; files that were there stay as they were. */
   readonly signal?: AbortSignal

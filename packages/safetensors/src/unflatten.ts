@@ -31,6 +31,7 @@ import { metadataMap, type Metadata } from './write.ts'
  * is in the list itself.
  */
 export interface FormatOptions {
+  /** Classes of quantized tensors that a file may hold: others are refused. */
   readonly formats: readonly TensorSubclassType[]
 }
 

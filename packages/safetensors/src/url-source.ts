@@ -7,7 +7,7 @@ import {
   type ByteSource,
   type ReadOptions,
 } from './byte-source.ts'
-import { ValueError } from '@ao/base-tensor'
+import { ValueError, takes } from '@ao/base-tensor'
 import { FileError, PACKAGE, quote } from './errors.ts'
 import {
   absenceOf,
@@ -53,10 +53,18 @@ const MAX_DOWNLOAD_BYTES = 2 ** 32 - 1
  * @throws {@link FileError} when the server does not answer, has no such file or ignores ranges
  */
 export async function urlSource(url: string | URL, options: UrlOptions = {}): Promise<ByteSource> {
-  const found = await findUrlSource(String(url), checkUrlOptions(options))
+  const address = textOfUrl(url)
+  const found = await findUrlSource(address, checkUrlOptions(options))
   if (!('absent' in found)) return found
-  const { got, cure = pageCure(String(url)) ?? 'Check the address.' } = found.absent
-  throw failed(String(url), 'a file', got, cure)
+  const { got, cure = pageCure(address) ?? 'Check the address.' } = found.absent
+  throw failed(address, 'a file', got, cure)
+}
+
+/** @throws {@link ValueError} for anything but a URL */
+export function textOfUrl(url: string | URL): string {
+  const text: unknown = typeof url === 'string' ? url : url?.href
+  takes('x', text)
+  return text as string
 }
 
 const OPTIONS = [
@@ -71,6 +79,7 @@ const OPTIONS = [
 
 /** @throws {@link ValueError} for options that there are not, and values that they cannot have */
 export function checkUrlOptions(options: UrlOptions): UrlOptions {
+  takes('o', options)
   const { withoutRanges = 'refuse', otherVersions = 'refuse', timeout = 0, retries = 0 } = options
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name))
   if (unknown !== undefined) refuseOption(`an option among ${OPTIONS.join(', ')}`, quote(unknown))

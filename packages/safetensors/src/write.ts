@@ -1,5 +1,6 @@
 /** @file Writing dense tensors to a file, or to bytes. */
 
+import { entriesOf } from './entries.ts'
 import { asDense, hostArray, type DenseTensor, type Tensor, takes } from '@ao/base-tensor'
 import type { ByteSink } from './byte-sink.ts'
 import { fileDTypeOf } from './file-dtype.ts'
@@ -66,6 +67,7 @@ export function plannedTensor(tensor: DenseTensor): PlannedTensor {
 }
 
 export function metadataMap(metadata: Metadata): ReadonlyMap<string, string> {
+  takes('o', metadata)
   // A Map of another realm, such as a frame, is none of this one.
   const isMap = Object.prototype.toString.call(metadata) === '[object Map]'
   return isMap ? (metadata as ReadonlyMap<string, string>) : new Map(Object.entries(metadata))
@@ -77,7 +79,9 @@ interface PlannedFile {
 }
 
 function planFile(entries: DenseEntries, metadata: Metadata): PlannedFile {
-  const dense = [...entries].map(([name, tensor]) => [name, asDense(tensor, name)] as const)
+  const dense = [...entriesOf(entries)].map(
+    ([name, tensor]) => [name, asDense(tensor, name)] as const,
+  )
   const planned = dense.map(([name, tensor]) => [name, plannedTensor(tensor)] as const)
   return { tensors: new Map(dense), layout: planLayout(planned, metadataMap(metadata)) }
 }

@@ -1,7 +1,10 @@
-/** @file How far two lists of numbers are apart. */
+/** @file How far two lists of numbers, of one length, are apart. */
+
+import { expectNumbers } from './errors.ts'
 
 /** Signal to quantization noise ratio in dB: 20 log10(|ref| / |ref - out|); infinite when equal. */
 export function sqnr(reference: ArrayLike<number>, out: ArrayLike<number>): number {
+  expectNumbers(reference, out)
   let signal = 0
   let noise = 0
   for (let i = 0; i < reference.length; i++) {
@@ -14,6 +17,7 @@ export function sqnr(reference: ArrayLike<number>, out: ArrayLike<number>): numb
 
 /** Largest difference, as a share of the largest magnitude in `reference`. */
 export function maxRelativeToPeak(reference: ArrayLike<number>, out: ArrayLike<number>): number {
+  expectNumbers(reference, out)
   let peak = 0
   let worst = 0
   for (let i = 0; i < reference.length; i++) {
@@ -25,6 +29,7 @@ export function maxRelativeToPeak(reference: ArrayLike<number>, out: ArrayLike<n
 
 /** The largest absolute difference. */
 export function maxAbsoluteDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expectNumbers(a, b)
   let worst = 0
   for (let i = 0; i < a.length; i++) {
     worst = Math.max(worst, Math.abs((a[i] as number) - (b[i] as number)))

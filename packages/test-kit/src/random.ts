@@ -1,7 +1,13 @@
 /** @file Random numbers that are the same in every run. */
 
+import { wrongArgument } from './errors.ts'
+
 /** `count` normally distributed numbers, the same for the same seed. */
 export function normalNumbers(count: number, seed = 1): Float32Array {
+  if (!(Number.isInteger(count) && count >= 0 && count < 2 ** 32)) {
+    throw wrongArgument('a number of numbers', count)
+  }
+  if (!Number.isInteger(seed)) throw wrongArgument('an integer as seed', seed)
   const uniform = mulberry32(seed)
   return Float32Array.from({ length: count }, () => {
     const radius = Math.sqrt(-2 * Math.log(1 - uniform()))

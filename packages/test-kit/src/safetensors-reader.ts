@@ -1,7 +1,9 @@
 /**
  * @file A second safetensors reader, written apart from `@ao/safetensors` so that tests of files do not
- * trust the code under test. No checks, whole file in memory.
+ * trust the code under test. Few checks, whole file in memory.
  */
+
+import { wrongArgument } from './errors.ts'
 
 /** One stored tensor. */
 export interface RawTensor {
@@ -26,6 +28,17 @@ interface HeaderEntry {
 
 /** Takes the bytes of a whole safetensors file apart. */
 export function parseRawSafetensors(file: Uint8Array): RawFile {
+  if (Object.prototype.toString.call(file) !== '[object Uint8Array]') {
+    throw wrongArgument('the bytes of a file', file)
+  }
+  try {
+    return parse(file)
+  } catch (cause) {
+    throw new Error(`[@ao/test-kit] Expected a safetensors file, got ${String(cause)}.`, { cause })
+  }
+}
+
+function parse(file: Uint8Array): RawFile {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
   const data = 8 + Number(view.getBigUint64(0, true))
   const text = new TextDecoder().decode(file.subarray(8, data))

@@ -1,4 +1,4 @@
-import { ValueError } from '@ao/base-tensor'
+import { ValueError, takes } from '@ao/base-tensor'
 
 /** @throws {@link ValueError} for anything but a list, such as a text that nobody has encoded */
 export function checkIdList(ids: unknown): asserts ids is readonly number[] {
@@ -18,6 +18,7 @@ export function checkIdList(ids: unknown): asserts ids is readonly number[] {
  */
 export function checkIds(ids: readonly number[], vocabSize: number): void {
   checkIdList(ids)
+  takes('ln', ids, vocabSize)
   const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
   if (ids.length > 0 && wrong === undefined) return
   throw new ValueError({

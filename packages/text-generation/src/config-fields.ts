@@ -1,6 +1,6 @@
 /** @file Reads fields of a JSON object that nobody has checked yet, and knows which were asked for. */
 
-import { FormatError } from '@ao/base-tensor'
+import { FormatError, takes } from '@ao/base-tensor'
 
 /** A field that was written and that nobody asked for. */
 export interface UnreadField {
@@ -18,6 +18,7 @@ export class ConfigFields {
   readonly #children: ConfigFields[] = []
 
   constructor(json: unknown, where: string) {
+    takes('.x', json, where)
     if (!isObject(json)) {
       throw new FormatError({
         package: '@ao/text-generation',
@@ -128,7 +129,10 @@ export function isObject(json: unknown): json is Readonly<Record<string, unknown
 
 /** A value for messages, cut where it is long. */
 export function describe(json: unknown): string {
-  const text = JSON.stringify(json) ?? 'nothing'
+  // JSON has no big integers.
+  const text =
+    JSON.stringify(json, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ??
+    'nothing'
   return text.length > 80 ? `${text.slice(0, 80)}...` : text
 }
 

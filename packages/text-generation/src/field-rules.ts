@@ -1,6 +1,6 @@
 /** @file What is done about fields of a config that no parser reads. */
 
-import { FormatError } from '@ao/base-tensor'
+import { FormatError, takes } from '@ao/base-tensor'
 import { describe, isObject, type ConfigFields, type UnreadField } from './config-fields.ts'
 
 /** What a family of models makes of fields that its parser does not read. */
@@ -43,10 +43,13 @@ export interface ConfigOptions {
  */
 export function checkUnreadFields<Config>(
   fields: ConfigFields,
-  { harmless, inactive }: FieldRules<Config>,
+  rules: FieldRules<Config>,
   config: Config,
-  { unknownFields, onIgnored }: ConfigOptions,
+  options: ConfigOptions,
 ): void {
+  takes('o<unread:f where:x>o<harmless:o inactive:o>.o', fields, rules, config, options)
+  const { harmless, inactive } = rules
+  const { unknownFields, onIgnored } = options
   const active: UnreadField[] = []
   const idle: UnreadField[] = []
   for (const field of fields.unread()) {
@@ -74,6 +77,7 @@ export function reportUnusedFields(
   names: ReadonlySet<string>,
   onIgnored: ConfigOptions['onIgnored'],
 ): void {
+  takes('o<unread:f where:x>o<has:f>f?', fields, names, onIgnored)
   const unused = fields
     .unread()
     .filter(({ name, value }) => names.has(name) && (value ?? 1) !== 1 && !isNeutral(name, value))

@@ -7,6 +7,7 @@ import {
   ValueError,
   type Device,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import { checkIds } from './check-ids.ts'
 import type { DecoderShape } from './decoder-shape.ts'
@@ -22,6 +23,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly maxNewTokens?: number
   /** Tokens that end the text; the config's `eos_token_id` unless given. The one met is still given out. */
   readonly stopIds?: readonly number[]
+  /** Ends the work with its reason. */
   readonly signal?: AbortSignal
 }
 
@@ -52,6 +54,7 @@ export async function* generate(
   ids: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
+  takes('o<config:o createCache:f>.o', model, ids, options)
   checkIds(ids, model.config.vocabSize)
   const { stopIds = model.config.eosTokenIds, signal } = options
   const room = model.config.maxPositions - ids.length

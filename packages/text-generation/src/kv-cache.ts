@@ -8,6 +8,7 @@ import {
   type Device,
   type FloatDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import type { DecoderShape, LayerCacheShape } from './decoder-shape.ts'
 import type { CountedPosition } from './ops/position.ts'
@@ -50,6 +51,11 @@ export class KVCache {
 
   /** @throws {@link ValueError} unless `layerCaches`, where given, are as many as the layers */
   constructor(config: DecoderShape, options: KVCacheOptions = {}) {
+    takes(
+      'o<maxPositions:n numKeyValueHeads:n headDim:n numLayers:n>o{dtype device capacity}',
+      config,
+      options,
+    )
     const { dtype = 'float32', device = cpu, capacity = 256 } = options
     this.#capacity = Math.min(Math.max(capacity, 1), config.maxPositions)
     this.#maxPositions = config.maxPositions

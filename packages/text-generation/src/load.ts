@@ -11,6 +11,7 @@ import {
   type FloatDType,
   type Tensor,
   type TensorSubclassType,
+  takes,
 } from '@ao/base-tensor'
 import type { Module } from '@ao/nn'
 import {
@@ -50,6 +51,7 @@ export interface LoadOptions extends ConfigOptions, UnexpectedTensorsOptions {
   readonly onProgress?: (progress: LoadProgress) => void
   /** Told, once for each file, of fields and tensors that are left out of use. */
   readonly onIgnored?: (ignored: Ignored) => void
+  /** Ends the work with its reason. */
   readonly signal?: AbortSignal
 }
 
@@ -68,6 +70,7 @@ export async function loadParameters(
   options: LoadOptions,
   names: TensorNames = {},
 ): Promise<void> {
+  takes('o<stateDict:f>o<open:f readText:f>oo', model, folder, options, names)
   const { formats = [], fileKinds, signal } = options
   const checkpoint = await openCheckpoint(folder, { signal, fileKinds })
   try {

@@ -25,6 +25,7 @@ export interface PerplexityOptions {
   readonly window?: number
   /** Told after each window how many of all tokens are predicted. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void
+  /** Ends the work with its reason. */
   readonly signal?: AbortSignal
 }
 

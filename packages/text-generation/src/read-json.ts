@@ -1,6 +1,6 @@
 /** @file Reads the small JSON files of a model's folder. */
 
-import { FormatError, ValueError } from '@ao/base-tensor'
+import { FormatError, ValueError, takes } from '@ao/base-tensor'
 import { parsePythonJson, type CheckpointFolder, type ReadOptions } from '@ao/safetensors'
 
 /**
@@ -31,6 +31,7 @@ export async function readJsonIfThere(
   options?: ReadOptions,
 ): Promise<object | undefined> {
   checkFolder(folder)
+  takes('ox', folder, fileName)
   const text = await folder.readText(fileName, options)
   if (text === undefined) return undefined
   let json: unknown

@@ -1,5 +1,6 @@
 /** @file How positions are turned into rotations: the `rope_*` fields of config.json. */
 
+import { takes } from '@ao/base-tensor'
 import { describe, isObject, type ConfigFields } from './config-fields.ts'
 
 /** Rotary position embeddings, by transformers' `rope_type`. */
@@ -31,6 +32,7 @@ export const MAX_POSITIONS: number = 2 ** 24
  * call its `rope_type` just `type`. Both together must say the same.
  */
 export function parseRopeConfig(config: ConfigFields): RopeConfig {
+  takes('o<number:f get:f child:f reject:f>', config)
   const theta = config.number('rope_theta', 10000, 1, MAX_THETA)
   const [rope = { type: 'default', theta }, other = rope] = ['rope_parameters', 'rope_scaling']
     .filter((name) => config.get(name) !== undefined)

@@ -1,5 +1,6 @@
 /** @file From a rope config to how fast each pair of a head's elements turns. */
 
+import { takes, ValueError } from '@ao/base-tensor'
 import type { RopeConfig } from './rope-config.ts'
 import type { RotaryFrequencies } from './rotary-table.ts'
 
@@ -8,8 +9,17 @@ import type { RotaryFrequencies } from './rotary-table.ts'
  *
  * @param rotaryDim - elements of a head that turn: the head's size, or less for partial rotary
  * @returns rotaryDim / 2 frequencies, falling
+ * @throws {@link ValueError} for a size that is not even
  */
 export function rotaryFrequencies(rope: RopeConfig, rotaryDim: number): RotaryFrequencies {
+  takes('o<type:x theta:n>n', rope, rotaryDim)
+  if (!(Number.isInteger(rotaryDim / 2) && rotaryDim >= 0 && rotaryDim < 2 ** 24)) {
+    throw new ValueError({
+      package: '@ao/text-generation',
+      expected: 'an even number of elements that turn',
+      got: String(rotaryDim),
+    })
+  }
   const inverseFrequencies = Float32Array.from({ length: rotaryDim / 2 }, (_, i) => {
     const frequency = 1 / Math.fround(rope.theta ** Math.fround((2 * i) / rotaryDim))
     return scaleFrequency(rope, Math.fround(frequency))

@@ -3,10 +3,13 @@
 import {
   DenseTensor,
   fromFloat32Array,
+  takes,
+  ValueError,
   type Device,
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
+import { MAX_POSITIONS } from './rope-config.ts'
 
 /** Rotations of positions 0 to P - 1. */
 export interface RotaryTable {
@@ -26,11 +29,20 @@ export interface RotaryFrequencies {
 
 /** The table of `positions` rotations, rounded to `dtype`. */
 export function rotaryTable(
-  { inverseFrequencies, attentionFactor = 1 }: RotaryFrequencies,
+  frequencies: RotaryFrequencies,
   positions: number,
   dtype: FloatDType,
   device: Device,
 ): RotaryTable {
+  takes('o<inverseFrequencies:F>nzo<upload:f>', frequencies, positions, dtype, device)
+  if (!(Number.isInteger(positions) && positions >= 0 && positions <= MAX_POSITIONS)) {
+    throw new ValueError({
+      package: '@ao/text-generation',
+      expected: `positions up to ${MAX_POSITIONS}`,
+      got: String(positions),
+    })
+  }
+  const { inverseFrequencies, attentionFactor = 1 } = frequencies
   const half = inverseFrequencies.length
   const cos = new Float32Array(positions * half)
   const sin = new Float32Array(positions * half)

@@ -70,6 +70,7 @@ export function argmax(logits: Float32Array): number {
  * @param seed - its low 32 bits count
  */
 export function mulberry32(seed: number): () => number {
+  takes('n', seed)
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -87,6 +87,7 @@ export class Tokenizer {
    * @throws {@link FormatError} for a tokenizer that cannot be built, and for one whose expressions may take for ever
    */
   constructor(json: object, config: object = {}) {
+    takes('oo', json, config)
     checkTokenizer(json)
     this.#cleanUp = (config as Record<string, unknown>)['clean_up_tokenization_spaces'] === true
     const { added_tokens: given } = json as { added_tokens?: AddedToken[] | null }
@@ -133,7 +134,7 @@ export class Tokenizer {
    * @throws {@link ValueError} for anything but integers from 0 on
    */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
-    takes('.o{skipSpecialTokens}?', ids, options)
+    takes('lo{skipSpecialTokens}', ids, options)
     const wrong = ids.find((id) => !(Number.isSafeInteger(id) && id >= 0))
     if (wrong !== undefined) {
       const expected = 'token ids: integers from 0 on'
@@ -161,6 +162,7 @@ export class Tokenizer {
 
   /** The token with this id as the vocabulary spells it. */
   idToToken(id: number): string | undefined {
+    takes('n', id)
     return this.#tokenizer.id_to_token(id)
   }
 

@@ -11,6 +11,7 @@ import {
   type QuantizeContext,
   type Skipped,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import {
   checkGroupSize,
@@ -73,7 +74,9 @@ const Base: ConfigBase<Fields, Int8WeightOnlyOptions> = /* @__PURE__ */ defineCo
  */
 export class Int8WeightOnlyConfig extends Base implements QuantizationConfig {
   /** @throws {@link ShapeError} when the group size does not divide the weight's last dimension */
-  quantizeTensor(weight: Tensor, { name, allowNonFinite }: QuantizeContext): Int8Tensor | Skipped {
+  quantizeTensor(weight: Tensor, context: QuantizeContext): Int8Tensor | Skipped {
+    takes('to<name:x>', weight, context)
+    const { name, allowNonFinite } = context
     const skipped = skipUnlessRows(weight)
     if (skipped) return skipped
     const { granularity } = this

@@ -1,5 +1,8 @@
 /** @file 4-bit codes, two to a byte. */
 
+import { DTypeError, takes } from '@ao/base-tensor'
+import { fail } from '../errors.ts'
+
 /**
  * Packs codes in pairs.
  *
@@ -8,6 +11,7 @@
  * @returns one byte for each pair
  */
 export function packNibbles(codes: Uint8Array | Int8Array, evenLow: boolean = true): Uint8Array {
+  checkBytes(codes)
   const packed = new Uint8Array(codes.length / 2)
   const evenShift = evenLow ? 0 : 4
   const oddShift = 4 - evenShift
@@ -21,6 +25,7 @@ export function packNibbles(codes: Uint8Array | Int8Array, evenLow: boolean = tr
 
 /** The codes 0..15 of bytes that {@link packNibbles} made. */
 export function unpackNibbles(packed: Uint8Array | Int8Array, evenLow: boolean = true): Uint8Array {
+  checkBytes(packed)
   const codes = new Uint8Array(packed.length * 2)
   const evenShift = evenLow ? 0 : 4
   const oddShift = 4 - evenShift
@@ -30,4 +35,10 @@ export function unpackNibbles(packed: Uint8Array | Int8Array, evenLow: boolean =
     codes[2 * i + 1] = (byte >> oddShift) & 15
   }
   return codes
+}
+
+function checkBytes(codes: Uint8Array | Int8Array): void {
+  takes('a', codes)
+  const size = codes.BYTES_PER_ELEMENT
+  if (size !== 1) throw fail(DTypeError, 'codes of 8 bits each', `${8 * (size ?? 0)} bits`)
 }

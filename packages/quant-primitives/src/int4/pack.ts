@@ -1,6 +1,14 @@
 /** @file Codes as the signed bytes in which torchao's plain int4 format holds them, and back. */
 
-import { defineOp, fromArray, hostArray, zeros, type Op, type Tensor } from '@ao/base-tensor'
+import {
+  defineOp,
+  fromArray,
+  hostArray,
+  zeros,
+  type Op,
+  type Tensor,
+  normalizeDim,
+} from '@ao/base-tensor'
 import { packNibbles, unpackNibbles } from './nibbles.ts'
 
 /**
@@ -32,9 +40,11 @@ export const unpackInt4: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp(
 })
 
 function packedShape({ shape }: Tensor): number[] {
-  return shape.with(-1, (shape.at(-1) as number) / 2)
+  return shape.with(lastDim(shape), (shape.at(-1) as number) / 2)
 }
 
 function unpackedShape({ shape }: Tensor): number[] {
-  return shape.with(-1, 2 * (shape.at(-1) as number))
+  return shape.with(lastDim(shape), 2 * (shape.at(-1) as number))
 }
+
+const lastDim = ({ length }: readonly number[]): number => normalizeDim(-1, length)

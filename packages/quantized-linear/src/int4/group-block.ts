@@ -6,6 +6,7 @@ import { groupBlockSize } from '../blockwise.ts'
 
 /** What a format asks of groups. */
 export interface GroupBlockOptions {
+  /** For errors. */
   readonly packageName: string
   /** What a group size must be a multiple of; 1 unless given. */
   readonly multiple?: number

@@ -1,5 +1,6 @@
 /** @file Decoders of codes of 1 to 8 bits, packed without gaps. */
 
+import { takes } from '@ao/base-tensor'
 import type { WeightDecoder } from './decoder.ts'
 import { weightDecoder } from './weight-decoder.ts'
 import chunk from './wgsl/decode/bits-chunk.wgsl'
@@ -27,6 +28,7 @@ export interface BitsDecoderOptions {
 /** The decoder of such a format. */
 /* @__NO_SIDE_EFFECTS__ */
 export function bitsDecoder(options: BitsDecoderOptions): WeightDecoder {
+  takes('o<name:x parts:l wgsl:x>', options)
   const { name, bits, along, parts, wgsl } = options
   return weightDecoder({
     name,

@@ -1,6 +1,6 @@
 /** @file Products with weights of int8 codes on the GPU. */
 
-import { isFloatDType, type FloatDType, type Tensor } from '@ao/base-tensor'
+import { isFloatDType, takes, type FloatDType, type Tensor } from '@ao/base-tensor'
 import { kernel, type GPU, type KernelSet, type Variant } from '@ao/kernels-webgpu'
 import type { MatrixTuning } from '@ao/kernels-webgpu/matrices'
 import type { QuantizeTensorToInt8Kwargs } from '../activations.ts'
@@ -103,6 +103,7 @@ export interface Int8KernelOptions {
 /** Kernels of products with weights of int8 codes: these may be quantized before they come to the GPU. */
 /* @__NO_SIDE_EFFECTS__ */
 export function int8LinearKernels(options: Int8KernelOptions = {}): KernelSet {
+  takes('o{tuning floats matrices}', options)
   const { tuning, matrices } = options
   const programs = int8Programs(decoder, { ...INT8_TUNING, ...tuning })
   const productOf = (x: Tensor, weight: CodedWeight, bias?: Tensor): LinearProduct => ({

@@ -18,6 +18,7 @@
  * Two more make products of float16 fast: {@link WeightDecoder.half} and {@link WeightDecoder.matrix}.
  */
 
+import { takes } from '@ao/base-tensor'
 import type { Tensor } from '@ao/base-tensor'
 import { wgsl, type Defines, type ProgramMaker } from '@ao/kernels-webgpu'
 import type { MatrixItems } from '@ao/kernels-webgpu/matrices'
@@ -114,6 +115,7 @@ export interface LinearPrograms<Decoder extends WeightDecoder = WeightDecoder> {
 export function linearPrograms<Decoder extends WeightDecoder>(
   decoder: Decoder,
 ): LinearPrograms<Decoder> {
+  takes('o<name:x parts:l wgsl:x>', decoder)
   const { name, half = '' } = decoder
   const { before, after } = floatsWgsl(decoder)
   const program = (kernel: string, ...parts: readonly string[]): ProgramMaker =>

@@ -1,5 +1,7 @@
 /** @file Decoders of codes of four bits in words of eight, as all int4 formats of torchao have them. */
 
+import { takes, ValueError } from '@ao/base-tensor'
+import { fail } from '../errors.ts'
 import { startWgsl } from './decoder-wgsl.ts'
 import type { WeightDecoder } from './decoder.ts'
 import { weightDecoder } from './weight-decoder.ts'
@@ -59,7 +61,11 @@ export const SIGNED_CODES = { SIGNED: true } as const
 /** The decoder of an int4 format. */
 /* @__NO_SIDE_EFFECTS__ */
 export function int4Decoder(options: Int4DecoderOptions): Int4Decoder {
+  takes('o<name:x parts:l wgsl:x>', options)
   const { name, order, wordIndex = '', readsPastK = false, parts, wgsl: own } = options
+  if (!Object.hasOwn(STEPS, order)) {
+    throw fail(ValueError, `an order of ${Object.keys(STEPS).join(', ')}`, order)
+  }
   const [wordStep, nibbleStep, halfStep] = STEPS[order]
   const items = { leftNumbers: 8, rightRows: 4, rightNumbers: 8, fours: true, slots: 4 }
   const start = [numbersWgsl, startWgsl, wordIndex]

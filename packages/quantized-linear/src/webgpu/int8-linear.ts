@@ -6,6 +6,7 @@ import {
   type DenseTensor,
   type FloatDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import {
   grid,
@@ -83,6 +84,7 @@ export interface Int8Programs {
 /** The kernels of a decoder. */
 /* @__NO_SIDE_EFFECTS__ */
 export function int8Programs(decoder: WeightDecoder, tuning: Int8Tuning): Int8Programs {
+  takes('o<name:x parts:l wgsl:x>o<gemv:o smallTile:o largeTile:o>', decoder, tuning)
   const front = int8InputWgsl(decoder)
   return {
     decoder,
@@ -202,6 +204,7 @@ export function int8LinearVariants<Args extends readonly unknown[]>(
   callOf: (...args: Args) => Int8Call,
   more?: (programs: Int8Programs) => Int8Variant[],
 ): Variant<Args, Tensor>[] {
+  takes('o<decoder:o tuning:o>f', programs, callOf)
   return int8VariantsOf(programs, more).map((variant) => ({
     name: variant.name,
     when: variant.when,

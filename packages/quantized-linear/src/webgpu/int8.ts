@@ -1,5 +1,6 @@
 /** @file Decoders of codes of a byte each. */
 
+import { takes } from '@ao/base-tensor'
 import type { WeightDecoder } from './decoder.ts'
 import int8 from './wgsl/decode/int8.wgsl'
 import valueOfLevel from './wgsl/decode/value-of-level.wgsl'
@@ -19,7 +20,9 @@ export interface Int8DecoderOptions {
 
 /** The decoder of an int8 format. */
 /* @__NO_SIDE_EFFECTS__ */
-export function int8Decoder({ name, parts, wgsl }: Int8DecoderOptions): WeightDecoder {
+export function int8Decoder(options: Int8DecoderOptions): WeightDecoder {
+  takes('o<name:x parts:l wgsl:x>', options)
+  const { name, parts, wgsl } = options
   return {
     name,
     chunk: 16,

@@ -1,6 +1,6 @@
 /** @file The kernels of a format's ops, of its decoder alone. */
 
-import type { Tensor } from '@ao/base-tensor'
+import { takes, type Tensor } from '@ao/base-tensor'
 import { kernel, type KernelSet } from '@ao/kernels-webgpu'
 import type { DequantizeOp, WeightLinearOp } from '../weight-ops.ts'
 import type { LinearPrograms, StoredWeight } from './decoder.ts'
@@ -35,6 +35,7 @@ export function weightKernels<Weight extends Parts>(
   options: WeightKernelsOptions<Weight>,
   tuning?: LinearTuningOptions,
 ): KernelSet {
+  takes('o<decoder:o>o<linear:f dequantize:f stored:f>', programs, options)
   const { linear, float8Linear, dequantize, stored, product, isExperts = () => false } = options
   const matrices = floatMatrices()
   type Args = [x: Tensor, weight: Weight, bias: Tensor | undefined]

@@ -8,6 +8,7 @@ import {
   type DenseTensor,
   type FloatDType,
   type Tensor,
+  takes,
 } from '@ao/base-tensor'
 import type { Defines, GPU, Program, Variant } from '@ao/kernels-webgpu'
 import { asFloat } from './as-float.ts'
@@ -37,6 +38,7 @@ export function linearVariants<Args extends readonly unknown[]>(
   options?: LinearTuningOptions,
   more?: MoreVariants,
 ): Variant<Args, Tensor>[] {
+  takes('o<decoder:o>f', programs, productOf)
   const plans: PlanCache = new WeakMap()
   const all = variantsOf(programs, linearTuning(options), more)
   return all.map((variant) => ({

@@ -1,5 +1,6 @@
 /** @file Products of floats by matrices of subgroups, an experiment of Chromium's and Dawn's. */
 
+import { isFloatDType } from '@ao/base-tensor'
 import type { GPU, ProgramMaker } from '@ao/kernels-webgpu'
 import {
   chooseTile,
@@ -49,10 +50,11 @@ function floats(
   const { items = ITEMS, scalesResults = false } = side ?? {}
   return {
     name: 'gemm, subgroup matrices',
-    when: `from ${tuning.minRows} rows of float16 on, GPUs with subgroup matrices of f16 summed in f32`,
+    when: `from ${tuning.minRows} rows of float16 on${decoder.matrix ? ', scales of float16' : ''}, GPUs with subgroup matrices of f16 summed in f32`,
     fits: (gpu, product) =>
       isPlain(product) &&
       isHalf(product) &&
+      (decoder.matrix === undefined || isWithinHalf(product)) &&
       (chunk === 32 || product.weight.k % 32 === 0) &&
       (!scalesResults || product.weight.groupSize >= product.weight.k) &&
       (tuning.isAlone || gpu.capabilities.f16) &&
@@ -82,6 +84,14 @@ function floatsProgram(decoder: WeightDecoder, own: MatrixSide | undefined): Pro
   const { before, after } = floatsWgsl(decoder)
   const side = own?.wgsl ?? matrixOfLevels4
   return matrixProgram(`${decoder.name} matrix`, [before, after, side, matrix].join('\n'))
+}
+
+/** Whether all values can be numbers of float16: scales of wider dtypes may be those of larger ones. */
+function isWithinHalf({ weight }: LinearProduct): boolean {
+  const { codes: _codes, ...numbers } = weight.parts
+  return Object.values(numbers).every(
+    (part) => !part || part.dtype === 'float16' || !isFloatDType(part.dtype),
+  )
 }
 
 /** Whether scales and zero points are numbers of float16 themselves. */

@@ -1,5 +1,6 @@
 /** @file Sizes that decide the speed of linear kernels, not their results. */
 
+import { takes } from '@ao/base-tensor'
 import { MATRIX_TUNING, type MatrixTuning } from '@ao/kernels-webgpu/matrices'
 
 /** How threads share a weight's rows and columns. */
@@ -60,6 +61,7 @@ export const LINEAR_TUNING: LinearTuning = {
 
 /** `LINEAR_TUNING` with some sizes replaced. */
 export function linearTuning(options: LinearTuningOptions = {}): LinearTuning {
+  takes('o{half gemv batch matrix tile}', options)
   return {
     half: options.half ?? LINEAR_TUNING.half,
     gemv: { ...LINEAR_TUNING.gemv, ...options.gemv },

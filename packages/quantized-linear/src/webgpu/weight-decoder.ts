@@ -1,5 +1,6 @@
 /** @file Decoders of a few functions: the others are made of these. */
 
+import { takes } from '@ao/base-tensor'
 import type { WeightDecoder } from './decoder.ts'
 import chunkOfLevels4 from './wgsl/decode/chunk-of-levels4.wgsl'
 import int8CodesOfLevel from './wgsl/decode/int8-codes-of-level.wgsl'
@@ -11,6 +12,7 @@ import valueOfQparams from './wgsl/decode/value-of-qparams.wgsl'
 /** A decoder with those functions of the contract that its WGSL lacks: see `decoder.ts`. */
 /* @__NO_SIDE_EFFECTS__ */
 export function weightDecoder<Decoder extends WeightDecoder>(decoder: Decoder): Decoder {
+  takes('o<wgsl:x>', decoder)
   const { wgsl } = decoder
   const lacks = (name: string): boolean => !new RegExp(`fn ${name}\\(`).test(wgsl)
   const made = [

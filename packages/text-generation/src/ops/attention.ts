@@ -45,6 +45,7 @@ export type AttentionArgs = [
  */
 export const attention: Op<AttentionArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'text_generation.attention',
+  takes: 'ttt.o{scale slidingWindow softcap isCausal}?t?t?',
   budget: { nmse: 1e-5 },
   reference: (...args: AttentionArgs): Tensor => {
     const [q, keys, values, position, options, sinks, keyMask] = args

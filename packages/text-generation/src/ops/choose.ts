@@ -20,6 +20,7 @@ import { argmax } from '../sampler.ts'
  */
 export const argmaxTokens: Op<[logits: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'text_generation.argmax',
+  takes: 't',
   reference: (logits: Tensor): Tensor => {
     const [rows, vocabulary] = matrixShape(logits)
     const values = hostFloat32(logits)
@@ -39,6 +40,7 @@ export const argmaxTokens: Op<[logits: Tensor], Tensor> = /* @__PURE__ */ define
  */
 export const topKTokens: Op<[logits: Tensor, k: number], Tensor> = /* @__PURE__ */ defineOp({
   name: 'text_generation.topK',
+  takes: 'tn',
   reference: (logits: Tensor, k: number): Tensor => {
     checkTopK(logits, k)
     const values = hostFloat32(logits)

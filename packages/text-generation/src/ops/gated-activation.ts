@@ -30,6 +30,7 @@ const ACTIVATIONS: Readonly<Record<GateActivation, Op<[input: Tensor], Tensor>>>
 export const gatedActivation: Op<[gate: Tensor, up: Tensor, activation: GateActivation], Tensor> =
   /* @__PURE__ */ defineOp({
     name: 'text_generation.gatedActivation',
+    takes: 'ttx',
     budget: { nmse: 1e-5 },
     reference: (gate: Tensor, up: Tensor, activation: GateActivation): Tensor => {
       checkGate(gate, up, activation)

@@ -1,5 +1,7 @@
 /** @file Where new tokens stand, for work that is done again at the next position. */
 
+import { takes } from '@ao/base-tensor'
+
 /**
  * A number of tokens. A counted one is `counter.value + plus` as it is when the work is done: devices that
  * record a step look it up anew each time.
@@ -14,5 +16,7 @@ export interface CountedPosition {
 
 /** The number as it is now. */
 export function valueOf(position: Position): number {
-  return typeof position === 'number' ? position : position.counter.value + position.plus
+  if (typeof position === 'number') return position
+  takes('o<counter:o plus:n>', position)
+  return position.counter.value + position.plus
 }

@@ -27,6 +27,7 @@ export type RopeAppendArgs = [
  */
 export const ropeAppend: Op<RopeAppendArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'text_generation.ropeAppend',
+  takes: 'ttttttt.o{interleaved}?',
   budget: { nmse: 1e-5 },
   isComposite: true,
   reference: (...args: RopeAppendArgs): Tensor => {

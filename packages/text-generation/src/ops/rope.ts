@@ -31,6 +31,7 @@ export type RopeArgs = [
  */
 export const rope: Op<RopeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'text_generation.rope',
+  takes: 'tttno{interleaved}?',
   budget: { nmse: 1e-5 },
   reference: (...args: RopeArgs): Tensor => {
     const { count, step, apart } = ropePairs(...args)

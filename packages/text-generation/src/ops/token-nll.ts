@@ -19,6 +19,7 @@ import { matrixShape } from './choose.ts'
  */
 export const tokenNll: Op<[logits: Tensor, targets: Tensor], Tensor> = /* @__PURE__ */ defineOp({
   name: 'text_generation.tokenNll',
+  takes: 'tt',
   budget: { nmse: 1e-6 },
   reference: (logits: Tensor, targets: Tensor): Tensor => {
     const [rows, vocabulary] = checkShapes(logits, targets)
