@@ -179,7 +179,7 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
   {
     name: 'codes for ONNX Runtime',
     code: `export { toMatMulNBits } from '@ao/interop'`,
-    packages: [...ARITHMETIC, 'interop', 'pbf'],
+    packages: [...SHARED, 'interop', 'pbf'],
     mustNotAppear: [...WGSL, 'safetensors', 'Int4Tensor'],
     maxBytes: 7400,
   },

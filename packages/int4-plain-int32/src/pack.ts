@@ -10,7 +10,7 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
+import { packNibbles, unpackNibbles } from '@ao/quantized-linear'
 import { CODES_PER_WORD, type Int4PlainInt32Variant } from './layout.ts'
 
 /** Codes 0..15 and codes -8..7 differ in the highest of their four bits. */

@@ -13,8 +13,8 @@ import {
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
-import { chooseQparamsAffine, packNibbles, quantizeAffine } from '@ao/quant-primitives'
-import { groupBlockSize } from '@ao/quantized-linear'
+import { chooseQparamsAffine, quantizeAffine } from '@ao/quant-primitives'
+import { groupBlockSize, packNibbles } from '@ao/quantized-linear'
 import { PACKAGE, variantOf, type Int4PlainInt32Variant } from './layout.ts'
 import { packedShape } from './pack.ts'
 

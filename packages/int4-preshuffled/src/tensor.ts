@@ -2,7 +2,6 @@
 
 import {
   asDense,
-  expectFormat,
   implementOnFields,
   integerCodec,
   isFloatDType,
@@ -22,8 +21,10 @@ import {
 import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import {
   checkTinygemm,
+  float8Scales,
   groupBlockOf,
   groupBlockSize,
+  int4PlainForm,
   linearInput,
   productOps,
   type Int4ActivationDType,
@@ -31,8 +32,9 @@ import {
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quantized-linear'
-import { float8Scales, fromBands, joinScales, toBands } from './group-order.ts'
+import { fromBands, joinScales, toBands } from './group-order.ts'
 import {
+  checkBlockSize,
   checkCodes,
   checkLayout,
   LANE_CODES,
@@ -46,7 +48,6 @@ import {
   partsOf,
 } from './linear-ops.ts'
 import { packInt4Preshuffled, unpackInt4Preshuffled } from './shuffle.ts'
-import { fromPlainParts, plainForm, toPlainParts } from './stored-form.ts'
 import { preshuffledViews } from './views.ts'
 
 /** What inputs a weight is for. */
@@ -74,15 +75,10 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
     shape: /* @__PURE__ */ listCodec(integerCodec),
     dtype: /* @__PURE__ */ narrowDTypeCodec(isFloatDType),
   }
-  static override readonly storedForm: StoredForm = /* @__PURE__ */ plainForm({
-    flatten: (tensor) => {
-      const weight = expectFormat(tensor, Int4PreshuffledTensor, PACKAGE)
-      return toPlainParts(weight.toCodes(), weight.blockSize, weight.activationDtype)
-    },
-    unflatten: (fields) => {
-      const { codes, activationDtype } = fromPlainParts(fields)
-      return Int4PreshuffledTensor.fromCodes(codes, { activationDtype })
-    },
+  static override readonly storedForm: StoredForm = /* @__PURE__ */ int4PlainForm({
+    packageName: PACKAGE,
+    type: () => Int4PreshuffledTensor,
+    checkBlockSize,
   })
 
   /** The name of this packing format in config JSON. */

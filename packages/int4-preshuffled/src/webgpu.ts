@@ -2,7 +2,9 @@
 
 import { kernel, type KernelSet } from '@ao/kernels-webgpu'
 import {
+  float8ScalesKernel,
   int4Decoder,
+  int4PackKernels,
   linearPrograms,
   packCodes,
   unpackCodes,
@@ -20,7 +22,6 @@ import {
   type Int4PreshuffledWeight,
 } from './linear-ops.ts'
 import { packInt4Preshuffled, unpackedShape, unpackInt4Preshuffled } from './shuffle.ts'
-import { float8ScalesKernel } from './webgpu/float8-scales.ts'
 import qparams from './webgpu/qparams.wgsl'
 
 const decoder: Int4Decoder = /* @__PURE__ */ int4Decoder({
@@ -76,6 +77,7 @@ export function int4PreshuffledKernels(tuning?: LinearTuningOptions): KernelSet 
       },
     ]),
     float8ScalesKernel,
+    ...int4PackKernels,
   ]
 }
 

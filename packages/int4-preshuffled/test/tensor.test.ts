@@ -168,7 +168,7 @@ describe('for float8 inputs', () => {
   it('refuses zero points', () => {
     const plain = Int4Tensor.fromHp(hp, group32).toCodes()
     expect(() => Int4PreshuffledTensor.fromCodes(plain, float8)).toThrowErrorMatchingInlineSnapshot(
-      `[ValueError: [@ao/int4-preshuffled] Expected codes around zero for inputs of float8_e4m3fn, got zero points other than 0. Quantize the float weight with activationDtype: float8_e4m3fn.]`,
+      `[ValueError: [@ao/quantized-linear] Expected codes around zero for inputs of float8_e4m3fn, got zero points other than 0. Quantize the float weight with activationDtype: float8_e4m3fn.]`,
     )
   })
 })

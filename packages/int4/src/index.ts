@@ -5,5 +5,4 @@ export { Int4Tensor, type Int4TensorFromHpOptions } from './tensor.ts'
 // Exported again, so that this package alone is enough to quantize a weight and use it.
 export { linear, readFloat32, tensor, type Tensor } from '@ao/base-tensor'
 export { PerGroup, PerRow, type Granularity } from '@ao/granularity'
-export { packInt4, unpackInt4 } from '@ao/quant-primitives'
-export { type Int4ActivationDType } from '@ao/quantized-linear'
+export { packInt4, unpackInt4, type Int4ActivationDType } from '@ao/quantized-linear'

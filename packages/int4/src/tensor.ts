@@ -16,12 +16,7 @@ import {
   type Tensor,
   takes,
 } from '@ao/base-tensor'
-import {
-  packInt4,
-  quantizeInt4Groupwise,
-  quantizeInt4GroupwiseSymmetric,
-  unpackInt4,
-} from '@ao/quant-primitives'
+import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import {
   checkTinygemm,
   dtypeOfScale,
@@ -30,6 +25,8 @@ import {
   isInt4ActivationDType,
   linearInput,
   packedDim,
+  packInt4,
+  unpackInt4,
   weightOpTable,
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,

@@ -3,6 +3,7 @@
 import type { KernelSet } from '@ao/kernels-webgpu'
 import {
   int4Decoder,
+  int4PackKernels,
   linearPrograms,
   SIGNED_CODES,
   weightKernels,
@@ -39,7 +40,7 @@ export function int4Kernels(tuning?: LinearTuningOptions): KernelSet {
     stored,
     isExperts: ([codes]: Int4Weight) => codes.ndim === 3,
   }
-  return weightKernels(programs, options, tuning)
+  return [...weightKernels(programs, options, tuning), ...int4PackKernels]
 }
 
 /** Kernels of {@link Int4Tensor}'s ops, for `WebGPUDevice.create({ kernels })`. */

@@ -42,5 +42,8 @@ it.each(CASES.map((each, i) => [`${each.op.opName} ${i}`, each] as const))(
 
 it('of every kernel', () => {
   const tested = new Set(CASES.map(({ op }) => op.opName))
-  expect(webgpuKernels.map(({ op }) => op.opName).filter((name) => !tested.has(name))).toEqual([])
+  // Those of other packages are tested there.
+  const own = webgpuKernels.map(({ op }) => op.opName).filter((name) => name.startsWith('int4.'))
+  expect(own.length).toBeGreaterThan(0)
+  expect(own.filter((name) => !tested.has(name))).toEqual([])
 })

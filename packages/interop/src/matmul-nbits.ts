@@ -24,7 +24,7 @@ import {
   type Tensor,
   takes,
 } from '@ao/base-tensor'
-import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
+import { packNibbles, unpackNibbles } from '@ao/quantized-linear'
 import { type Int4Codes } from '@ao/quantized-linear'
 import { bytesOf } from './bytes.ts'
 import {

@@ -12,7 +12,7 @@
  */
 
 import { fromFloat32Array, ShapeError, toFloat32Array, takes } from '@ao/base-tensor'
-import { packNibbles, unpackNibbles } from '@ao/quant-primitives'
+import { packNibbles, unpackNibbles } from '@ao/quantized-linear'
 import { type Int4Codes } from '@ao/quantized-linear'
 import { INT4_CENTER, INT4_RANGE, readInt4Codes, writeInt4Codes } from './codes.ts'
 import { PACKAGE } from './errors.ts'

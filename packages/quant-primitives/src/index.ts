@@ -68,8 +68,6 @@ export {
   quantizeInt4GroupwiseSymmetric,
   type Int4Groups,
 } from './int4/groupwise.ts'
-export { packNibbles, unpackNibbles } from './int4/nibbles.ts'
-export { packInt4, unpackInt4 } from './int4/pack.ts'
 export { fakeQuantizeFp8Row } from './float8-row.ts'
 export {
   chooseScaleFloat8,

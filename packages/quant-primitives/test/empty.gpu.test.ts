@@ -67,8 +67,6 @@ const CASES = BLOCKS.flatMap((blocks) => [
   ...[all.quantizeInt4Groupwise, all.quantizeInt4GroupwiseSymmetric].map((op) =>
     sized(op, { E: 2, N: 3, K: 16 }, ({ E, N, K }) => [ramp(E, N, K), 8]),
   ),
-  sized(all.packInt4, { N: 3, K: 16 }, ({ N, K }) => [codes('int8', N, K)]),
-  sized(all.unpackInt4, { N: 3, K: 16 }, ({ N, K }) => [codes('int8', N, K)]),
 ])
 
 const ON_THE_CPU = [

@@ -1,13 +1,7 @@
 import { hostArray, hostFloat32, meta, tensor, zeros, type StoredDType } from '@ao/base-tensor'
 import { loadSpecGolden } from '@ao/test-data'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  packNibbles,
-  quantizeInt4Groupwise,
-  quantizeInt4GroupwiseSymmetric,
-  unpackNibbles,
-} from '../src/index.ts'
+import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '../src/index.ts'
 
 const cases = loadSpecGolden('int4').filter(({ op }) => /^int4_plain_(zp|sym)$/.test(op))
 
@@ -24,8 +18,6 @@ describe('groupwise int4 against torchao', () => {
       expect([...hostFloat32(zeroPoint)]).toEqual(golden.zero_point?.flat() ?? zeros)
       const signed = Array.from(hostArray(codes) as Uint8Array, (code) => code - 8)
       expect(signed).toEqual(golden.q_signed.flat())
-      const bytes = Int8Array.from(golden.qdata_bytes.flat())
-      expect(new Int8Array(packNibbles(Int8Array.from(signed)).buffer)).toEqual(bytes)
     },
   )
 
@@ -49,22 +41,6 @@ describe('groupwise int4 against torchao', () => {
   it('refuses groups that do not divide K', () => {
     expect(() => quantizeInt4Groupwise(tensor([[1, 2, 3]]), 2)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: [@ao/quant-primitives] Expected a weight (N, K) or (E, N, K) with K a multiple of the group size 2, got [1, 3].]`,
-    )
-  })
-})
-
-describe('nibbles', () => {
-  it('packs as documented', () => {
-    expect([...packNibbles(Int8Array.of(-8, 7, 1, -1))]).toEqual([0x78, 0xf1])
-    expect([...packNibbles(Uint8Array.of(1, 2), false)]).toEqual([0x12])
-  })
-
-  it('unpacks what was packed', () => {
-    const codes = fc.uint8Array({ max: 15, maxLength: 64 }).map((a) => a.slice(a.length % 2))
-    fc.assert(
-      fc.property(codes, fc.boolean(), (values, evenLow) => {
-        expect(unpackNibbles(packNibbles(values, evenLow), evenLow)).toEqual(values)
-      }),
     )
   })
 })

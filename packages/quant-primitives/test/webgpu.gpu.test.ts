@@ -16,13 +16,11 @@ import {
   chooseQparamsAffineTinygemm,
   dequantizeAffine,
   dequantizeAffineTinygemm,
-  packInt4,
   quantizeAffine,
   quantizeAffineNoZeroPoint,
   quantizeAffineTinygemm,
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
-  unpackInt4,
   type MappingType,
 } from '../src/index.ts'
 import { arithmeticWgsl, webgpuKernels } from '../src/webgpu.ts'
@@ -346,18 +344,6 @@ describe.skipIf(!device)('4-bit codes in groups', () => {
       ] as const) {
         await expectReference(on, op, [numbers(shape, dtype, 50), groupSize])
       }
-    }
-  })
-
-  it('pack and unpack', async () => {
-    for (const shape of [
-      [3, 20],
-      [1, 6],
-      [5, 8],
-    ]) {
-      const { codes } = quantizeInt4Groupwise(numbers(shape, 'float32', 60), 2)
-      await expectReference(on, packInt4, [codes])
-      await expectReference(on, unpackInt4, [packInt4(codes)])
     }
   })
 })

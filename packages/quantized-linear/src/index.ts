@@ -36,7 +36,10 @@ export {
 export { checkFloat, quantizeToInt8, type Int8Codes, type Int8Quantization } from './int8-codes.ts'
 export type { FormatClass, FromHpOptions } from './format-class.ts'
 export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
+export { float8Scales, type Float8Scales } from './int4/float8-scales.ts'
 export { groupBlockOf, type GroupBlockOptions } from './int4/group-block.ts'
+export { packNibbles, unpackNibbles } from './int4/nibbles.ts'
+export { packInt4, unpackInt4 } from './int4/pack.ts'
 export {
   checkTinygemm,
   isInt4ActivationDType,
@@ -46,6 +49,7 @@ export {
   type Int4FromHpOptions,
   type Int4PackingFormat,
 } from './int4/packing-format.ts'
+export { int4PlainForm, type PlainFormOptions } from './int4/plain-form.ts'
 export { productOps, weightOpTable, type WeightOpTableOptions } from './op-table.ts'
 export {
   packedViews,

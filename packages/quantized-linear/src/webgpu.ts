@@ -17,6 +17,8 @@ export {
 } from './webgpu/decoder.ts'
 export { byExperts, dequantizeWeight } from './webgpu/dequantize.ts'
 export { elementwise } from './webgpu/elementwise.ts'
+export { float8ScalesKernel } from './webgpu/float8-scales.ts'
+export { int4PackKernels } from './webgpu/int4-pack.ts'
 export {
   int4Decoder,
   SIGNED_CODES,

@@ -1,5 +1,5 @@
 import { asDense, embedding, hostArray, hostFloat32, tensor } from '@ao/base-tensor'
-import { packInt4, quantizeInt4Groupwise, unpackInt4 } from '@ao/quant-primitives'
+import { quantizeInt4Groupwise } from '@ao/quant-primitives'
 import { describe, expect, it } from 'vitest'
 import {
   blockwiseViews,
@@ -7,6 +7,8 @@ import {
   groupBlockSize,
   type BlockwiseFields,
   type BlockwiseLayout,
+  packInt4,
+  unpackInt4,
 } from '../src/index.ts'
 
 const [E, N, K, GROUP] = [2, 3, 16, 4]

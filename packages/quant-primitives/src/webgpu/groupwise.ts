@@ -1,27 +1,16 @@
-/** @file 4-bit codes of groups, as torchao's plain int4 format has them, and their bytes. */
+/** @file 4-bit codes of groups, as torchao's plain int4 format has them. */
 
-import {
-  asDense,
-  cast,
-  type DenseTensor,
-  type FloatDType,
-  type Op,
-  type Tensor,
-} from '@ao/base-tensor'
-import { grid, kernel, wgsl, type GPU, type Kernel, type KernelSet } from '@ao/kernels-webgpu'
+import { cast, type DenseTensor, type FloatDType, type Op, type Tensor } from '@ao/base-tensor'
+import { kernel, type GPU, type Kernel, type KernelSet } from '@ao/kernels-webgpu'
 import {
   quantizeInt4Groupwise,
   quantizeInt4GroupwiseSymmetric,
   type Int4Groups,
 } from '../int4/groupwise.ts'
-import { packInt4, unpackInt4 } from '../int4/pack.ts'
 import { blockRanges, qparamsDefines, writeQparams } from './choose.ts'
 import { convertBlocks, type Conversion } from './convert.ts'
-import nibblesSource from './nibbles.wgsl'
 import { finiteDefines, ruleDefines, ruleParams } from './rounding.ts'
 import { finiteQuantizing, int4Writer, tinygemmConverter } from './tinygemm.ts'
-
-const nibblesProgram = /* @__PURE__ */ wgsl('nibbles', nibblesSource)
 
 const SMALLEST_RANGE = Math.fround(1e-6)
 const FLOAT32: Conversion['roundings'] = {
@@ -90,46 +79,8 @@ function groupwiseKernel(
   ])
 }
 
-function convertNibbles(gpu: GPU, input: Tensor, output: Tensor, packs: boolean): Tensor {
-  const [from, to] = [gpu.dense(input), asDense(output)]
-  const [packed, codes] = packs ? [to, from] : [from, to]
-  const words = Math.ceil(packed.numel / 4)
-  gpu.dispatch(nibblesProgram({ PACK: packs }), {
-    bind: [from, to],
-    params: [words, Math.ceil(codes.numel / 4)],
-    workgroups: grid(Math.ceil(words / 64)),
-  })
-  return output
-}
-
-/** Kernels of the ops on 4-bit codes. */
+/** Kernels of the ops that quantize to 4-bit codes. */
 export const int4Kernels: KernelSet = [
   groupwiseKernel(quantizeInt4Groupwise, false),
   groupwiseKernel(quantizeInt4GroupwiseSymmetric, true),
-  kernel(packInt4, [
-    {
-      name: 'eight codes a thread',
-      when: 'always',
-      run: (gpu, codes) =>
-        convertNibbles(
-          gpu,
-          codes,
-          gpu.empty(codes.shape.with(-1, (codes.shape.at(-1) as number) / 2), 'int8'),
-          true,
-        ),
-    },
-  ]),
-  kernel(unpackInt4, [
-    {
-      name: 'eight codes a thread',
-      when: 'always',
-      run: (gpu, qdata) =>
-        convertNibbles(
-          gpu,
-          qdata,
-          gpu.empty(qdata.shape.with(-1, (qdata.shape.at(-1) as number) * 2), 'uint8'),
-          false,
-        ),
-    },
-  ]),
 ]

@@ -1,8 +1,10 @@
+/** @file Scales of int4 groups as float8, on the GPU. */
+
 import { itemSize, type Tensor } from '@ao/base-tensor'
 import { grid, kernel, wgsl, type GPU, type Kernel, type ProgramMaker } from '@ao/kernels-webgpu'
 import { arithmeticWgsl } from '@ao/quant-primitives/webgpu'
-import { float8Scales } from '../group-order.ts'
-import source from './float8-scales.wgsl'
+import { float8Scales, type Float8Scales } from '../int4/float8-scales.ts'
+import source from './wgsl/float8-scales.wgsl'
 
 const program: ProgramMaker = /* @__PURE__ */ wgsl('float8 scales', arithmeticWgsl + source)
 
@@ -15,11 +17,7 @@ export const float8ScalesKernel: Kernel = /* @__PURE__ */ kernel(float8Scales, [
   { name: 'peaks, then quotients', when: 'always', run },
 ])
 
-function run(
-  gpu: GPU,
-  scale: Tensor,
-  zeroPoint: Tensor | undefined,
-): ReturnType<typeof float8Scales> {
+function run(gpu: GPU, scale: Tensor, zeroPoint: Tensor | undefined): Float8Scales {
   const [groups, n] = scale.shape.slice(-2) as [number, number]
   const scales = gpu.dense(scale)
   const defines = { DTYPE: scale.dtype, SIZE: itemSize(scales.dtype) }

@@ -17,7 +17,7 @@ import { packNibbles, unpackNibbles } from './nibbles.ts'
  * A byte has two neighbours, the even one in its low four bits; a signed code is the code less 8.
  */
 export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'packInt4',
+  name: 'quantized_linear.packInt4',
   takes: 't',
   reference: (codes: Tensor): Tensor => {
     const bytes = packNibbles(hostArray(codes) as Uint8Array)
@@ -29,7 +29,7 @@ export const packInt4: Op<[codes: Tensor], Tensor> = /* @__PURE__ */ defineOp({
 
 /** The codes 0..15, uint8 (..., K), of what {@link packInt4} made. */
 export const unpackInt4: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp({
-  name: 'unpackInt4',
+  name: 'quantized_linear.unpackInt4',
   takes: 't',
   reference: (qdata: Tensor): Tensor => {
     const codes = unpackNibbles(hostArray(qdata) as Int8Array)
@@ -39,11 +39,13 @@ export const unpackInt4: Op<[qdata: Tensor], Tensor> = /* @__PURE__ */ defineOp(
   meta: (qdata: Tensor): Tensor => zeros(unpackedShape(qdata), 'uint8', qdata.device),
 })
 
-function packedShape({ shape }: Tensor): number[] {
+/** Shape of the bytes of codes of this shape. */
+export function packedShape({ shape }: Tensor): number[] {
   return shape.with(lastDim(shape), (shape.at(-1) as number) / 2)
 }
 
-function unpackedShape({ shape }: Tensor): number[] {
+/** Shape of the codes in bytes of this shape. */
+export function unpackedShape({ shape }: Tensor): number[] {
   return shape.with(lastDim(shape), 2 * (shape.at(-1) as number))
 }
 
