@@ -181,3 +181,4 @@ export {
   unsqueeze,
   view,
 } from './view-ops.ts'
+export { fusedMultiplyAdd, roundToHalf } from './rounding.ts'

@@ -5,7 +5,14 @@
  * scale and zero; sums run in float32 or better. Outputs are rounded once, to the dtype of the input.
  */
 
-import { cast, hostArray, hostFloat32, type FillRows, type Tensor } from '@ao/base-tensor'
+import {
+  cast,
+  fusedMultiplyAdd,
+  hostArray,
+  hostFloat32,
+  type FillRows,
+  type Tensor,
+} from '@ao/base-tensor'
 import {
   defineDequantize,
   defineWeightLinear,
@@ -14,7 +21,6 @@ import {
   type WeightOpsOptions,
 } from '@ao/quantized-linear'
 import { PACKAGE, roundUp } from './layout.ts'
-import { fusedMultiplyAdd } from './rounding.ts'
 import { COLUMNS_PER_WORD, lookUp, untiledShape, wordIndex } from './tiles.ts'
 
 /**

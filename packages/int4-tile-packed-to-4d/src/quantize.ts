@@ -19,10 +19,10 @@ import {
 import {
   chooseQparamsAffineTinygemm,
   chooseQparamsAndQuantizeAffineHqq,
+  optimizeWeightsProximalLegacy,
   quantizeAffineTinygemm,
 } from '@ao/quant-primitives'
 import { type Int4ChooseQparamsAlgorithm } from '@ao/quantized-linear'
-import { optimizeInFloat16 } from './hqq-float16.ts'
 import { checkBlockSize, checkRank, K_MULTIPLE, PACKAGE, roundUp, TILE_ROWS } from './layout.ts'
 
 const BOUNDS = { quantMin: 0, quantMax: 15 } as const
@@ -68,13 +68,15 @@ function quantizeTinygemm(weight: DenseTensor, blockSize: readonly number[]): In
   return { codes, scale, zeroPoint }
 }
 
+/** Iterates in float16, as torchao does on a GPU, the only place where it makes this format. */
 function quantizeHqq(weight: Tensor, groupSize: number): Int4Quantized {
   const { qdata, scale, zeroPoint } = chooseQparamsAndQuantizeAffineHqq(weight, {
     nbits: 4,
     groupSize,
     computeDtype: 'float16',
     rawOutput: true,
-    optimizeWeights: optimizeInFloat16,
+    optimizeWeights: (...problem) =>
+      optimizeWeightsProximalLegacy(...problem, { computeDtype: 'float16' }),
   })
   checkSolved(weight, scale, zeroPoint)
   return {

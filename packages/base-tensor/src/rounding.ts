@@ -1,6 +1,6 @@
 /** @file Rounding to 16-bit floats inside of loops that spend their time on it. */
 
-import { fromBfloat16Bits, roundToFloat16, toBfloat16Bits } from '@ao/base-tensor'
+import { fromBfloat16Bits, roundToFloat16, toBfloat16Bits } from './float-bits.ts'
 
 const float = /* @__PURE__ */ new Float32Array(1)
 const bits = /* @__PURE__ */ new Int32Array(float.buffer)

@@ -1,7 +1,12 @@
-import { fromBfloat16Bits, roundToFloat16, toBfloat16Bits } from '@ao/base-tensor'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fusedMultiplyAdd, roundToHalf } from '../src/rounding.ts'
+import {
+  fromBfloat16Bits,
+  fusedMultiplyAdd,
+  roundToFloat16,
+  roundToHalf,
+  toBfloat16Bits,
+} from '../src/index.ts'
 
 describe('rounding', () => {
   // A finite bfloat16 number is a whole multiple of 2^-133.
