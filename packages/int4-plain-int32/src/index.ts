@@ -1,7 +1,9 @@
 export type { Int4PlainInt32Fields, Int4PlainInt32Variant } from './layout.ts'
-export { dequantizeInt4PlainInt32, int4PlainInt32Linear } from './linear-ops.ts'
-export { packInt4PlainInt32, unpackInt4PlainInt32 } from './pack.ts'
-export { quantizeToWords, type Int4PlainInt32Weight } from './quantize.ts'
+export {
+  dequantizeInt4PlainInt32,
+  int4PlainInt32Linear,
+  type Int4PlainInt32Weight,
+} from './linear-ops.ts'
 export { Int4PlainInt32Tensor, type Int4PlainInt32FromHpOptions } from './tensor.ts'
 
 // Exported again, so that this package alone is enough to quantize a weight and use it.

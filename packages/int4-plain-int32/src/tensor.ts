@@ -3,8 +3,6 @@
 import {
   asDense,
   cast,
-  integerCodec,
-  listCodec,
   TensorSubclass,
   ValueError,
   zeros,
@@ -17,11 +15,15 @@ import {
 } from '@ao/base-tensor'
 import {
   checkTinygemm,
+  dequantizeGroups,
   dtypeOfScale,
+  GROUP_CODECS,
   groupBlockOf,
   groupBlockSize,
   linearInput,
-  packedDim,
+  moveZeroPoint,
+  packInt4Words,
+  unpackInt4Words,
   weightOpTable,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
@@ -37,7 +39,6 @@ import {
   type Int4PlainInt32Variant,
 } from './layout.ts'
 import { dequantizeInt4PlainInt32, int4PlainInt32Linear } from './linear-ops.ts'
-import { moveZeroPoint, packInt4PlainInt32, unpackInt4PlainInt32 } from './pack.ts'
 import { quantizeInt4PlainInt32 } from './quantize.ts'
 
 /** How {@link Int4PlainInt32Tensor.fromHp} quantizes. */
@@ -52,10 +53,8 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
   static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
   static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
   static override readonly optionalTensorDataNames: readonly string[] = ['actPreScale']
-  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
-    blockSize: /* @__PURE__ */ listCodec(integerCodec),
-    shape: /* @__PURE__ */ listCodec(integerCodec),
-  }
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> =
+    GROUP_CODECS
 
   /** The name of this packing format in config JSON. */
   static readonly packingFormat: string = 'PLAIN_INT32'
@@ -134,7 +133,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
     const values = zeroPoint?.values ?? middle
     const variant = values.dtype === scale.dtype ? 'npu' : 'xpu'
     return new Int4PlainInt32Tensor({
-      qdata: asDense(packInt4PlainInt32(codes, variant)),
+      qdata: asDense(packInt4Words(codes, variant === 'npu')),
       scale: asDense(scale),
       zeroPoint: asDense(variant === 'npu' ? moveZeroPoint(values, -8) : cast(values, 'int8')),
       blockSize: groupBlockSize(codes.ndim, groupSize),
@@ -148,7 +147,7 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
     const variant = variantOf(zeroPoint)
     const values = variant === 'npu' ? moveZeroPoint(zeroPoint, 8) : zeroPoint
     return {
-      codes: unpackInt4PlainInt32(qdata, variant),
+      codes: unpackInt4Words(qdata, variant === 'npu'),
       scale,
       zeroPoint: { domain: 'INT', values },
       groupSize: blockSize.at(-1) as number,
@@ -158,14 +157,11 @@ export class Int4PlainInt32Tensor extends TensorSubclass implements Int4PlainInt
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
     takes('z?', dtype)
-    if (this.ndim === 1) {
-      return (this.unsqueeze(0) as Int4PlainInt32Tensor).dequantize(dtype).select(0, 0)
-    }
-    const packed = packedDim(this.blockSize)
-    const last = this.ndim - 1
-    const { qdata, scale, zeroPoint } = plainInt32Views.transpose(this, packed, last)
-    const weight = asDense(dequantizeInt4PlainInt32([qdata, scale, zeroPoint], dtype))
-    return weight.transpose(packed, last)
+    return dequantizeGroups<Int4PlainInt32Fields>(
+      this,
+      plainInt32Views,
+      ({ qdata, scale, zeroPoint }) => dequantizeInt4PlainInt32([qdata, scale, zeroPoint], dtype),
+    )
   }
 }
 

@@ -1,59 +1,40 @@
 /** @file WebGPU kernels of this package's ops. */
 
-import { numelOf } from '@ao/base-tensor'
-import { kernel, type Defines, type KernelSet } from '@ao/kernels-webgpu'
+import type { KernelSet } from '@ao/kernels-webgpu'
 import {
-  elementwise,
   int4Decoder,
+  int4WordKernels,
+  int4ZeroPointKernels,
   linearPrograms,
-  packCodes,
   SIGNED_CODES,
-  unpackCodes,
   weightKernels,
-  type CodeRows,
-  type Int4Decoder,
   type LinearPrograms,
   type LinearTuningOptions,
   type StoredWeight,
 } from '@ao/quantized-linear/webgpu'
-import { CODES_PER_WORD, variantOf, type Int4PlainInt32Variant } from './layout.ts'
-import { dequantizeInt4PlainInt32, int4PlainInt32Linear } from './linear-ops.ts'
+import { CODES_PER_WORD, variantOf } from './layout.ts'
 import {
-  moveZeroPoint,
-  packedShape,
-  packInt4PlainInt32,
-  unpackedShape,
-  unpackInt4PlainInt32,
-} from './pack.ts'
-import { quantizeToCodes, quantizeToWords, type Int4PlainInt32Weight } from './quantize.ts'
+  dequantizeInt4PlainInt32,
+  int4PlainInt32Linear,
+  type Int4PlainInt32Weight,
+} from './linear-ops.ts'
 import qparams from './webgpu/qparams.wgsl'
 
-const decoder: Int4Decoder = /* @__PURE__ */ int4Decoder({
-  name: 'int4_plain_int32',
-  order: 'sequential',
-  parts: ['scale', 'zero'],
-  wgsl: qparams,
-})
-const programs: LinearPrograms = /* @__PURE__ */ linearPrograms(decoder)
+const programs: LinearPrograms = /* @__PURE__ */ linearPrograms(
+  /* @__PURE__ */ int4Decoder({
+    name: 'int4_plain_int32',
+    order: 'sequential',
+    parts: ['scale', 'zero'],
+    wgsl: qparams,
+  }),
+)
 
 function stored([codes, scale, zero]: Int4PlainInt32Weight): StoredWeight {
   const [n, words] = codes.shape as [number, number]
   const k = CODES_PER_WORD * words
   const groupSize = k / (scale.shape[0] as number)
-  const defines = definesOf(variantOf(zero))
+  const defines = variantOf(zero) === 'npu' ? SIGNED_CODES : {}
   return { n, k, groupSize, parts: { scale, zero, codes }, rowBytes: 4 * words, defines }
-}
-
-/** An NPU's codes are signed. */
-const definesOf = (variant: Int4PlainInt32Variant): Defines =>
-  variant === 'npu' ? SIGNED_CODES : {}
-
-/** Codes of this shape: rows that are not whole pieces of 32 are one long row. */
-function codeRows(shape: readonly number[], variant: Int4PlainInt32Variant): CodeRows {
-  const k = shape.at(-1) as number
-  const count = numelOf(shape)
-  const defines = definesOf(variant)
-  return k % 32 === 0 ? { n: count / k, k, defines } : { n: 1, k: count, defines }
 }
 
 /** The kernels of this package, with sizes of your own. */
@@ -65,47 +46,7 @@ export function int4PlainInt32Kernels(tuning?: LinearTuningOptions): KernelSet {
     stored,
     isExperts: ([codes]: Int4PlainInt32Weight) => codes.ndim === 3,
   }
-  return [
-    ...weightKernels(programs, options, tuning),
-    kernel(packInt4PlainInt32, [
-      {
-        name: 'pack',
-        when: 'always',
-        run: (gpu, codes, variant) =>
-          packCodes(gpu, decoder, codes, packedShape(codes), codeRows(codes.shape, variant)),
-      },
-    ]),
-    kernel(unpackInt4PlainInt32, [
-      {
-        name: 'unpack',
-        when: 'always',
-        run: (gpu, words, variant) => {
-          const shape = unpackedShape(words)
-          return unpackCodes(gpu, decoder, words, shape, codeRows(shape, variant))
-        },
-      },
-    ]),
-    kernel(quantizeToWords, [
-      {
-        name: 'quantizeAffine, then pack',
-        when: 'always',
-        run: (gpu, weight, scale, zeroPoint) =>
-          gpu.scope(() => {
-            const codes = quantizeToCodes(weight, scale, zeroPoint)
-            // Signed codes stay as they are: packing takes their low bits.
-            return packCodes(gpu, decoder, codes, packedShape(codes), codeRows(codes.shape, 'xpu'))
-          }),
-      },
-    ]),
-    kernel(moveZeroPoint, [
-      {
-        name: 'elementwise',
-        when: 'always',
-        run: (gpu, zeroPoint, codes) =>
-          elementwise(gpu, `a + f32(${codes})`, zeroPoint, undefined, zeroPoint.dtype),
-      },
-    ]),
-  ]
+  return [...weightKernels(programs, options, tuning), ...int4WordKernels, ...int4ZeroPointKernels]
 }
 
 /** Kernels of {@link Int4PlainInt32Tensor}'s ops, for `WebGPUDevice.create({ kernels })`. */

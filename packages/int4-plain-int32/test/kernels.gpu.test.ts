@@ -19,12 +19,8 @@ import {
   dequantizeInt4PlainInt32,
   int4PlainInt32Linear,
   Int4PlainInt32Tensor,
-  packInt4PlainInt32,
-  quantizeToWords,
-  unpackInt4PlainInt32,
   type Int4PlainInt32Weight,
 } from '../src/index.ts'
-import { moveZeroPoint } from '../src/pack.ts'
 import { int4PlainInt32Kernels, webgpuKernels } from '../src/webgpu.ts'
 
 const gpu = (await testGPU()) as GPU
@@ -90,7 +86,7 @@ describe.skipIf(!gpu)('linear', () => {
 
 describe.skipIf(!gpu)('weights', () => {
   it.each(['xpu', 'npu'] as const)(
-    'of the variant %s convert to codes and back',
+    'of the variant %s have the values of the CPU',
     async (variant) => {
       const weight = testNumbers([9, 128], 'bfloat16')
       const [words, scale, zeroPoint] = stored(weight, 32, variant)
@@ -98,21 +94,8 @@ describe.skipIf(!gpu)('weights', () => {
         [words, scale, zeroPoint],
         'bfloat16',
       ])
-      await expectReference(device, unpackInt4PlainInt32, [words, variant])
-      await expectReference(device, packInt4PlainInt32, [
-        unpackInt4PlainInt32(words, variant),
-        variant,
-      ])
-      await expectReference(device, moveZeroPoint, [zeroPoint, 8])
-      await expectReference(device, quantizeToWords, [weight, scale, zeroPoint])
     },
   )
-
-  it('pack rows that are not whole pieces of 32', async () => {
-    const words = stored(testNumbers([5, 24]), 8)[0]
-    await expectReference(device, unpackInt4PlainInt32, [words, 'npu'])
-    await expectReference(device, packInt4PlainInt32, [unpackInt4PlainInt32(words, 'npu'), 'npu'])
-  })
 
   it.each(['xpu', 'npu'] as const)('quantize on the GPU, %s', async (variant) => {
     const weight = testNumbers([2, 6, 128])

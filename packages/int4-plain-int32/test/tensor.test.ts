@@ -17,17 +17,12 @@ import {
 import { PerGroup, PerRow } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { chooseQparamsAffine, quantizeAffine } from '@ao/quant-primitives'
-import { type Int4Codes } from '@ao/quantized-linear'
+import { packInt4Words, unpackInt4Words, type Int4Codes } from '@ao/quantized-linear'
 import { sqnr } from '@ao/test-kit'
 import { elements, randn } from '@ao/test-tensors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  Int4PlainInt32Tensor,
-  packInt4PlainInt32,
-  unpackInt4PlainInt32,
-  type Int4PlainInt32Variant,
-} from '../src/index.ts'
+import { Int4PlainInt32Tensor, type Int4PlainInt32Variant } from '../src/index.ts'
 
 const group32 = { granularity: PerGroup(32) }
 const experts32 = { granularity: PerGroup(32) }
@@ -46,11 +41,11 @@ describe('packing', () => {
   const codes = tensor([[0, 1, 2, 3, 12, 13, 14, 15]], { dtype: 'uint8' })
 
   it('puts the first code in the lowest four bits', () => {
-    expect(elements(packInt4PlainInt32(codes, 'xpu'))).toEqual([0xfedc3210 | 0])
+    expect(elements(packInt4Words(codes, false))).toEqual([0xfedc3210 | 0])
   })
 
   it('stores codes less 8 as on an NPU', () => {
-    expect(elements(packInt4PlainInt32(codes, 'npu'))).toEqual([0x7654ba98])
+    expect(elements(packInt4Words(codes, true))).toEqual([0x7654ba98])
   })
 
   it.each(VARIANTS)('brings back every code from every place: %s', (variant) => {
@@ -58,8 +53,8 @@ describe('packing', () => {
     fc.assert(
       fc.property(list, (codes) => {
         const whole = Array.from(codes.slice(codes.length % 8))
-        const packed = packInt4PlainInt32(tensor([whole], { dtype: 'uint8' }), variant)
-        expect(elements(unpackInt4PlainInt32(packed, variant))).toEqual(whole)
+        const packed = packInt4Words(tensor([whole], { dtype: 'uint8' }), variant === 'npu')
+        expect(elements(unpackInt4Words(packed, variant === 'npu'))).toEqual(whole)
       }),
     )
   })

@@ -3,9 +3,7 @@
 import {
   asDense,
   implementOnFields,
-  integerCodec,
   isFloatDType,
-  listCodec,
   narrowDTypeCodec,
   select,
   slice,
@@ -22,6 +20,7 @@ import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant
 import {
   checkTinygemm,
   float8Scales,
+  GROUP_CODECS,
   groupBlockOf,
   groupBlockSize,
   int4PlainForm,
@@ -71,8 +70,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   static override readonly optionalTensorDataNames: readonly string[] = ['groupZero', 'rowScale']
   static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape', 'dtype']
   static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
-    blockSize: /* @__PURE__ */ listCodec(integerCodec),
-    shape: /* @__PURE__ */ listCodec(integerCodec),
+    ...GROUP_CODECS,
     dtype: /* @__PURE__ */ narrowDTypeCodec(isFloatDType),
   }
   static override readonly storedForm: StoredForm = /* @__PURE__ */ int4PlainForm({

@@ -94,7 +94,7 @@ export function checkLayout(fields: Int4TilePackedTo4dFields): void {
 }
 
 /** @throws {@link ShapeError} unless `shape` is (N, K) or (E, N, K) */
-export function checkRank(shape: readonly number[]): void {
+function checkRank(shape: readonly number[]): void {
   if (shape.length === 2 || shape.length === 3) return
   throw new ShapeError({
     package: PACKAGE,

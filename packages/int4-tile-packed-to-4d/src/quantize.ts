@@ -4,16 +4,13 @@ import {
   asDense,
   cast,
   cat,
-  defineOp,
   DTypeError,
-  fromFloat32,
   hostFloat32,
   select,
   unsqueeze,
   ValueError,
   zeros,
   type DenseTensor,
-  type Op,
   type Tensor,
 } from '@ao/base-tensor'
 import {
@@ -22,8 +19,8 @@ import {
   optimizeWeightsProximalLegacy,
   quantizeAffineTinygemm,
 } from '@ao/quant-primitives'
-import { type Int4ChooseQparamsAlgorithm } from '@ao/quantized-linear'
-import { checkBlockSize, checkRank, K_MULTIPLE, PACKAGE, roundUp, TILE_ROWS } from './layout.ts'
+import { valueOfMiddleCode, type Int4ChooseQparamsAlgorithm } from '@ao/quantized-linear'
+import { checkBlockSize, K_MULTIPLE, PACKAGE, roundUp, TILE_ROWS } from './layout.ts'
 
 const BOUNDS = { quantMin: 0, quantMax: 15 } as const
 
@@ -118,18 +115,6 @@ export function padded(
   return out
 }
 
-/** `(8 - zeroPoint) * scale`: the value of code 8, rounded to the scale's dtype. */
-export const valueOfMiddleCode: Op<[zeroPoint: Tensor, scale: Tensor], Tensor> =
-  /* @__PURE__ */ defineOp({
-    name: 'int4_tile_packed_to_4d.valueOfMiddleCode',
-    reference: (zeroPoint: Tensor, scale: Tensor): Tensor => {
-      const scales = hostFloat32(scale)
-      const values = hostFloat32(zeroPoint).map((zero, i) => (8 - zero) * (scales[i] as number))
-      return fromFloat32(values, scale.shape, scale.dtype)
-    },
-    meta: (_zeroPoint: Tensor, scale: Tensor): Tensor => scale,
-  })
-
 /**
  * @throws {@link DTypeError}, {@link ShapeError} or {@link ValueError} for weights, groups and tiles that
  * the format does not take
@@ -147,7 +132,6 @@ export function checkQuantizable(
       cure: "Use cast(weight, 'bfloat16') first.",
     })
   }
-  checkRank(weight.shape)
   checkBlockSize(weight.shape, blockSize)
   if (ntileSize !== TILE_ROWS && ntileSize !== 2 * TILE_ROWS) {
     throw new ValueError({

@@ -4,8 +4,6 @@ import {
   asDense,
   cast,
   implementOnFields,
-  integerCodec,
-  listCodec,
   select,
   ShapeError,
   slice,
@@ -21,23 +19,19 @@ import {
 } from '@ao/base-tensor'
 import { packTinygemmScalesAndZeros } from '@ao/quant-primitives'
 import {
+  GROUP_CODECS,
   groupBlockOf,
   groupBlockSize,
   linearInput,
   productOps,
+  valueOfMiddleCode,
   type Int4ChooseQparamsAlgorithm,
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quantized-linear'
 import { checkLayout, PACKAGE, TILE_ROWS, type Int4TilePackedTo4dFields } from './layout.ts'
 import { dequantizeInt4Tiles, int4TiledLinear } from './linear-ops.ts'
-import {
-  checkQuantizable,
-  padded,
-  paddedSizes,
-  quantizePadded,
-  valueOfMiddleCode,
-} from './quantize.ts'
+import { checkQuantizable, padded, paddedSizes, quantizePadded } from './quantize.ts'
 import { packInt4Tiles, unpackInt4Tiles } from './tiles.ts'
 import { tiledViews } from './views.ts'
 
@@ -53,10 +47,8 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
   static override readonly tensorDataNames: readonly string[] = ['qdata', 'scaleAndZero']
   static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
   static override readonly optionalTensorDataNames: readonly string[] = ['actPreScale']
-  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
-    blockSize: /* @__PURE__ */ listCodec(integerCodec),
-    shape: /* @__PURE__ */ listCodec(integerCodec),
-  }
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> =
+    GROUP_CODECS
 
   /** The name of this packing format in config JSON. */
   static readonly packingFormat: string = 'TILE_PACKED_TO_4D'

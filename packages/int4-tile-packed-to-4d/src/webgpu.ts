@@ -3,8 +3,8 @@
 import { numelOf } from '@ao/base-tensor'
 import { kernel, type KernelSet } from '@ao/kernels-webgpu'
 import {
-  elementwise,
   int4Decoder,
+  int4ZeroPointKernels,
   linearPrograms,
   packCodes,
   toBfloat16,
@@ -18,7 +18,6 @@ import {
 } from '@ao/quantized-linear/webgpu'
 import { TILE_COLUMNS } from './layout.ts'
 import { dequantizeInt4Tiles, int4TiledLinear, type Int4TiledWeight } from './linear-ops.ts'
-import { valueOfMiddleCode } from './quantize.ts'
 import { packInt4Tiles, tiledShape, unpackInt4Tiles, untiledShape } from './tiles.ts'
 import qparams from './webgpu/qparams.wgsl'
 import wordIndex from './webgpu/word-index.wgsl'
@@ -83,14 +82,7 @@ export function int4TilePackedTo4dKernels(tuning?: LinearTuningOptions): KernelS
         },
       },
     ]),
-    kernel(valueOfMiddleCode, [
-      {
-        name: 'elementwise',
-        when: 'always',
-        run: (gpu, zeroPoint, scale) =>
-          elementwise(gpu, '(8.0 - a) * b', zeroPoint, scale, scale.dtype),
-      },
-    ]),
+    ...int4ZeroPointKernels,
   ]
 }
 

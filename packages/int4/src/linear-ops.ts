@@ -5,11 +5,12 @@
  * size follows from the shapes. Experts come as a leading dimension of all three parts.
  */
 
-import { hostArray, hostFloat32, type FillRows, type Tensor } from '@ao/base-tensor'
+import { hostArray, type FillRows, type Tensor } from '@ao/base-tensor'
 import {
   defineDequantize,
   defineFloat8Linear,
   defineWeightLinear,
+  groupedRows,
   type DequantizeOp,
   type WeightLinearOp,
   type WeightOpsOptions,
@@ -41,26 +42,12 @@ export const int4Float8Linear: WeightLinearOp<Int4Weight> =
 
 function decodeRows([qdata, scale, zeroPoint]: Int4Weight): FillRows {
   const bytes = hostArray(qdata) as Int8Array
-  const scales = hostFloat32(scale)
-  const zeroPoints = hostFloat32(zeroPoint)
-  const [groups, n] = scale.shape.slice(-2) as [number, number]
   const rowBytes = qdata.shape.at(-1) as number
-  const groupBytes = rowBytes / groups
-  return (tile, row, count) => {
-    let to = 0
-    for (let r = row; r < row + count; r++) {
-      const expert = Math.floor(r / n)
-      let from = r * rowBytes
-      for (let g = 0; g < groups; g++) {
-        const at = (expert * groups + g) * n + (r % n)
-        const s = scales[at] as number
-        const z = zeroPoints[at] as number
-        for (const end = from + groupBytes; from < end; from++, to += 2) {
-          const byte = bytes[from] as number
-          tile[to] = Math.fround(((byte << 28) >> 28) * s) + z
-          tile[to + 1] = Math.fround((byte >> 4) * s) + z
-        }
-      }
+  return groupedRows(scale, zeroPoint, rowBytes, 2, (tile, to, from, end, s, z) => {
+    for (; from < end; from++, to += 2) {
+      const byte = bytes[from] as number
+      tile[to] = Math.fround(((byte << 28) >> 28) * s) + z
+      tile[to + 1] = Math.fround((byte >> 4) * s) + z
     }
-  }
+  })
 }

@@ -2,8 +2,6 @@
 
 import {
   asDense,
-  integerCodec,
-  listCodec,
   narrowDTypeCodec,
   optionalCodec,
   TensorSubclass,
@@ -19,12 +17,13 @@ import {
 import { quantizeInt4Groupwise, quantizeInt4GroupwiseSymmetric } from '@ao/quant-primitives'
 import {
   checkTinygemm,
+  dequantizeGroups,
   dtypeOfScale,
+  GROUP_CODECS,
   groupBlockOf,
   groupBlockSize,
   isInt4ActivationDType,
   linearInput,
-  packedDim,
   packInt4,
   unpackInt4,
   weightOpTable,
@@ -50,8 +49,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
   static override readonly optionalTensorDataNames: readonly string[] = ['actPreScale']
   static override readonly optionalTensorAttributeNames: readonly string[] = ['activationDtype']
   static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
-    blockSize: /* @__PURE__ */ listCodec(integerCodec),
-    shape: /* @__PURE__ */ listCodec(integerCodec),
+    ...GROUP_CODECS,
     activationDtype: /* @__PURE__ */ optionalCodec(
       /* @__PURE__ */ narrowDTypeCodec(isInt4ActivationDType),
     ),
@@ -152,12 +150,9 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
     takes('z?', dtype)
-    if (this.ndim === 1) return (this.unsqueeze(0) as Int4Tensor).dequantize(dtype).select(0, 0)
-    const packed = packedDim(this.blockSize)
-    const last = this.ndim - 1
-    const { qdata, scale, zeroPoint } = int4Views.transpose(this, packed, last)
-    const weight = asDense(dequantizeInt4([qdata, scale, zeroPoint], dtype))
-    return weight.transpose(packed, last)
+    return dequantizeGroups<Int4Fields>(this, int4Views, ({ qdata, scale, zeroPoint }) =>
+      dequantizeInt4([qdata, scale, zeroPoint], dtype),
+    )
   }
 }
 

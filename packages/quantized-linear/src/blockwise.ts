@@ -14,10 +14,13 @@ import {
   checkShape,
   errorsOf,
   FLOAT_DTYPES,
+  integerCodec,
+  listCodec,
   ShapeError,
   ValueError,
   type DenseTensor,
   type FloatDType,
+  type JsonCodec,
   takes,
 } from '@ao/base-tensor'
 import { fail } from './errors.ts'
@@ -50,6 +53,12 @@ export interface BlockwiseLayout<Fields extends BlockwiseFields> {
   readonly attributesOf: (fields: Fields) => object
   /** Whether a weight has scales of activations, besides `actPreScale`, that `cat` cannot join. */
   readonly hasActivationScales?: (fields: Fields) => boolean
+}
+
+/** How files hold the attributes that most weights in groups have. */
+export const GROUP_CODECS: Readonly<Record<'blockSize' | 'shape', JsonCodec<unknown>>> = {
+  blockSize: /* @__PURE__ */ listCodec(integerCodec),
+  shape: /* @__PURE__ */ listCodec(integerCodec),
 }
 
 /** The shape of the weight. */

@@ -10,6 +10,7 @@ export {
   checkGroupedShapes,
   checkGroups,
   dtypeOfScale,
+  GROUP_CODECS,
   groupBlockSize,
   inFeaturesDim,
   packedDim,
@@ -50,7 +51,14 @@ export {
   type Int4PackingFormat,
 } from './int4/packing-format.ts'
 export { int4PlainForm, type PlainFormOptions } from './int4/plain-form.ts'
-export { productOps, weightOpTable, type WeightOpTableOptions } from './op-table.ts'
+export { flippedBits, packInt4Words, unpackInt4Words } from './int4/words.ts'
+export { moveZeroPoint, valueOfMiddleCode } from './int4/zero-points.ts'
+export {
+  dequantizeGroups,
+  productOps,
+  weightOpTable,
+  type WeightOpTableOptions,
+} from './op-table.ts'
 export {
   packedViews,
   type PackedFields,
@@ -66,6 +74,7 @@ export {
   defineFloat8Linear,
   defineWeightLinear,
   expertsBmm,
+  groupedRows,
   linearInput,
   type DequantizeOp,
   type GroupedWeight,

@@ -1,6 +1,7 @@
 /** @file The op table of a weight in blocks: rows that every such format writes alike. */
 
 import {
+  asDense,
   cat,
   embedding,
   expectFormat,
@@ -16,13 +17,14 @@ import {
   unsqueeze,
   view,
   type bmm,
+  type DenseTensor,
   type OpImplementation,
   type Tensor,
   type TensorSubclass,
   type TensorSubclassType,
   takes,
 } from '@ao/base-tensor'
-import type { BlockwiseFields } from './blockwise.ts'
+import { packedDim, shapeOf, type BlockwiseFields } from './blockwise.ts'
 import type { BlockwiseViews } from './views.ts'
 import { expertsBmm, type GroupedWeight, type ProductWeight } from './weight-ops.ts'
 
@@ -84,4 +86,23 @@ export function weightOpTable<
     implementOnFields(squeeze, views.squeeze),
     implement(cat, (tensors, dim = 0) => made(views.cat(tensors.map(own), dim))),
   ]
+}
+
+/**
+ * The values of a weight in groups, or of a view of one.
+ *
+ * @param dequantize - the values of stored fields, (N, K) or (E, N, K) with groups along K
+ */
+export function dequantizeGroups<Fields extends BlockwiseFields>(
+  fields: Fields,
+  views: BlockwiseViews<Fields>,
+  dequantize: (stored: Fields) => Tensor,
+): DenseTensor {
+  takes('oof', fields, views, dequantize)
+  const ndim = shapeOf(fields).length
+  if (ndim === 1) {
+    return dequantizeGroups(views.unsqueeze(fields, 0), views, dequantize).select(0, 0)
+  }
+  const [packed, last] = [packedDim(fields.blockSize), ndim - 1]
+  return asDense(dequantize(views.transpose(fields, packed, last))).transpose(packed, last)
 }

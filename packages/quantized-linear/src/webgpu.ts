@@ -18,6 +18,7 @@ export {
 export { byExperts, dequantizeWeight } from './webgpu/dequantize.ts'
 export { elementwise } from './webgpu/elementwise.ts'
 export { float8ScalesKernel } from './webgpu/float8-scales.ts'
+export { int4WordKernels, int4ZeroPointKernels } from './webgpu/int4-words.ts'
 export { int4PackKernels } from './webgpu/int4-pack.ts'
 export {
   int4Decoder,

@@ -127,6 +127,44 @@ function linearOp<Weight>(
   })
 }
 
+/**
+ * {@link WeightOpsOptions.rows} of a weight whose scales and zero points, if any, lie as (..., K / g, N).
+ *
+ * @param elements - the elements of a row's codes, of which a group has a whole number
+ * @param codes - in each element
+ * @param decode - fills the tile, from `to` on, with the numbers of one group: of elements `from` to `end`
+ */
+export function groupedRows(
+  scale: Tensor,
+  zeroPoint: Tensor | undefined,
+  elements: number,
+  codes: number,
+  decode: (
+    tile: Float32Array,
+    to: number,
+    from: number,
+    end: number,
+    scale: number,
+    zeroPoint: number,
+  ) => void,
+): FillRows {
+  takes('tt?nnf', scale, zeroPoint, elements, codes, decode)
+  const scales = hostFloat32(scale)
+  const zeroPoints = zeroPoint && hostFloat32(zeroPoint)
+  const [groups, n] = scale.shape.slice(-2) as [number, number]
+  const length = elements / groups
+  return (tile, row, count) => {
+    for (let i = 0; i < count * groups; i++) {
+      const r = row + Math.floor(i / groups)
+      const g = i % groups
+      const at = (Math.floor(r / n) * groups + g) * n + (r % n)
+      const from = r * elements + g * length
+      const zero = zeroPoints ? (zeroPoints[at] as number) : 0
+      decode(tile, i * length * codes, from, from + length, scales[at] as number, zero)
+    }
+  }
+}
+
 /** What `linear` and `bmm` look at in a weight. */
 export type ProductWeight = Tensor & Pick<BlockwiseFields, 'qdata' | 'blockSize' | 'actPreScale'>
 

@@ -1,4 +1,4 @@
 export { TernaryWeightOnlyConfig, type TernaryOptions } from './config.ts'
 export type { TernaryFields } from './layout.ts'
 export { dequantizeTernary, quantizeTernary, ternaryLinear, type TernaryWeight } from './ops.ts'
-export { TernaryTensor, type TernaryFromHpOptions } from './tensor.ts'
+export { TernaryTensor } from './tensor.ts'

@@ -3,7 +3,7 @@
 import { cast, defineOp, fromArray, fromFloat32, hostArray, hostFloat32 } from '@ao/base-tensor'
 import { zeros } from '@ao/base-tensor'
 import type { FillRows, Op, Tensor } from '@ao/base-tensor'
-import { defineDequantize, defineWeightLinear } from '@ao/quantized-linear'
+import { defineDequantize, defineWeightLinear, groupedRows } from '@ao/quantized-linear'
 import type { DequantizeOp, WeightLinearOp, WeightOpsOptions } from '@ao/quantized-linear'
 import { CODES, PACKAGE } from './layout.ts'
 
@@ -57,18 +57,11 @@ export const ternaryLinear: WeightLinearOp<TernaryWeight> =
 
 function decodeRows([qdata, scale]: TernaryWeight): FillRows {
   const words = hostArray(qdata) as Int32Array
-  const scales = hostFloat32(scale)
   const rowWords = qdata.shape.at(-1) as number
-  const [groups, n] = scale.shape.slice(-2) as [number, number]
-  return (tile, first, count) => {
-    let to = 0
-    for (let row = first; row < first + count; row++) {
-      const at = Math.floor(row / n) * groups * n + (row % n)
-      for (let w = 0; w < rowWords; w++) {
-        const word = words[row * rowWords + w] as number
-        const value = scales[at + Math.floor((w * groups) / rowWords) * n] as number
-        for (let bit = 0; bit < 32; bit += 2) tile[to++] = (((word >> bit) & 3) - 1) * value
-      }
+  return groupedRows(scale, undefined, rowWords, CODES, (tile, to, from, end, value) => {
+    for (let w = from; w < end; w++) {
+      const word = words[w] as number
+      for (let bit = 0; bit < 32; bit += 2) tile[to++] = (((word >> bit) & 3) - 1) * value
     }
-  }
+  })
 }

@@ -1,30 +1,24 @@
 /** @file TernaryTensor: the fields of `layout.ts` as a tensor, and what it can do. */
 
-import { asDense, errorsOf, integerCodec, isFloatDType, listCodec } from '@ao/base-tensor'
-import { ShapeError, TensorSubclass, ValueError } from '@ao/base-tensor'
+import { asDense, errorsOf, isFloatDType } from '@ao/base-tensor'
+import { ShapeError, TensorSubclass } from '@ao/base-tensor'
 import type { DenseTensor, FloatDType, JsonCodec, OpImplementation } from '@ao/base-tensor'
 import type { Tensor } from '@ao/base-tensor'
-import { dtypeOfScale, linearInput, packedDim, weightOpTable } from '@ao/quantized-linear'
+import { PerRow } from '@ao/granularity'
+import { dequantizeGroups, dtypeOfScale, groupBlockOf, linearInput } from '@ao/quantized-linear'
+import { GROUP_CODECS, weightOpTable, type FromHpOptions } from '@ao/quantized-linear'
 import { checkLayout, CODES, PACKAGE, views, type TernaryFields } from './layout.ts'
 import { dequantizeTernary, quantizeTernary, ternaryLinear } from './ops.ts'
 
 const fail = errorsOf(PACKAGE)
-const sizes: JsonCodec<unknown> = /* @__PURE__ */ listCodec(integerCodec)
-
-export interface TernaryFromHpOptions {
-  /** Neighbours along K that share a scale, a multiple of 16; whole rows unless given. */
-  readonly groupSize?: number | undefined
-}
 
 /** A weight of -1, 0 and 1 with a scale for each row, or for each group of a row. */
 export class TernaryTensor extends TensorSubclass implements TernaryFields {
   static override readonly formatName: string = 'TernaryTensor'
   static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale']
   static override readonly tensorAttributeNames: readonly string[] = ['blockSize', 'shape']
-  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> = {
-    blockSize: sizes,
-    shape: sizes,
-  }
+  static override readonly attributeCodecs: Readonly<Record<string, JsonCodec<unknown>>> =
+    GROUP_CODECS
   static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ weightOpTable({
     packageName: PACKAGE,
     type: () => TernaryTensor,
@@ -44,20 +38,16 @@ export class TernaryTensor extends TensorSubclass implements TernaryFields {
   }
 
   /** Quantizes a dense weight (N, K); on the `meta` device, plans one. */
-  static fromHp(weight: Tensor, options: TernaryFromHpOptions = {}): TernaryTensor {
-    const { shape, dtype } = weight
-    const k = shape[1] as number
-    if (!isFloatDType(dtype) || shape.length !== 2 || k % CODES !== 0) {
-      throw fail(ShapeError, 'a floating weight (N, K) with K a multiple of 16', String(weight))
+  static fromHp(weight: Tensor, { granularity = PerRow() }: FromHpOptions = {}): TernaryTensor {
+    if (!isFloatDType(weight.dtype) || weight.ndim !== 2) {
+      throw fail(ShapeError, 'a floating weight (N, K)', String(weight))
     }
-    const { groupSize = k } = options
-    if (groupSize <= 0 || groupSize % CODES !== 0 || k % groupSize !== 0) {
-      throw fail(ValueError, `a group size of whole words of 16 that divides K=${k}`, groupSize)
-    }
-    const [qdata, scale] = quantizeTernary(weight, groupSize)
+    const options = { packageName: PACKAGE, multiple: CODES }
+    const blockSize = groupBlockOf(weight, granularity, options)
+    const [qdata, scale] = quantizeTernary(weight, blockSize[1] as number)
     return new TernaryTensor({
       ...{ qdata: asDense(qdata), scale: asDense(scale) },
-      ...{ blockSize: [1, groupSize], shape },
+      ...{ blockSize, shape: weight.shape },
     })
   }
 
@@ -67,9 +57,8 @@ export class TernaryTensor extends TensorSubclass implements TernaryFields {
   }
 
   override dequantize(dtype: FloatDType = this.dtype): DenseTensor {
-    if (this.ndim === 1) return (this.unsqueeze(0) as TernaryTensor).dequantize(dtype).select(0, 0)
-    const [packed, last] = [packedDim(this.blockSize), this.ndim - 1]
-    const { qdata, scale } = views.transpose(this, packed, last)
-    return asDense(dequantizeTernary([qdata, scale], dtype)).transpose(packed, last)
+    return dequantizeGroups<TernaryFields>(this, views, ({ qdata, scale }) =>
+      dequantizeTernary([qdata, scale], dtype),
+    )
   }
 }

@@ -1,4 +1,5 @@
 import { linear, tensor, zeros, type DenseTensor, type Tensor } from '@ao/base-tensor'
+import { PerGroup } from '@ao/granularity'
 import { Int8Tensor, Int8WeightOnlyConfig } from '@ao/int8'
 import { Linear, ReLU, Sequential } from '@ao/nn'
 import { computeError, configFromJson, configToJson, FqnToConfig, quantize_ } from '@ao/quantize'
@@ -27,7 +28,7 @@ function newModel(): Sequential {
 }
 
 const config = new FqnToConfig({
-  '0': new TernaryWeightOnlyConfig({ groupSize: 32 }),
+  '0': new TernaryWeightOnlyConfig({ granularity: PerGroup(32) }),
   '2': new Int8WeightOnlyConfig(),
   _default: new TernaryWeightOnlyConfig(),
 })

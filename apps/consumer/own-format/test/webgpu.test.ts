@@ -1,4 +1,5 @@
 import { linear, MissingKernelError, readFloat32, tensor } from '@ao/base-tensor'
+import { PerGroup, PerRow } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { normalNumbers, sqnr } from '@ao/test-kit'
@@ -15,8 +16,8 @@ const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, webgpuKe
 const dense = tensor(normalNumbers(40 * 1280), { shape: [40, 1280] })
 const bias = tensor(normalNumbers(40, 3))
 
-describe.each([undefined, 64])('ternary linear on the GPU, groups of %s', (groupSize) => {
-  const weight = TernaryTensor.fromHp(dense, { groupSize })
+describe.each([PerRow(), PerGroup(64)])('ternary linear on the GPU, $type', (granularity) => {
+  const weight = TernaryTensor.fromHp(dense, { granularity })
 
   it.each(['float32', 'float16', 'bfloat16'] as const)(
     'keeps to the reference in %s',
