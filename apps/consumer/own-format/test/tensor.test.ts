@@ -57,11 +57,13 @@ describe('what it refuses', () => {
 
   it('says which weights and groups it takes', () => {
     expect(() => TernaryTensor.fromHp(base.zeros([2, 40]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: [ternary-tensor] Expected TODO40]`,
+      `[ShapeError: [ternary-tensor] Expected the group size to divide K=40, and to be a multiple of 16, got 40. No size does: K is no multiple of 16.]`,
     )
     expect(() =>
       TernaryTensor.fromHp(weight, { granularity: PerGroup(24) }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: [ternary-tensor] Expected TODO24`)
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: [ternary-tensor] Expected the group size to divide K=64, and to be a multiple of 16, got 24. Use 16, 32 or 64.]`,
+    )
   })
 
   it('says where it can be cut', () => {
