@@ -156,6 +156,13 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     maxBytes: 6200,
   },
   {
+    name: 'float8',
+    code: `export { Float8Tensor } from '@ao/float8'`,
+    packages: [...SHARED, 'float8'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Gguf', 'Int4Tensor', 'Int8Tensor'],
+    maxBytes: 17000,
+  },
+  {
     name: 'int4-plain-int32',
     code: `export { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'`,
     packages: [...SHARED, 'int4-plain-int32'],

@@ -9,6 +9,8 @@ import {
   type Tensor,
   freeTensor,
 } from '@ao/base-tensor'
+import { Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig } from '@ao/float8'
+import { PerRow } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
@@ -77,6 +79,10 @@ export function configOf(format: string, groupSize: number = 32): QuantizationCo
   if (packingFormat) return new Int4WeightOnlyConfig({ groupSize, packingFormat })
   if (format === 'int8') return new Int8WeightOnlyConfig()
   if (format === 'int8 dynamic') return new Int8DynamicActivationInt8WeightConfig()
+  if (format === 'float8') return new Float8WeightOnlyConfig()
+  if (format === 'float8 dynamic') {
+    return new Float8DynamicActivationFloat8WeightConfig({ granularity: PerRow() })
+  }
   return undefined
 }
 
@@ -102,6 +108,9 @@ export function linearCases(isQuick: boolean): LinearCase[] {
     ...[up, square].map((shape) => ({ format: 'int8', m: 1, ...shape })),
     ...[16, most].map((m) => ({ format: 'int8', m, ...up })),
     ...[1, 16, many, most].map((m) => ({ format: 'int8 dynamic', m, ...up })),
+    ...[up, square].map((shape) => ({ format: 'float8', m: 1, ...shape })),
+    ...[16, most].map((m) => ({ format: 'float8', m, ...up })),
+    ...[1, 16].map((m) => ({ format: 'float8 dynamic', m, ...up })),
     ...[1, most].map((m) => ({ format: 'dense', m, ...up })),
   ]
 }

@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { float8Kernels } from '@ao/float8/webgpu'
 import { int4Kernels } from '@ao/int4/webgpu'
 import { int4PlainInt32Kernels } from '@ao/int4-plain-int32/webgpu'
 import { int4PreshuffledKernels } from '@ao/int4-preshuffled/webgpu'
@@ -24,16 +25,17 @@ interface Options {
   readonly json?: string
   readonly filter?: string
   readonly matrices: boolean
-  readonly tuning: { readonly int4?: object; readonly int8?: object }
+  readonly tuning: { readonly int4?: object; readonly int8?: object; readonly float8?: object }
 }
 
 /** All kernels, with sizes to try in place of theirs. */
-function kernels({ int4, int8: tuning = {} }: Options['tuning']): KernelSet[] {
+function kernels({ int4, int8: tuning = {}, float8 }: Options['tuning']): KernelSet[] {
   return [
     int4Kernels(int4),
     int4PlainInt32Kernels(int4),
     int4PreshuffledKernels(int4),
     int4TilePackedTo4dKernels(int4),
+    float8Kernels(float8),
     int8Kernels({ tuning, matrices: subgroupMatrices() }),
     denseMatrices(),
     llama,

@@ -10,6 +10,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readFloat32, type FloatDType, type QuantizationConfig } from '@ao/base-tensor'
+import { Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig } from '@ao/float8'
+import { PerRow } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
@@ -58,6 +60,19 @@ const CASES: readonly Case[] = [
     config: new Int8DynamicActivationInt8WeightConfig({ actMappingType: 'ASYMMETRIC' }),
     dtype: 'float32',
     tolerance: 0.02,
+  },
+  {
+    name: 'float8_weight_only',
+    config: new Float8WeightOnlyConfig(),
+    dtype: 'bfloat16',
+    tolerance: 0.02,
+  },
+  {
+    // torchao differs by as much between its devices: activations that lie between two codes go either way.
+    name: 'float8_dynamic_row',
+    config: new Float8DynamicActivationFloat8WeightConfig({ granularity: PerRow() }),
+    dtype: 'bfloat16',
+    tolerance: 0.06,
   },
   {
     name: 'int4_tile_packed_g32',

@@ -61,6 +61,7 @@ async function kernelSets(): Promise<KernelSet[]> {
   const modules = await Promise.all([
     import('@ao/quant-primitives/webgpu'),
     import('@ao/llama/webgpu'),
+    import('@ao/float8/webgpu'),
     import('@ao/int4/webgpu'),
     import('@ao/int4-plain-int32/webgpu'),
     import('@ao/int4-tile-packed-to-4d/webgpu'),

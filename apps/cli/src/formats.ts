@@ -5,7 +5,15 @@ import type {
   QuantizationConfigType,
   TensorSubclassType,
 } from '@ao/base-tensor'
-import type { Granularity } from '@ao/granularity'
+import {
+  Float8DynamicActivationFloat8WeightConfig,
+  Float8DynamicActivationInt4WeightConfig,
+  Float8StaticActivationFloat8WeightConfig,
+  Float8Tensor,
+  Float8WeightOnlyConfig,
+  PrototypeFloat8Tensor,
+} from '@ao/float8'
+import { PerRow, type Granularity } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
@@ -16,7 +24,11 @@ import {
   Int8Tensor,
   Int8WeightOnlyConfig,
 } from '@ao/int8'
-import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
+import type {
+  Int4ChooseQparamsAlgorithm,
+  Int4Float8Format,
+  Int4PackingFormat,
+} from '@ao/quantized-linear'
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 import type { FileKind } from '@ao/safetensors'
 import { torchFilesWith, type TorchFileOptions } from '@ao/torch-files'
@@ -30,7 +42,12 @@ export const INT4_FORMATS: readonly [Int4PackingFormat, ...Int4PackingFormat[]] 
 ]
 
 /** Tensor classes that files may hold. */
-export const FORMATS: readonly TensorSubclassType[] = [Int8Tensor, ...INT4_FORMATS]
+export const FORMATS: readonly TensorSubclassType[] = [
+  Int8Tensor,
+  Float8Tensor,
+  PrototypeFloat8Tensor,
+  ...INT4_FORMATS,
+]
 
 /** Kinds of files that checkpoints may be of, besides safetensors. */
 export function fileKinds(options: TorchFileOptions): readonly FileKind[] {
@@ -46,6 +63,10 @@ export const CONFIGS: readonly QuantizationConfigType[] = [
   Int8DynamicActivationInt8WeightConfig,
   Int8StaticActivationInt8WeightConfig,
   Int4WeightOnlyConfig,
+  Float8WeightOnlyConfig,
+  Float8DynamicActivationFloat8WeightConfig,
+  Float8StaticActivationFloat8WeightConfig,
+  Float8DynamicActivationInt4WeightConfig,
 ]
 
 /** What the command line says about a named config; what it does not say is missing. */
@@ -95,5 +116,27 @@ export const NAMED_CONFIGS: readonly NamedConfig[] = [
     takes: ['groupSize', 'packingFormat', 'chooseQparamsAlgorithm'],
     create: ({ packingFormat = INT4_FORMATS[0], ...options }) =>
       new Int4WeightOnlyConfig({ ...options, packingFormat }),
+  },
+  {
+    names: ['float8', 'float8-weight-only'],
+    summary: 'float8 weights, activations as they are',
+    takes: ['granularity'],
+    create: ({ granularity }) => new Float8WeightOnlyConfig(granularity && { granularity }),
+  },
+  {
+    names: ['float8-dynamic'],
+    summary: 'float8 weights, activations to float8 as they come, both per row',
+    takes: ['granularity'],
+    create: ({ granularity = PerRow() }) =>
+      new Float8DynamicActivationFloat8WeightConfig({ granularity }),
+  },
+  {
+    names: ['float8-dynamic-int4'],
+    summary: 'int4 weights in groups of 128, activations to float8 as they come',
+    takes: ['packingFormat'],
+    create: ({ packingFormat = INT4_FORMATS[0] }) =>
+      new Float8DynamicActivationInt4WeightConfig({
+        packingFormat: packingFormat as Int4Float8Format, // or it is refused
+      }),
   },
 ]

@@ -2,7 +2,7 @@ import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { openSafetensors } from '@ao/safetensors'
 import { fileSource } from '@ao/safetensors/node'
-import { goldenPath, modelPath } from '@ao/test-data'
+import { goldenPath, modelPath, readRawSafetensors } from '@ao/test-data'
 import { describe, expect, it } from 'vitest'
 import { main } from '../src/cli.ts'
 import { reportError } from '../src/errors.ts'
@@ -69,7 +69,7 @@ describe('--config', () => {
     expect(await failure(2, ...quantize('--config', 'int8dynamic'))).toBe(
       '[@ao/cli] Expected the name of a config, or a .json file, got int8dynamic. ' +
         'Did you mean int8-dynamic? Known: int8, int8-weight-only, int8-dynamic, int8-dynamic-asym, ' +
-        'int4, int4-weight-only.',
+        'int4, int4-weight-only, float8, float8-weight-only, float8-dynamic, float8-dynamic-int4.',
     )
   })
 
@@ -219,16 +219,25 @@ describe('input', () => {
   })
 
   it('of a class that ao does not know', async () => {
-    const path = goldenPath('checkpoints/float8dyn/model.safetensors')
+    // A class that nobody has, in a file that is otherwise torchao's.
+    const { tensors, metadata } = readRawSafetensors(
+      goldenPath('checkpoints/float8dyn/model.safetensors'),
+    )
+    const named = Object.entries(metadata).map(([name, text]) => [
+      name,
+      text.replace('"_type": "Float8Tensor"', '"_type": "ForeignTensor"'),
+    ])
+    const path = join(temporaryFolder(), 'model.safetensors')
+    writeRaw(path, tensors, Object.fromEntries(named))
     expect(await failure(1, 'compare', path, path)).toBe(
       '[@ao/cli] Expected up.weight in model.safetensors to be of a class that ao knows, ' +
-        `got Float8Tensor. It knows ${FORMATS.map(({ formatName }) => formatName).join(', ')}; ao inspect lists others, too.`,
+        `got ForeignTensor. It knows ${FORMATS.map(({ formatName }) => formatName).join(', ')}; ao inspect lists others, too.`,
     )
     expect(await failure(1, 'quantize', path, '--config', 'int8', '--dry-run')).toContain(
-      'got one that is quantized by torchao (up.weight of class Float8Tensor)',
+      'got one that is quantized by torchao (up.weight of class ForeignTensor)',
     )
     const { stdout } = await ao(['inspect', path])
-    expect(stdout).toMatch(/^up\.weight +Float8Tensor +\[256, 128\] +row +33792 +8\.25$/m)
+    expect(stdout).toMatch(/^up\.weight +ForeignTensor +\[256, 128\] +row +33792 +8\.25$/m)
     expect(stdout).toMatch(/^all +7 +74304 +76\.7 kB +8\.25$/m)
   })
 

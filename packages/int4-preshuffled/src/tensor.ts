@@ -82,6 +82,7 @@ export class Int4PreshuffledTensor extends TensorSubclass implements Int4Preshuf
   /** The name of this packing format in config JSON. */
   static readonly packingFormat: string = 'PRESHUFFLED'
   static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
+  static readonly activationDtypes: readonly Int4ActivationDType[] = ['bfloat16', 'float8_e4m3fn']
 
   static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ productOps({
     packageName: PACKAGE,

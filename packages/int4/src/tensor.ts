@@ -58,6 +58,7 @@ export class Int4Tensor extends TensorSubclass implements Int4Fields {
   /** The name of this packing format in config JSON. */
   static readonly packingFormat: string = 'PLAIN'
   static readonly chooseQparamsAlgorithms: readonly Int4ChooseQparamsAlgorithm[] = ['TINYGEMM']
+  static readonly activationDtypes: readonly Int4ActivationDType[] = ['bfloat16', 'float8_e4m3fn']
 
   static override readonly ops: readonly OpImplementation[] = /* @__PURE__ */ weightOpTable({
     packageName: PACKAGE,

@@ -4,16 +4,14 @@ import {
   asDense,
   booleanCodec,
   checkFinite,
-  DenseTensor,
-  hostArray,
   hostFloat32,
   integerCodec,
-  isDenseTensor,
   isFloatDType,
   listCodec,
   narrowDTypeCodec,
   optionalCodec,
   TensorSubclass,
+  type DenseTensor,
   type FloatDType,
   type JsonCodec,
   type OpImplementation,
@@ -27,6 +25,7 @@ import {
   quantizeKwargsCodec,
   QuantizeTensorToInt8Kwargs,
   quantizeToInt8,
+  tensorsOn,
   weightOpTable,
 } from '@ao/quantized-linear'
 import { PACKAGE } from './errors.ts'
@@ -130,7 +129,7 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
       options,
     )
     const { granularity = PerRow(), mappingType = 'SYMMETRIC', reduceRange = false } = options
-    const given = onDeviceOf(weight, options)
+    const given = tensorsOn(weight.device, options)
     const codes = quantizeToInt8(weight, { ...given, granularity, mappingType, reduceRange })
     const result = new Int8Tensor({ ...given, ...codes, dtype: checkFloat(weight) })
     if (options.allowNonFinite) return result
@@ -144,14 +143,4 @@ export class Int8Tensor extends TensorSubclass implements Int8Fields {
     const options = { outputDtype: dtype }
     return asDense(dequantizeAffine(qdata, blockSize, scale, zeroPoint, 'int8', options))
   }
-}
-
-/** `options` with the tensors of the CPU on the weight's device. */
-function onDeviceOf({ device }: Tensor, options: Int8FromHpOptions): Int8FromHpOptions {
-  const moved = (value: unknown): unknown =>
-    isDenseTensor(value) && value.device.isHost
-      ? new DenseTensor(device.upload(value.dtype, hostArray(value)), value.shape)
-      : value
-  if (device.isHost) return options
-  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, moved(value)]))
 }

@@ -29,6 +29,7 @@ import { fail } from './errors.ts'
 import { clamp, floatDTypeOf, requireFloat } from './arithmetic.ts'
 import { blockRange } from './block-range.ts'
 import { blockGrid, blockLayout } from './blocks.ts'
+import { safeLimit, SMALLEST_PEAK } from './qparams-rules.ts'
 import { forEachRow, mapRows } from './rows.ts'
 
 /** Options of {@link chooseScaleFloat8}. */
@@ -39,6 +40,17 @@ export interface Float8ScaleOptions {
   readonly hpValueLb?: number | undefined
   /** Upper bound of a block's largest magnitude. */
   readonly hpValueUb?: number | undefined
+  /**
+   * Whether all codes are to stand for finite numbers: blocks at the end of their dtype end a little before it,
+   * blocks of numbers below 2^-100 are blocks of zeros, and other scales are not 0. False unless given.
+   */
+  readonly finite?: boolean | undefined
+}
+
+/** Options of ops that take scales of float8. */
+export interface Float8Options {
+  /** Whether blocks with a scale of 0 are blocks of zeros; torchao gives NaN for them. False unless given. */
+  readonly finite?: boolean | undefined
 }
 
 type ChooseArgs = [
@@ -67,9 +79,12 @@ export const chooseScaleFloat8: Op<ChooseArgs, Tensor> = /* @__PURE__ */ defineO
     const { min, max } = blockRange(input, layout)
     const lowest = round(options.hpValueLb ?? -Infinity)
     const highest = round(options.hpValueUb ?? Infinity)
+    const { limit, smallest } = finiteScales(input.dtype as FloatDType, float8Dtype)
     const scale = max.map((largest, block) => {
       const amax = clamp(Math.max(largest, -(min[block] as number)), lowest, highest)
-      return round(amax / finfo(float8Dtype).max)
+      if (!options.finite || !Number.isFinite(amax)) return round(amax / finfo(float8Dtype).max)
+      if (amax < SMALLEST_PEAK) return 0
+      return Math.max(round(Math.min(amax, limit) / finfo(float8Dtype).max), smallest)
     })
     if (options.scaleDtype === 'float8_e8m0fnu') roundToPowersOfTwo(scale)
     return fromFloat32(scale, layout.grid, 'float32')
@@ -81,13 +96,31 @@ export const chooseScaleFloat8: Op<ChooseArgs, Tensor> = /* @__PURE__ */ defineO
   },
 })
 
+/** Where magnitudes end so that all codes are finite, and the smallest scale of a block that has any. */
+export function finiteScales(
+  dtype: FloatDType,
+  float8Dtype: Float8DType,
+): { readonly limit: number; readonly smallest: number } {
+  const { smallestNormal, eps } = finfo(dtype)
+  const { max } = finfo(float8Dtype)
+  return {
+    limit: safeLimit(dtype, { quantMin: -max, quantMax: max }),
+    smallest: smallestNormal * eps,
+  }
+}
+
 function roundToPowersOfTwo(scale: Float32Array): void {
   for (let i = 0; i < scale.length; i++) {
     scale[i] = 2 ** roundHalfToEven(Math.fround(Math.log2(scale[i] as number)))
   }
 }
 
-type QuantizeArgs = [input: Tensor, scale: Tensor, float8Dtype?: Float8DType]
+type QuantizeArgs = [
+  input: Tensor,
+  scale: Tensor,
+  float8Dtype?: Float8DType,
+  options?: Float8Options,
+]
 
 /**
  * Codes of `input / scale`, clamped to the largest finite numbers; torchao's `_quantize_affine_float8`.
@@ -101,14 +134,15 @@ type QuantizeArgs = [input: Tensor, scale: Tensor, float8Dtype?: Float8DType]
  */
 export const quantizeAffineFloat8: Op<QuantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'quantizeAffineFloat8',
-  takes: 'ttz?',
-  reference: (...[input, scale, float8Dtype = 'float8_e4m3fn']: QuantizeArgs) => {
+  takes: 'ttz?o?',
+  reference: (...[input, scale, float8Dtype = 'float8_e4m3fn', options = {}]: QuantizeArgs) => {
     checkFloat8(float8Dtype)
     floatDTypeOf(input)
     const layout = blockLayout(input.shape, blockSizeOfScale(scale, input.shape))
     const loop: QuantizeLoop = {
       runLength: layout.runLength,
-      scales: hostFloat32(scale),
+      // What is divided by infinity is zero.
+      scales: options.finite ? hostFloat32(scale).map((s) => s || Infinity) : hostFloat32(scale),
       largest: finfo(float8Dtype).max,
       encode: float8Dtype === 'float8_e4m3fn' ? toFloat8E4m3Bits : toFloat8E5m2Bits,
       codes: newArray(float8Dtype, input.numel),
@@ -156,7 +190,12 @@ function nanCode(row: Float32Array, i: number, scale: number): number {
   return bits < 0 ? 0xff : 0x7f
 }
 
-type DequantizeArgs = [input: Tensor, scale: Tensor, outputDtype?: FloatDType]
+type DequantizeArgs = [
+  input: Tensor,
+  scale: Tensor,
+  outputDtype?: FloatDType,
+  options?: Float8Options,
+]
 
 /**
  * `input * scale` in float32, rounded to `outputDtype`, which is float32 unless given; torchao's
@@ -167,13 +206,14 @@ type DequantizeArgs = [input: Tensor, scale: Tensor, outputDtype?: FloatDType]
  */
 export const dequantizeAffineFloat8: Op<DequantizeArgs, Tensor> = /* @__PURE__ */ defineOp({
   name: 'dequantizeAffineFloat8',
-  takes: 'ttz?',
-  reference: (...[input, scale, outputDtype = 'float32']: DequantizeArgs) => {
+  takes: 'ttz?o?',
+  reference: (...[input, scale, outputDtype = 'float32', options = {}]: DequantizeArgs) => {
     checkDequantize(input, outputDtype)
     const layout = blockLayout(input.shape, blockSizeOfScale(scale, input.shape))
     const scales = hostFloat32(scale)
+    const isFinite = options.finite ?? false
     return mapRows(input, layout, outputDtype, (row, block) =>
-      multiplyRow(row, block, layout.runLength, scales),
+      multiplyRow(row, block, layout.runLength, scales, isFinite),
     )
   },
   meta: (...[input, scale, outputDtype = 'float32']: DequantizeArgs) => {
@@ -193,12 +233,40 @@ function multiplyRow(
   firstBlock: number,
   runLength: number,
   scales: Float32Array,
+  isFinite: boolean,
 ): void {
   for (let i = 0, block = firstBlock; i < row.length; block++) {
     const scale = scales[block] as number
-    for (const end = i + runLength; i < end; i++) row[i] = (row[i] as number) * scale
+    const end = i + runLength
+    if (isFinite && scale === 0) row.fill(0, i, end)
+    for (; i < end; i++) row[i] = (row[i] as number) * scale
   }
 }
+
+type FakeArgs = [
+  input: Tensor,
+  blockSize: readonly number[],
+  float8Dtype?: Float8DType,
+  options?: Float8ScaleOptions,
+]
+
+/**
+ * What float8 leaves of `input`, in float32: {@link chooseScaleFloat8}, {@link quantizeAffineFloat8} and
+ * {@link dequantizeAffineFloat8} in one.
+ *
+ * @throws as these do
+ */
+export const fakeQuantizeAffineFloat8: Op<FakeArgs, Tensor> = /* @__PURE__ */ defineOp({
+  name: 'fakeQuantizeAffineFloat8',
+  takes: 'tsz?o?',
+  reference: (...[input, blockSize, float8Dtype, options]: FakeArgs) => {
+    const scale = chooseScaleFloat8(input, blockSize, float8Dtype, options)
+    if (input.numel === 0) return zeros(input.shape, 'float32', input.device)
+    const codes = quantizeAffineFloat8(input, scale, float8Dtype, options)
+    return dequantizeAffineFloat8(codes, scale, 'float32', options)
+  },
+  meta: (...[input]: FakeArgs) => zeros(input.shape, 'float32', input.device),
+})
 
 /**
  * `scale` with each element repeated over its block, so that it multiplies a tensor of `shape`; itself
@@ -235,7 +303,7 @@ function broadcasts(scale: Tensor, shape: readonly number[]): boolean {
 }
 
 /** The block that one element of `scale` covers in a tensor of `shape`. */
-function blockSizeOfScale(scale: Tensor, shape: readonly number[]): readonly number[] {
+export function blockSizeOfScale(scale: Tensor, shape: readonly number[]): readonly number[] {
   if (scale.numel === 1) return shape
   const fits =
     scale.ndim === shape.length &&

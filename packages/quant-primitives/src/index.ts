@@ -72,8 +72,10 @@ export { fakeQuantizeFp8Row } from './float8-row.ts'
 export {
   chooseScaleFloat8,
   dequantizeAffineFloat8,
+  fakeQuantizeAffineFloat8,
   maybeExpandScaleToTensorShape,
   quantizeAffineFloat8,
+  type Float8Options,
   type Float8ScaleOptions,
 } from './float8.ts'
 export {

@@ -51,7 +51,7 @@ export function qparamsSetting(
 }
 
 /** Blocks of smaller numbers are blocks of zeros: their differences would be subnormal, which GPUs drop. */
-const SMALLEST_PEAK: number = 2 ** -100
+export const SMALLEST_PEAK: number = 2 ** -100
 
 /** Steps below this are those of blocks whose numbers are nearly equal, or count as zeros. */
 export const SMALLEST_STEP: number = 2 ** -110

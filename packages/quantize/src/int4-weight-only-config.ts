@@ -2,28 +2,26 @@
 
 import {
   booleanCodec,
-  decodeJson,
   defineConfig,
   enumCodec,
   integerCodec,
-  rejectJson,
   skip,
   skipUnlessWeight,
-  stringCodec,
   takes,
   ValueError,
   type ConfigBase,
-  type ConfigJsonContext,
-  type Json,
-  type JsonCodec,
   type QuantizationConfig,
   type QuantizeContext,
   type Skipped,
   type Tensor,
-  type TensorSubclassType,
 } from '@ao/base-tensor'
 import { PerGroup } from '@ao/granularity'
-import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
+import {
+  checkPackingFormat,
+  packingFormatCodec,
+  type Int4ChooseQparamsAlgorithm,
+  type Int4PackingFormat,
+} from '@ao/quantized-linear'
 import { fail } from './errors.ts'
 
 const GROUP_SIZES: readonly number[] = [32, 64, 128, 256]
@@ -67,7 +65,7 @@ const Base: ConfigBase<Fields, Int4WeightOnlyOptions> = /* @__PURE__ */ defineCo
     tilePackedNtile: { codec: integerCodec, jsonName: 'int4_tile_packed_ntile', fallback: 8 },
   },
   check: ({ packingFormat, groupSize, tilePackedNtile, chooseQparamsAlgorithm }) => {
-    checkPackingFormat(packingFormat)
+    checkPackingFormat(packingFormat, fail)
     checkOption('a group size of', GROUP_SIZES, groupSize)
     checkOption('a tile of', [8, 16], tilePackedNtile)
     checkOption(
@@ -100,45 +98,6 @@ export class Int4WeightOnlyConfig extends Base implements QuantizationConfig {
       allowNonFinite: context?.allowNonFinite,
     })
   }
-}
-
-// torchao takes a name here and has a default; callers without types may expect the same.
-function checkPackingFormat(format: unknown): void {
-  if (typeof format === 'function' && isPackingFormat(format as unknown as TensorSubclassType))
-    return
-  throw fail(
-    ValueError,
-    'packingFormat to be the class of a packing format, such as Int4Tensor of @ao/int4',
-    typeof format === 'function' ? format.name : (JSON.stringify(format) ?? 'none'),
-  )
-}
-
-function isPackingFormat(format: TensorSubclassType): format is Int4PackingFormat {
-  return typeof (format as Partial<Int4PackingFormat>).packingFormat === 'string'
-}
-
-/**
- * An enum of which any package may bring members: the classes in `formats`. Bare strings are their values:
- * lower case.
- */
-function packingFormatCodec({ formats }: ConfigJsonContext): JsonCodec<Int4PackingFormat> {
-  return {
-    encode: ({ packingFormat }) => ({ _type: 'Int4PackingFormat', _data: packingFormat }),
-    decode: (json, path) => {
-      const name = typeof json === 'string' ? json.toUpperCase() : enumMember(json, path)
-      const format = formats.filter(isPackingFormat).find((one) => one.packingFormat === name)
-      if (format) return format
-      const names = formats.map(({ formatName }) => formatName).join(', ')
-      const cure = 'Import the class of that packing format and list it in `formats`.'
-      return rejectJson(path, `that of a format given (${names || 'none'})`, name, cure)
-    },
-  }
-}
-
-function enumMember(json: Json, path: string): string {
-  const { _type: type, _data: data } = json as { readonly [key: string]: Json }
-  if (type !== 'Int4PackingFormat') rejectJson(path, 'an Int4PackingFormat', json)
-  return decodeJson(stringCodec, data ?? null, `${path}._data`)
 }
 
 function checkOption<T>(expected: string, allowed: readonly T[], got: T): void {

@@ -38,6 +38,7 @@ export { checkFloat, quantizeToInt8, type Int8Codes, type Int8Quantization } fro
 export type { FormatClass, FromHpOptions } from './format-class.ts'
 export type { Int4Codes, Int4ZeroPoint } from './int4/codes.ts'
 export { float8Scales, type Float8Scales } from './int4/float8-scales.ts'
+export { checkPackingFormat, packingFormatCodec } from './int4/packing-format-codec.ts'
 export { groupBlockOf, type GroupBlockOptions } from './int4/group-block.ts'
 export { packNibbles, unpackNibbles } from './int4/nibbles.ts'
 export { packInt4, unpackInt4 } from './int4/pack.ts'
@@ -47,12 +48,14 @@ export {
   type Int4ActivationDType,
   type Int4ChooseQparamsAlgorithm,
   type Int4CodedTensor,
+  type Int4Float8Format,
   type Int4FromHpOptions,
   type Int4PackingFormat,
 } from './int4/packing-format.ts'
 export { int4PlainForm, type PlainFormOptions } from './int4/plain-form.ts'
 export { flippedBits, packInt4Words, unpackInt4Words } from './int4/words.ts'
 export { moveZeroPoint, valueOfMiddleCode } from './int4/zero-points.ts'
+export { noTensorOption } from './no-tensor-option.ts'
 export {
   dequantizeGroups,
   productOps,
@@ -68,6 +71,7 @@ export {
   type PartUnits,
 } from './packed-views.ts'
 export { skipUnlessRows } from './skip-rows.ts'
+export { tensorsOn } from './tensors-on.ts'
 export { blockwiseViews, type BlockwiseViews } from './views.ts'
 export {
   defineDequantize,

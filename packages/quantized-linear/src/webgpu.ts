@@ -27,7 +27,7 @@ export {
   type Int4DecoderOptions,
   type Int4Order,
 } from './webgpu/int4.ts'
-export { int8Decoder, type Int8DecoderOptions } from './webgpu/int8.ts'
+export { byteDecoder, int8Decoder, type Int8DecoderOptions } from './webgpu/int8.ts'
 export { quantizeInput, type Int8Activation } from './webgpu/int8-activations.ts'
 export {
   int8LinearVariants,

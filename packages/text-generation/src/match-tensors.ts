@@ -70,7 +70,7 @@ export async function matchTensors(
   return sources
 }
 
-/** Tensors under the other name of a tied parameter that equal it. */
+/** Tensors under the other name of a tied parameter that equal it, or are in no file. */
 async function tiedCopies(
   checkpoint: Checkpoint,
   sources: ReadonlyMap<string, string>,
@@ -82,7 +82,9 @@ async function tiedCopies(
     const key = sources.get(name)
     const copy = stored(other)
     if (key === undefined || key === copy || !checkpoint.has(copy)) continue
-    if (await isEqual(checkpoint, key, copy)) copies.push(copy)
+    // What metadata names and no file has was stored once.
+    const isStoredOnce = checkpoint.info(copy).parts.length === 0
+    if (isStoredOnce || (await isEqual(checkpoint, key, copy))) copies.push(copy)
   }
   return copies
 }

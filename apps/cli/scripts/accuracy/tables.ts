@@ -1,6 +1,7 @@
 /** @file The table of each format's README: its columns, and the variants that are its rows. */
 
-import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
+import { Float8Tensor, QuantizeTensorToFloat8Kwargs, type Float8FromHpOptions } from '@ao/float8'
+import { PerBlock, PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
@@ -42,7 +43,39 @@ const INT8_VARIANTS: readonly (readonly [name: string, options: Int8FromHpOption
   ],
 ]
 
+const dynamic = QuantizeTensorToFloat8Kwargs()
+const FLOAT8_VARIANTS: readonly (readonly [name: string, options: Float8FromHpOptions])[] = [
+  ['PerRow', {}],
+  ['PerTensor', { granularity: PerTensor() }],
+  ['PerGroup(128)', { granularity: PerGroup(128) }],
+  ['PerRow, float8_e5m2', { float8Dtype: 'float8_e5m2' }],
+  ['PerRow, dynamic', { actQuantKwargs: dynamic }],
+  [
+    'PerTensor, dynamic per tensor',
+    {
+      granularity: PerTensor(),
+      actQuantKwargs: QuantizeTensorToFloat8Kwargs({ granularity: PerTensor() }),
+    },
+  ],
+  [
+    'PerBlock([128, 128]), dynamic by 128',
+    {
+      granularity: PerBlock([128, 128]),
+      actQuantKwargs: QuantizeTensorToFloat8Kwargs({ granularity: PerBlock([1, 128]) }),
+    },
+  ],
+]
+
 export const TABLES: readonly AccuracyTable[] = [
+  {
+    folder: 'float8',
+    columns: ['', NORMAL, TRAINED, 'bytes a weight, K = 4096'],
+    rows: (corpora) =>
+      FLOAT8_VARIANTS.map(([name, options]) => {
+        const { normal, trained } = inBfloat16(corpora, (w) => Float8Tensor.fromHp(w, options))
+        return [name, pair(normal), pair(trained), normal.bytes.toFixed(3)]
+      }),
+  },
   {
     folder: 'int8',
     columns: ['', NORMAL, TRAINED, 'bytes a weight, K = 4096'],

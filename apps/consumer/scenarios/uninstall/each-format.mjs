@@ -10,6 +10,9 @@ const CONFIGS = {
   Int4PlainInt32Tensor: int4,
   Int4PreshuffledTensor: int4,
   Int4TilePackedTo4dTensor: int4,
+  Float8Tensor: (_, { Float8WeightOnlyConfig }) => new Float8WeightOnlyConfig(),
+  PrototypeFloat8Tensor: (_, { Float8StaticActivationFloat8WeightConfig }) =>
+    new Float8StaticActivationFloat8WeightConfig({ actQuantScale: tensor([1]) }),
   Int8Tensor: (_, { Int8WeightOnlyConfig }) => new Int8WeightOnlyConfig(),
 }
 

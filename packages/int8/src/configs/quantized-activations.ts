@@ -3,13 +3,11 @@
 import {
   booleanCodec,
   defineConfig,
-  rejectJson,
   takes,
   ValueError,
   type ConfigBase,
   type ConfigOption,
   type DenseTensor,
-  type JsonCodec,
   type QuantizationConfig,
   type QuantizeContext,
   type Skipped,
@@ -19,6 +17,7 @@ import { PerRow } from '@ao/granularity'
 import { mappingTypeCodec, type MappingType } from '@ao/quant-primitives'
 import {
   granularityPairCodec,
+  noTensorOption,
   QuantizeTensorToInt8Kwargs,
   skipUnlessRows,
   splitGranularity,
@@ -63,22 +62,7 @@ const GRANULARITY: ConfigOption<GranularityPair> = {
 const MAPPING: ConfigOption<MappingType> = { codec: mappingTypeCodec, fallback: 'SYMMETRIC' }
 const TRUE: ConfigOption<boolean> = { codec: booleanCodec, fallback: true }
 const FALSE: ConfigOption<boolean> = { codec: booleanCodec, fallback: false }
-// torchao's JSON has a place for tensors but no way to write them.
-const NO_TENSOR: ConfigOption<DenseTensor | undefined> = {
-  fallback: undefined,
-  codec: {
-    encode: (value) => {
-      if (value === undefined) return null
-      throw fail(
-        ValueError,
-        'a config without tensors, to write it as JSON',
-        `an activation scale or zero point (${String(value)})`,
-        'Write the quantized model instead: its tensors carry them.',
-      )
-    },
-    decode: (json, path) => (json === null ? undefined : rejectJson(path, 'null', json)),
-  } satisfies JsonCodec<DenseTensor | undefined>,
-}
+const NO_TENSOR: ConfigOption<DenseTensor | undefined> = /* @__PURE__ */ noTensorOption(fail)
 
 const DynamicBase: ConfigBase<Dynamic> = /* @__PURE__ */ defineConfig<Dynamic>({
   name: 'Int8DynamicActivationInt8WeightConfig',

@@ -36,6 +36,20 @@ export interface Int4PackingFormat<
   fromCodes(codes: Int4Codes): T
 }
 
+/** The class of an int4 format that also quantizes for inputs that are rounded to float8. */
+export interface Int4Float8Format<
+  T extends Int4CodedTensor = Int4CodedTensor,
+> extends Int4PackingFormat<T, Int4Float8FromHpOptions> {
+  /** What inputs may be quantized to first. */
+  readonly activationDtypes: readonly Int4ActivationDType[]
+}
+
+/** How such a format quantizes. */
+interface Int4Float8FromHpOptions extends Int4FromHpOptions {
+  /** float8_e4m3fn quantizes around zero, for inputs that are rounded to it; bfloat16 unless given. */
+  readonly activationDtype?: Int4ActivationDType | undefined
+}
+
 /**
  * Checks the algorithm, for formats that know but one.
  *

@@ -2,8 +2,9 @@
 
 import { takes } from '@ao/base-tensor'
 import type { WeightDecoder } from './decoder.ts'
+import { weightDecoder } from './weight-decoder.ts'
+import bytes from './wgsl/decode/bytes.wgsl'
 import int8 from './wgsl/decode/int8.wgsl'
-import valueOfLevel from './wgsl/decode/value-of-level.wgsl'
 
 /** Where a format's scales and zero points lie. */
 export interface Int8DecoderOptions {
@@ -22,13 +23,23 @@ export interface Int8DecoderOptions {
 /* @__NO_SIDE_EFFECTS__ */
 export function int8Decoder(options: Int8DecoderOptions): WeightDecoder {
   takes('o<name:x parts:l wgsl:x>', options)
+  return byteDecoder({ ...options, wgsl: [int8, options.wgsl].join('\n') })
+}
+
+/**
+ * The decoder of a format whose codes are bytes: its WGSL has `levels_of(word: u32) -> vec4f`, the levels of four
+ * codes, `qparams` and `value_of`. Codes of zeros stand for 0.
+ */
+/* @__NO_SIDE_EFFECTS__ */
+export function byteDecoder(options: Int8DecoderOptions): WeightDecoder {
+  takes('o<name:x parts:l wgsl:x>', options)
   const { name, parts, wgsl } = options
-  return {
+  return weightDecoder({
     name,
     chunk: 16,
     parts,
-    wgsl: [int8, wgsl, valueOfLevel].join('\n'),
+    wgsl: [wgsl, bytes].join('\n'),
     codesType: ({ k }) => (k % 16 === 0 ? 'vec4u' : 'u32'),
     readsPastK: true,
-  }
+  })
 }
