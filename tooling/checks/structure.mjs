@@ -25,6 +25,7 @@ const PACKAGE_SIZES = {
   float8: { lines: 1250, files: 14 },
   'int4-preshuffled': { lines: 800, files: 13 },
   'int4-tile-packed-to-4d': { lines: 800, files: 13 },
+  intx: { lines: 1500, files: 16 },
   'quant-primitives': { lines: 5700, files: Infinity },
 }
 /** Most lines below `src` of all packages together. */

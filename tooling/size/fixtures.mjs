@@ -184,6 +184,13 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     maxBytes: 14000,
   },
   {
+    name: 'intx',
+    code: `export { IntxUnpackedToInt8Tensor } from '@ao/intx'`,
+    packages: [...SHARED, 'intx'],
+    mustNotAppear: [...WGSL, 'safetensors', 'Int8Dynamic'],
+    maxBytes: 20000,
+  },
+  {
     name: 'codes for ONNX Runtime',
     code: `export { toMatMulNBits } from '@ao/interop'`,
     packages: [...SHARED, 'interop', 'pbf'],

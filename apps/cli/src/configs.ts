@@ -30,6 +30,7 @@ export const CONFIG_HELP: string = [
 export interface ConfigArguments {
   readonly granularity?: string
   readonly groupSize?: number
+  readonly bits?: number
   readonly format?: string
   readonly algorithm?: string
 }
@@ -38,6 +39,7 @@ export interface ConfigArguments {
 const FLAGS: Readonly<Record<keyof NamedConfigOptions, string>> = {
   granularity: '--granularity',
   groupSize: '--group-size',
+  bits: '--bits',
   packingFormat: '--format',
   chooseQparamsAlgorithm: '--algorithm',
 }
@@ -48,7 +50,8 @@ const FORMAT_NAMES = INT4_FORMATS.map(({ packingFormat }) => packingFormat.toLow
 export function addConfigOptions(command: Command): Command {
   return command
     .option('--granularity <g>', 'of int8: row, tensor or group:<n>')
-    .option('--group-size <n>', 'of int4: 32, 64, 128 or 256', integerFrom(1))
+    .option('--group-size <n>', 'of int4, intx and 8da4w', integerFrom(1))
+    .option('--bits <n>', 'of intx and 8da4w: 1 to 8', integerFrom(1))
     .addOption(new Option('--format <name>', 'packing format of int4').choices(FORMAT_NAMES))
     .addOption(
       new Option(
@@ -111,10 +114,11 @@ async function readFileConfig(path: string): Promise<QuantizationConfig> {
 }
 
 function parseOptions(args: ConfigArguments): NamedConfigOptions {
-  const { granularity, groupSize, format, algorithm } = args
+  const { granularity, groupSize, bits, format, algorithm } = args
   return {
     ...(granularity !== undefined && { granularity: parseGranularity(granularity) }),
     ...(groupSize !== undefined && { groupSize }),
+    ...(bits !== undefined && { bits }),
     ...(format !== undefined && { packingFormat: formatOf(format) }),
     ...(algorithm !== undefined && {
       chooseQparamsAlgorithm: algorithm.toUpperCase() as Int4ChooseQparamsAlgorithm,

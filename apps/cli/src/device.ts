@@ -66,6 +66,7 @@ async function kernelSets(): Promise<KernelSet[]> {
     import('@ao/int4-plain-int32/webgpu'),
     import('@ao/int4-tile-packed-to-4d/webgpu'),
     import('@ao/int4-preshuffled/webgpu'),
+    import('@ao/intx/webgpu'),
   ])
   const { denseMatrices } = await import('@ao/kernels-webgpu/matrices')
   const int8 = int8Kernels({ matrices: subgroupMatrices() })

@@ -13,7 +13,7 @@ import {
   Float8WeightOnlyConfig,
   PrototypeFloat8Tensor,
 } from '@ao/float8'
-import { PerRow, type Granularity } from '@ao/granularity'
+import { PerGroup, PerRow, type Granularity } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
@@ -24,6 +24,14 @@ import {
   Int8Tensor,
   Int8WeightOnlyConfig,
 } from '@ao/int8'
+import {
+  Int4DynamicActivationInt4WeightConfig,
+  Int8DynamicActivationInt4WeightConfig,
+  Int8DynamicActivationIntxWeightConfig,
+  IntxUnpackedToInt8Tensor,
+  IntxWeightOnlyConfig,
+  type IntxDType,
+} from '@ao/intx'
 import type {
   Int4ChooseQparamsAlgorithm,
   Int4Float8Format,
@@ -46,6 +54,7 @@ export const FORMATS: readonly TensorSubclassType[] = [
   Int8Tensor,
   Float8Tensor,
   PrototypeFloat8Tensor,
+  IntxUnpackedToInt8Tensor,
   ...INT4_FORMATS,
 ]
 
@@ -67,12 +76,17 @@ export const CONFIGS: readonly QuantizationConfigType[] = [
   Float8DynamicActivationFloat8WeightConfig,
   Float8StaticActivationFloat8WeightConfig,
   Float8DynamicActivationInt4WeightConfig,
+  IntxWeightOnlyConfig,
+  Int8DynamicActivationIntxWeightConfig,
+  Int8DynamicActivationInt4WeightConfig,
+  Int4DynamicActivationInt4WeightConfig,
 ]
 
 /** What the command line says about a named config; what it does not say is missing. */
 export interface NamedConfigOptions {
   readonly granularity?: Granularity
   readonly groupSize?: number
+  readonly bits?: number
   readonly packingFormat?: Int4PackingFormat
   readonly chooseQparamsAlgorithm?: Int4ChooseQparamsAlgorithm
 }
@@ -85,6 +99,8 @@ export interface NamedConfig {
   readonly takes: readonly (keyof NamedConfigOptions)[]
   create(options: NamedConfigOptions): QuantizationConfig
 }
+
+const dtypeOf = (bits: number): IntxDType => `int${bits}` as IntxDType
 
 export const NAMED_CONFIGS: readonly NamedConfig[] = [
   {
@@ -137,6 +153,23 @@ export const NAMED_CONFIGS: readonly NamedConfig[] = [
     create: ({ packingFormat = INT4_FORMATS[0] }) =>
       new Float8DynamicActivationInt4WeightConfig({
         packingFormat: packingFormat as Int4Float8Format, // or it is refused
+      }),
+  },
+  {
+    names: ['intx', 'intx-weight-only'],
+    summary: 'weights of --bits (4) in groups of --group-size (32)',
+    takes: ['groupSize', 'bits'],
+    create: ({ groupSize = 32, bits = 4 }) =>
+      new IntxWeightOnlyConfig({ weightDtype: dtypeOf(bits), granularity: PerGroup(groupSize) }),
+  },
+  {
+    names: ['8da4w', 'int8-dynamic-intx'],
+    summary: 'the same, activations to int8 as they come',
+    takes: ['groupSize', 'bits'],
+    create: ({ groupSize = 32, bits = 4 }) =>
+      new Int8DynamicActivationIntxWeightConfig({
+        weightDtype: dtypeOf(bits),
+        weightGranularity: PerGroup(groupSize),
       }),
   },
 ]

@@ -30,27 +30,34 @@ function readJson(path: string): any {
 }
 
 describe('checkpoints that torchao made', () => {
-  it.each(['int8wo', 'int8wo_g32', 'int8dyn', 'int8dyn_asym', 'mixed', 'int4_plain', 'tile4d'])(
-    '%s: the same tensors, byte for byte, and the same metadata',
-    async (name) => {
-      const folder = goldenPath(`checkpoints/${name}`)
-      const out = join(temporaryFolder(), 'out')
-      const original = join(folder, 'original.safetensors')
-      await aoJson(['quantize', original, '--config', join(folder, 'config.json'), '--out', out])
-      const made = readRawSafetensors(join(out, 'model.safetensors'))
-      const expected = readRawSafetensors(join(folder, 'model.safetensors'))
-      expect(made.tensors).toEqual(expected.tensors)
-      expect([...made.tensors.keys()]).toEqual([...expected.tensors.keys()])
-      // What the transformers library asks for, on top of what torchao writes.
-      const { format, ...metadata } = made.metadata
-      expect(format).toBe('pt')
-      expect(parsedMetadata({ ...made, metadata })).toEqual(parsedMetadata(expected))
-      // torchao keeps an enum that was given as a string; we write the enum.
-      const text = readFileSync(join(folder, 'config.json'), 'utf8')
-      const config = JSON.parse(text.replace('"tile_packed_to_4d"', TILE_PACKED))
-      expect(readJson(join(out, 'ao-quantize.json')).config).toEqual(config)
-    },
-  )
+  it.each([
+    'int8wo',
+    'int8wo_g32',
+    'int8dyn',
+    'int8dyn_asym',
+    'mixed',
+    'int4_plain',
+    'tile4d',
+    'intx_wo4',
+    'int8dyn_int4',
+  ])('%s: the same tensors, byte for byte, and the same metadata', async (name) => {
+    const folder = goldenPath(`checkpoints/${name}`)
+    const out = join(temporaryFolder(), 'out')
+    const original = join(folder, 'original.safetensors')
+    await aoJson(['quantize', original, '--config', join(folder, 'config.json'), '--out', out])
+    const made = readRawSafetensors(join(out, 'model.safetensors'))
+    const expected = readRawSafetensors(join(folder, 'model.safetensors'))
+    expect(made.tensors).toEqual(expected.tensors)
+    expect([...made.tensors.keys()]).toEqual([...expected.tensors.keys()])
+    // What the transformers library asks for, on top of what torchao writes.
+    const { format, ...metadata } = made.metadata
+    expect(format).toBe('pt')
+    expect(parsedMetadata({ ...made, metadata })).toEqual(parsedMetadata(expected))
+    // torchao keeps an enum that was given as a string; we write the enum.
+    const text = readFileSync(join(folder, 'config.json'), 'utf8')
+    const config = JSON.parse(text.replace('"tile_packed_to_4d"', TILE_PACKED))
+    expect(readJson(join(out, 'ao-quantize.json')).config).toEqual(config)
+  })
 })
 
 describe('a Hugging Face folder', () => {

@@ -139,7 +139,9 @@ export abstract class TensorSubclass extends Printable implements Tensor {
     this.shape = Object.freeze([...shape])
     this.dtype = dtype
     for (const name of [...type.tensorDataNames, ...type.tensorAttributeNames]) {
-      if (fields[name] === undefined) throw missingField(type.formatName, name)
+      const codec = type.attributeCodecs[name]
+      const mayBeNull = codec && 'kind' in codec && codec.kind === 'optional'
+      if (fields[name] === undefined && !mayBeNull) throw missingField(type.formatName, name)
     }
     for (const name of fieldNames(type)) {
       if (name === 'shape' || name === 'dtype') continue

@@ -66,8 +66,8 @@ export function dropSmall(row: Float32Array, start: number, end: number): void {
 /** Where ranges end, so that no code stands for more than the largest number of `dtype`. */
 export function safeLimit(dtype: FloatDType, { quantMin, quantMax }: QuantBounds): number {
   const steps = quantMax - quantMin
-  // Zero points and rounding move codes by up to a step from the end of the range.
-  return Math.fround(finfo(dtype).max * (1 - 2 ** -7) * (1 - 2 / (steps + 1)))
+  // Zero points and rounding move codes by up to a step, of twice this at most, from the end of the range.
+  return Math.fround(finfo(dtype).max * (1 - 2 ** -7) * (1 - 2 / (steps + 2)))
 }
 
 /**

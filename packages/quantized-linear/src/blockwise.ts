@@ -47,6 +47,8 @@ export interface BlockwiseLayout<Fields extends BlockwiseFields> {
   readonly packageName: string
   /** Codes along K that share an element of `qdata`; 1 unless given. */
   readonly codesPerElement?: number
+  /** In place of that, for weights that differ in it: so many codes along K lie in so many elements. */
+  readonly packing?: (fields: Fields) => readonly [codes: number, elements: number]
   /** Whether scales and zero points lie as (K / g, N). */
   readonly swapsScales?: boolean
   /** What weights that `cat` joins have in common, besides block sizes and zero points. */

@@ -92,11 +92,12 @@ export function blockwiseViews<Fields extends BlockwiseFields>(
 ): BlockwiseViews<Fields> {
   takes('o<attributesOf:f>', layout)
   const { codesPerElement = 1, swapsScales = false } = layout
+  const { packing = () => [codesPerElement, 1] } = layout
   const fail = errorsOf(layout.packageName)
   const inOrder = (qparam: DenseTensor): DenseTensor => (swapsScales ? swapLastTwo(qparam) : qparam)
   /** The dimension along which codes share elements; -1 where each has its own. */
-  const packed = ({ blockSize }: Fields): number =>
-    codesPerElement === 1 ? -1 : packedDim(blockSize)
+  const packed = (fields: Fields): number =>
+    packing(fields)[0] === 1 ? -1 : packedDim(fields.blockSize)
 
   const changed = (fields: Fields, change: Change): Fields => {
     const { shape, blockSize, qdata, actPreScale = fields.actPreScale } = change
@@ -127,20 +128,23 @@ export function blockwiseViews<Fields extends BlockwiseFields>(
     const [first, last] = [Math.floor(from / block), Math.ceil(to / block)]
     const isAligned = from % block === 0 && to % block === 0
     const isInOne = last - first === 1 && d !== packed(fields)
-    if (!isAligned && !isInOne) {
+    const [codes, elements] = d === packed(fields) ? packing(fields) : [1, 1]
+    const [begin, stop] = [(from * elements) / codes, (to * elements) / codes]
+    const isWhole = Number.isInteger(begin) && Number.isInteger(stop)
+    if ((!isAligned && !isInOne) || !isWhole) {
+      const [unit, why] = isAligned || isInOne ? [codes, 'lie together'] : [block, 'share a scale']
       throw fail(
         ShapeError,
-        `a slice of dimension ${d} (size ${size}) in whole blocks of ${block}, which share a scale`,
+        `a slice of dimension ${d} (size ${size}) in whole blocks of ${unit}, which ${why}`,
         `${from} to ${to}`,
-        `Slice at multiples of ${block}, or dequantize() first.`,
+        `Slice at multiples of ${unit}, or dequantize() first.`,
       )
     }
-    const unit = d === packed(fields) ? codesPerElement : 1
     const slicesPre = d === inFeaturesDim(fields) && actPreScale?.shape.at(-1) === size
     return changed(fields, {
       shape: shape.with(d, to - from),
       blockSize: isAligned ? blockSize : blockSize.with(d, to - from),
-      qdata: qdata.slice(d, from / unit, to / unit),
+      qdata: qdata.slice(d, begin, stop),
       qparam: (qparam) => qparam.slice(d, first, last),
       actPreScale: slicesPre ? actPreScale.slice(-1, from, to) : actPreScale,
     })
@@ -217,9 +221,10 @@ export function blockwiseViews<Fields extends BlockwiseFields>(
     view: (fields, shape) => {
       const { qdata } = fields
       const own = shapeOf(fields)
-      const resolved = resolveShape(shape, codesPerElement * qdata.numel)
+      const [codes, elements] = packing(fields)
+      const resolved = resolveShape(shape, (codes * qdata.numel) / elements)
       const blockSize = viewBlockSize(own, fields.blockSize, resolved)
-      const isPacked = codesPerElement > 1
+      const isPacked = codes > 1
       const at = packedDim(blockSize ?? [])
       if (!blockSize || (isPacked && blockSize.some((size, d) => d !== at && size !== 1))) {
         throw fail(
@@ -236,7 +241,7 @@ export function blockwiseViews<Fields extends BlockwiseFields>(
         shape: resolved,
         blockSize,
         qdata: qdata.view(
-          isPacked ? resolved.with(at, (resolved[at] as number) / codesPerElement) : resolved,
+          isPacked ? resolved.with(at, ((resolved[at] as number) * elements) / codes) : resolved,
         ),
         qparam: (qparam) => reshape(qparam, blocks) as DenseTensor,
       })

@@ -1,7 +1,13 @@
 /** @file Which tensor of a checkpoint goes to which parameter of a model, and what is left over. */
 
-import { DenseTensor, FormatError } from '@ao/base-tensor'
-import type { Checkpoint, CheckpointFolder } from '@ao/safetensors'
+import { FormatError, type TypedArray } from '@ao/base-tensor'
+import type {
+  Checkpoint,
+  CheckpointFolder,
+  SafetensorsFile,
+  TensorInfo,
+  TensorPart,
+} from '@ao/safetensors'
 import type { Ignored } from './field-rules.ts'
 
 /** Other names under which checkpoints hold the parameters of a model. */
@@ -46,7 +52,8 @@ export async function matchTensors(
     isBare && name.startsWith(prefix) ? name.slice(prefix.length) : name
   const sources = new Map<string, string>()
   for (const name of parameters) {
-    const found = [name, tied[name] ?? name].map(stored).find((key) => checkpoint.has(key))
+    const keys = [name, tied[name] ?? name].map(stored).filter((key) => checkpoint.has(key))
+    const found = keys.find((key) => isThere(checkpoint, key)) ?? keys[0]
     if (found !== undefined) sources.set(name, found)
   }
   refuseMissing(
@@ -65,12 +72,18 @@ export async function matchTensors(
     const strays = [...unindexed, ...(await unlistedShards(checkpoint, folder))]
     if (strays.length > 0) refuseUnindexed(strays, folder.name)
   }
-  report([...left, ...copies], `Tensors of ${folder.name} are not used`, options)
+  const unused = [...left, ...copies.filter((key) => isThere(checkpoint, key))]
+  report(unused, `Tensors of ${folder.name} are not used`, options)
   report(unindexed, `Tensors that the index of ${folder.name} leaves out are used`, options)
   return sources
 }
 
-/** Tensors under the other name of a tied parameter that equal it, or are in no file. */
+/** Whether a file has any of a tensor; of tied ones, transformers describes both and stores one. */
+function isThere(checkpoint: Checkpoint, key: string): boolean {
+  return checkpoint.info(key).parts.length > 0
+}
+
+/** Tensors under the other name of a tied parameter that equal it, or are described and not stored. */
 async function tiedCopies(
   checkpoint: Checkpoint,
   sources: ReadonlyMap<string, string>,
@@ -80,23 +93,32 @@ async function tiedCopies(
   const copies: string[] = []
   for (const [name, other] of Object.entries(tied)) {
     const key = sources.get(name)
-    const copy = stored(other)
-    if (key === undefined || key === copy || !checkpoint.has(copy)) continue
-    // What metadata names and no file has was stored once.
-    const isStoredOnce = checkpoint.info(copy).parts.length === 0
-    if (isStoredOnce || (await isEqual(checkpoint, key, copy))) copies.push(copy)
+    const copy = [name, other].map(stored).find((own) => own !== key && checkpoint.has(own))
+    if (key === undefined || copy === undefined) continue
+    if (!isThere(checkpoint, copy) || (await isEqual(checkpoint, key, copy))) copies.push(copy)
   }
   return copies
 }
 
+/** Whether two tensors, dense or quantized, are of one kind and of equal parts. */
 async function isEqual(checkpoint: Checkpoint, one: string, other: string): Promise<boolean> {
   const [a, b] = [checkpoint.info(one), checkpoint.info(other)]
-  if (a.dtype === undefined || a.dtype !== b.dtype || a.shape?.join() !== b.shape?.join())
-    return false
-  const [x, y] = await Promise.all([checkpoint.read(one), checkpoint.read(other)])
-  if (!(x instanceof DenseTensor && y instanceof DenseTensor)) return false
-  const [values, others] = [await x.data(), await y.data()]
-  return values.every((value: number | bigint, i: number) => Object.is(value, others[i]))
+  const textOf = ({ format, attributes, parts, missing }: TensorInfo): string =>
+    JSON.stringify([
+      format,
+      attributes,
+      missing,
+      parts.map(({ part, dtype, shape }) => [part, dtype, shape]),
+    ])
+  if (textOf(a) !== textOf(b)) return false
+  const read = async ({ fileName, key }: TensorPart): Promise<TypedArray> =>
+    (await (checkpoint.files.get(fileName) as SafetensorsFile).read(key)).data()
+  for (const [i, part] of a.parts.entries()) {
+    const [values, others] = [await read(part), await read(b.parts[i] as TensorPart)]
+    if (!values.every((value: number | bigint, at: number) => Object.is(value, others[at])))
+      return false
+  }
+  return true
 }
 
 /** Shards that the folder holds beside those of the index, by the numbers in their names. */

@@ -7,6 +7,7 @@ import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
 import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs, type Int8FromHpOptions } from '@ao/int8'
+import { IntxUnpackedToInt8Tensor, type IntxDType } from '@ao/intx'
 import { measure, type Measured, type Quantize, type Weights } from './measure.ts'
 
 /** What formats are measured with. */
@@ -99,6 +100,25 @@ export const TABLES: readonly AccuracyTable[] = [
         const rounded = inBfloat16(corpora, float8)
         const inputs = `${db(rounded.normal.linear)}, ${db(rounded.trained.linear)}`
         return [`${group}`, pair(normal), pair(trained), inputs, (8 * normal.bytes).toFixed(3)]
+      }),
+  },
+  {
+    folder: 'intx',
+    columns: ['dtype', 'SYMMETRIC: normal, trained', 'ASYMMETRIC', 'int8 inputs', 'bits a weight'],
+    rows: (corpora) =>
+      [8, 6, 5, 4, 3, 2, 1].map((bits) => {
+        const own = { targetDtype: `int${bits}` as IntxDType, ...by(32) }
+        const both = (options: object): string => {
+          const { normal, trained } = inBfloat16(corpora, (weight) =>
+            IntxUnpackedToInt8Tensor.fromHp(weight, { ...own, ...options }),
+          )
+          return `${db(normal.linear)}, ${db(trained.linear)}`
+        }
+        return [
+          ...[`int${bits}`, both({}), both({ mappingType: 'ASYMMETRIC' })],
+          both({ activationQuantization: 'int8_asym_per_token' }),
+          (bits + (16 + 8) / 32).toFixed(2), // with scales of 16 bits and zero points of 8
+        ]
       }),
   },
   {

@@ -21,7 +21,7 @@ import {
   ruleDefines,
   ruleParams,
 } from '@ao/quant-primitives/webgpu'
-import type { MappingType } from '@ao/quant-primitives'
+import type { MappingType, QuantBounds } from '@ao/quant-primitives'
 import type { Int8ActivationQparams } from '../coded-linear-ops.ts'
 import type { Int8Input } from './int8-linear.ts'
 import { rowRanges } from './row-ranges.ts'
@@ -33,6 +33,12 @@ export interface Int8Activation {
   readonly mappingType: MappingType
   /** Whether codes are -64..63. */
   readonly reduceRange?: boolean
+  /** Codes, in place of that. */
+  readonly bounds?: QuantBounds
+  /** What scales of rows are; float32 unless given. */
+  readonly scaleDtype?: FloatDType
+  /** The smallest scale of a row; float32's eps unless given. */
+  readonly eps?: number
 }
 
 const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
@@ -67,7 +73,7 @@ export function quantizeInput(
   const expected = isPerTensor || known?.[0].numel === 1 ? 1 : count
   if (known) checkKnown(known, activation, expected, packageName)
   const [scales, zeros] = [scale && gpu.dense(scale), zeroPoint && gpu.dense(zeroPoint)]
-  const scaleDtype = (scale?.dtype ?? 'float32') as FloatDType
+  const scaleDtype = (scale?.dtype ?? activation.scaleDtype ?? 'float32') as FloatDType
   const defines = {
     THREADS,
     KNOWN: scales !== undefined,
@@ -91,7 +97,7 @@ export function quantizeInput(
         ...(scales ? [scales, zeros ?? scales] : []),
       ],
       params: [
-        ...ruleParams(boundsOf(activation), SMALLEST_SCALE),
+        ...ruleParams(boundsOf(activation), activation.eps ?? SMALLEST_SCALE),
         ...[first, rows, k, (scales?.numel ?? 1) > 1 ? 1 : 0],
       ],
       workgroups: grid(rows),
@@ -100,10 +106,8 @@ export function quantizeInput(
   return { codes, tokens: qparams, shape: input.shape }
 }
 
-function boundsOf({ reduceRange }: Int8Activation): {
-  quantMin: number
-  quantMax: number
-} {
+function boundsOf({ reduceRange, bounds }: Int8Activation): QuantBounds {
+  if (bounds) return bounds
   return reduceRange ? { quantMin: -64, quantMax: 63 } : { quantMin: -128, quantMax: 127 }
 }
 

@@ -1,0 +1,74 @@
+/** @file Models that transformers quantized and saved by torchao: opened, and made again. */
+
+import { hostArray, isTensorSubclass, readFloat32, type Tensor } from '@ao/base-tensor'
+import { LlamaForCausalLM } from '@ao/llama'
+import { quantize_, quantizeStateDict, readQuantizationConfig } from '@ao/quantize'
+import { bytesSource, openCheckpoint, openSafetensors } from '@ao/safetensors'
+import { directory } from '@ao/safetensors/node'
+import { sharedPath } from '@ao/test-data'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CONFIGS, FORMATS } from '../src/formats.ts'
+
+const reference = sharedPath('reference')
+const NAMES = ['llama-8da4w', 'llama-8da4w-embed8', 'llama-intx-int2', 'llama-intx-int3-asym']
+
+function readJson(path: string): any {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
+function partsOf(tensor: Tensor): Readonly<Record<string, Tensor>> {
+  return isTensorSubclass(tensor) ? tensor.flatten().tensors : { tensor }
+}
+
+function expectSame(made: ReadonlyMap<string, Tensor>, stored: ReadonlyMap<string, Tensor>): void {
+  expect([...made.keys()]).toEqual([...stored.keys()])
+  for (const [name, tensor] of made) {
+    const other = stored.get(name) as Tensor
+    expect(String(tensor)).toBe(String(other))
+    for (const [part, own] of Object.entries(partsOf(tensor))) {
+      const expected = hostArray(partsOf(other)[part] as Tensor)
+      const isEqual = hostArray(own).every((x: number | bigint, i: number) => x === expected[i])
+      expect(isEqual, `${name} ${part}`).toBe(true)
+    }
+  }
+}
+
+describe.skipIf(!reference).each(NAMES)('%s of ../shared/reference', (name) => {
+  const folder = join(reference ?? '', 'quantized', name)
+  const base = join(reference ?? '', 'base/llama')
+  const load = (path: string): Promise<LlamaForCausalLM> =>
+    LlamaForCausalLM.fromPretrained(directory(path), { formats: FORMATS, dtype: 'bfloat16' })
+  const config = () =>
+    readQuantizationConfig(readJson(join(folder, 'config.json')), {
+      configs: CONFIGS,
+      formats: FORMATS,
+    })!.config
+
+  it('gives its logits', async () => {
+    const model = await load(folder)
+    const file = await openSafetensors(bytesSource(readFileSync(join(folder, 'io.safetensors'))))
+    const expected = await readFloat32(await file.read('logits'))
+    const logits = await readFloat32(model.forward(readJson(join(folder, 'io.json')).ids))
+    const squares = (values: Float32Array): number => values.reduce((sum, x) => sum + x * x, 0)
+    const error = squares(logits.map((x, i) => x - (expected[i] as number))) / squares(expected)
+    expect(error).toBeLessThan(name.includes('8da4w') ? 5e-3 : 1e-3)
+  })
+
+  it('is made again, to the bit, from the model and from its tensors', async () => {
+    const stored = (await load(folder)).stateDict()
+    const model = await load(base)
+    await quantize_(model, config())
+    expectSame(model.stateDict(), stored)
+    const checkpoint = await openCheckpoint(directory(base))
+    const entries = new Map<string, Tensor>()
+    for await (const [key, tensor] of checkpoint.entries()) entries.set(key, tensor)
+    const { stateDict } = await quantizeStateDict(entries, config())
+    for (const key of stateDict.keys()) {
+      const [made, other] = [stateDict.get(key), stored.get(key)] as [Tensor, Tensor]
+      expectSame(new Map([[key, made]]), new Map([[key, other]]))
+    }
+    await checkpoint.close()
+  })
+})
