@@ -5,10 +5,11 @@ import { LlamaForCausalLM } from '@ao/llama'
 import { quantize_, quantizeStateDict, readQuantizationConfig } from '@ao/quantize'
 import { bytesSource, openCheckpoint, openSafetensors } from '@ao/safetensors'
 import { directory } from '@ao/safetensors/node'
-import { sharedPath } from '@ao/test-data'
-import { readFileSync } from 'node:fs'
+import { readRawSafetensors, sharedPath } from '@ao/test-data'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { aoJson, temporaryFolder } from './run-cli.ts'
 import { CONFIGS, FORMATS } from '../src/formats.ts'
 
 const reference = sharedPath('reference')
@@ -70,5 +71,24 @@ describe.skipIf(!reference).each(NAMES)('%s of ../shared/reference', (name) => {
       expectSame(new Map([[key, made]]), new Map([[key, other]]))
     }
     await checkpoint.close()
+  })
+
+  it('is made again by ao quantize, with what config.json says of it', async () => {
+    const out = join(temporaryFolder(), 'out')
+    const { quantization_config: expected } = readJson(join(folder, 'config.json'))
+    const config = join(temporaryFolder(), 'config.json')
+    writeFileSync(config, JSON.stringify(expected.quant_type.default))
+    await aoJson(['quantize', base, '--config', config, '--out', out])
+    expect(readJson(join(out, 'config.json')).quantization_config).toEqual(expected)
+    const made = readRawSafetensors(join(out, 'model.safetensors'))
+    const stored = readRawSafetensors(join(folder, 'model.safetensors'))
+    // transformers writes a tied head again where it is quantized, and describes it where it is not.
+    const isOwn = ([key]: readonly [string, unknown]): boolean => !key.startsWith('lm_head.')
+    const own = [...stored.tensors].filter(isOwn)
+    expect(new Map([...made.tensors].sort())).toEqual(new Map(own.sort()))
+    for (const [key, text] of Object.entries(made.metadata)) {
+      if (key === 'tensor_names') continue
+      expect(text, key).toBe(stored.metadata[key])
+    }
   })
 })

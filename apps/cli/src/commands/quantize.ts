@@ -39,6 +39,7 @@ import {
 } from '../quantize/side-files.ts'
 import { planTable, summarize, summaryLines } from '../quantize/summary.ts'
 import {
+  isQuantizedEmbedding,
   WeightPlanner,
   type CheckpointPlan,
   type TensorPlan,
@@ -133,9 +134,12 @@ async function quantize(
     const plan = await planner.plan()
     if (args.out === undefined || args.dryRun === true) return dryRun(plan)
     const keptModules = planner.keptModules(plan.tensors)
+    const includesEmbeddings = plan.tensors.some(isQuantizedEmbedding)
     const job: Job = {
       ...{ model, checkpoint, planner, plan, device, out: args.out, shard: args.shard },
-      config: modelConfig && quantizedModelConfig(modelConfig, { ...options, keptModules }),
+      config:
+        modelConfig &&
+        quantizedModelConfig(modelConfig, { ...options, keptModules, includesEmbeddings }),
     }
     const output = await openOutputFolder(args.out, {
       input: model.path,

@@ -57,6 +57,8 @@ export interface ConfigFileOptions {
   readonly config: QuantizationConfig
   /** Modules left alone by the caller's wish; undefined leaves it to the transformers library. */
   readonly keptModules: readonly string[] | undefined
+  /** Whether the embedding or the output head was quantized. */
+  readonly includesEmbeddings: boolean
   /** What weights were cast to; undefined where they were not. */
   readonly dtype: FloatDType | undefined
 }
@@ -71,8 +73,12 @@ export async function readModelConfig(folder: CheckpointFolder): Promise<string 
  * would write 0.0 as 0, and readers in Python tell the two apart.
  */
 export function quantizedModelConfig(text: string, options: ConfigFileOptions): string {
-  const { config, keptModules, dtype } = options
-  const json = toQuantizationConfig(config, { modulesToNotConvert: keptModules })
+  const { config, keptModules, includesEmbeddings, dtype } = options
+  // Unless told, the transformers library leaves heads alone, and what is tied to them.
+  const json = toQuantizationConfig(config, {
+    modulesToNotConvert: keptModules ?? (includesEmbeddings ? [] : undefined),
+    includeInputOutputEmbeddings: includesEmbeddings,
+  })
   const added = `"quantization_config": ${JSON.stringify(json, null, 2)}`.replaceAll('\n', '\n  ')
   // It is null in models that were dequantized.
   const own = withoutMember(text, 'quantization_config')

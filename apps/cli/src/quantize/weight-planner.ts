@@ -242,6 +242,11 @@ export class WeightPlanner {
   }
 }
 
+/** Whether a tensor is an embedding, or the head of a language model, that becomes quantized. */
+export function isQuantizedEmbedding({ role, reason }: TensorPlan): boolean {
+  return reason === undefined && (role === 'embedding' || role === HEAD)
+}
+
 /** The same roles, with no reason to leave output heads alone. */
 function withHead(roles: TensorRoles): TensorRoles {
   return (name, tensor) => {
