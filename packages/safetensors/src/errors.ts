@@ -16,7 +16,8 @@ export function refuse(expected: string, got: string, cure: string, cause?: unkn
 
 /** The message of whatever was thrown. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (error instanceof Error) return error.message
+  return Object(error) === error ? Object.prototype.toString.call(error) : String(error)
 }
 
 const LONGEST_QUOTE = 120
