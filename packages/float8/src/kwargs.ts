@@ -28,8 +28,11 @@ import { fail } from './errors.ts'
 
 /** How torchao's products sum; kept in files, without effect here. */
 export interface Float8MMConfig {
+  /** Whether torchao multiplies numbers in place of codes. */
   readonly emulate: boolean
+  /** Whether torchao's kernels may keep sums at less than float32. */
   readonly useFastAccum: boolean
+  /** Whether torchao pads K to what its kernels take. */
   readonly padInnerDim: boolean
 }
 

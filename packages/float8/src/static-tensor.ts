@@ -67,6 +67,7 @@ export class PrototypeFloat8Tensor extends Float8Tensor {
 
   /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
   constructor(fields: StaticFloat8Fields) {
+    takes('o<qdata:t scale:t>', fields)
     checkScale('actQuantScale', fields.actQuantScale, fields.actQuantKwargs)
     checkScale('outputActQuantScale', fields.outputActQuantScale, fields.outputActQuantKwargs)
     super(fields)

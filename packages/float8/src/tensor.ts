@@ -48,8 +48,9 @@ export interface Float8FromHpOptions {
   readonly float8Dtype?: Float8DType | undefined
   /** How `linear` quantizes its input; left out, the tensor is weight-only. */
   readonly actQuantKwargs?: QuantizeTensorToFloat8Kwargs | undefined
-  /** Bounds of the largest magnitude of a block, from which its scale is chosen. */
+  /** The least that the largest magnitude of a block counts as, where its scale is chosen. */
   readonly hpValueLb?: number | undefined
+  /** The most that it counts as. */
   readonly hpValueUb?: number | undefined
   /** {@link Float8Fields.mmConfig}. */
   readonly mmConfig?: Float8MMConfig | undefined

@@ -24,12 +24,16 @@ import {
   checkDType,
   checkPreScale,
   checkShape,
+  errorsOf,
   ShapeError,
   ValueError,
   type DenseTensor,
+  type ErrorMaker,
 } from '@ao/base-tensor'
 
 export const PACKAGE = '@ao/int4-tile-packed-to-4d'
+
+export const fail: ErrorMaker = /* @__PURE__ */ errorsOf(PACKAGE)
 
 /** Rows of a tile. */
 export const TILE_ROWS = 8
@@ -66,11 +70,9 @@ export function checkBlockSize(shape: readonly number[], blockSize: readonly num
   const hasOnes = blockSize.slice(0, -1).every((size) => size === 1)
   const hasGroup = GROUP_SIZES.includes(blockSize.at(-1) ?? 0)
   if (blockSize.length === shape.length && hasOnes && hasGroup) return
-  throw new ValueError({
-    package: PACKAGE,
-    expected: `a block size of ones and a group of 32, 64, 128 or 256, for shape [${shape.join(', ')}]`,
-    got: `[${blockSize.join(', ')}]`,
-  })
+  const expected = 'a block size of ones and a group of 32, 64, 128 or 256'
+  const got = `[${blockSize.join(', ')}]`
+  throw fail(ValueError, `${expected}, for shape [${shape.join(', ')}]`, got)
 }
 
 /** @throws {@link ShapeError}, {@link DTypeError} or {@link ValueError} unless the parts fit each other */
@@ -96,9 +98,5 @@ export function checkLayout(fields: Int4TilePackedTo4dFields): void {
 /** @throws {@link ShapeError} unless `shape` is (N, K) or (E, N, K) */
 function checkRank(shape: readonly number[]): void {
   if (shape.length === 2 || shape.length === 3) return
-  throw new ShapeError({
-    package: PACKAGE,
-    expected: 'a weight (N, K) or (E, N, K)',
-    got: `[${shape.join(', ')}]`,
-  })
+  throw fail(ShapeError, 'a weight (N, K) or (E, N, K)', `[${shape.join(', ')}]`)
 }

@@ -29,7 +29,7 @@ import {
   type Int4Codes,
   type Int4FromHpOptions,
 } from '@ao/quantized-linear'
-import { checkLayout, PACKAGE, TILE_ROWS, type Int4TilePackedTo4dFields } from './layout.ts'
+import { checkLayout, fail, PACKAGE, TILE_ROWS, type Int4TilePackedTo4dFields } from './layout.ts'
 import { dequantizeInt4Tiles, int4TiledLinear } from './linear-ops.ts'
 import { checkQuantizable, padded, paddedSizes, quantizePadded } from './quantize.ts'
 import { packInt4Tiles, unpackInt4Tiles } from './tiles.ts'
@@ -123,12 +123,12 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
     const { allowRounding = false } = options
     const isInteger = zeroPoint?.domain === 'INT'
     if (!allowRounding && (isInteger || scale.dtype !== 'bfloat16')) {
-      throw new ValueError({
-        package: PACKAGE,
-        expected: 'codes with scales of bfloat16, and a floating zero point or none',
-        got: isInteger ? 'an integer zero point' : `scales of ${scale.dtype}`,
-        cure: 'Quantize the float weight with fromHp, or pass { allowRounding: true }.',
-      })
+      throw fail(
+        ValueError,
+        'codes with scales of bfloat16, and a floating zero point or none',
+        isInteger ? 'an integer zero point' : `scales of ${scale.dtype}`,
+        'Quantize the float weight with fromHp, or pass { allowRounding: true }.',
+      )
     }
     const values = middleValues(scale, zeroPoint)
     const [rows, columns] = paddedSizes(codes.shape, TILE_ROWS)
@@ -154,7 +154,10 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
     const { qdata, scaleAndZero, blockSize, shape, dtype } = this
     const groupSize = blockSize.at(-1) as number
     const [n, k] = shape.slice(-2) as [number, number]
-    if (k % groupSize !== 0) throw partialGroup(k, groupSize)
+    if (k % groupSize !== 0) {
+      const cure = 'Call dequantize(), and quantize that.'
+      throw fail(ShapeError, `groups of ${groupSize} that divide K`, String(k), cure)
+    }
     const cut = (tensor: Tensor, rows: number, columns: number): DenseTensor =>
       asDense(tensor).narrow(-2, 0, rows).narrow(-1, 0, columns).contiguous()
     const qparam = (at: number): DenseTensor => cut(scaleAndZero.select(-1, at), k / groupSize, n)
@@ -179,15 +182,6 @@ export class Int4TilePackedTo4dTensor extends TensorSubclass implements Int4Tile
 function middleValues(scale: Tensor, zeroPoint: Int4Codes['zeroPoint']): Tensor {
   if (!zeroPoint) return zeros(scale.shape, scale.dtype, scale.device)
   return zeroPoint.domain === 'INT' ? valueOfMiddleCode(zeroPoint.values, scale) : zeroPoint.values
-}
-
-function partialGroup(k: number, groupSize: number): ShapeError {
-  return new ShapeError({
-    package: PACKAGE,
-    expected: `groups of ${groupSize} that divide K`,
-    got: String(k),
-    cure: 'Call dequantize(), and quantize that.',
-  })
 }
 
 function linearOfTiled(x: Tensor, weight: Int4TilePackedTo4dTensor, bias?: Tensor): Tensor {

@@ -52,11 +52,13 @@ export interface Float8DynamicActivationFloat8WeightOptions {
    * PerTensor() unless given.
    */
   readonly granularity?: GranularityPair
+  /** PLAIN, the one that there is here. */
   readonly packingFormat?: Float8PackingFormat
   /** Kept for torchao; fast sums unless given, but for blocks. */
   readonly mmConfig?: Float8MMConfig
-  /** Bounds of the largest magnitude of activations, from which scales are chosen. */
+  /** The least that the largest magnitude of activations counts as, where scales are chosen. */
   readonly activationValueLb?: number | undefined
+  /** The most that it counts as. */
   readonly activationValueUb?: number | undefined
   /** Kept for torchao; AUTO unless given. */
   readonly kernelPreference?: KernelPreference

@@ -5,6 +5,7 @@ import {
   fromArray,
   fromFloat32,
   hostFloat32,
+  normalizeDim,
   numelOf,
   toFloat8E4m3Bits,
   ValueError,
@@ -31,10 +32,11 @@ export interface Float8Scales {
 export const float8Scales: Op<[scale: Tensor, zeroPoint: Tensor | undefined], Float8Scales> =
   /* @__PURE__ */ defineOp({
     name: 'quantized_linear.float8Scales',
+    takes: 'tt?',
     reference: (scale: Tensor, zeroPoint: Tensor | undefined): Float8Scales => {
       if (zeroPoint && hostFloat32(zeroPoint).some((value) => value !== 0)) throw hasZeroPoints()
-      const values = hostFloat32(scale)
       const shape = rowShape(scale)
+      const values = hostFloat32(scale)
       const [groups, n] = scale.shape.slice(-2) as [number, number]
       const peaks = new Float32Array(numelOf(shape))
       const bits = new Uint8Array(values.length)
@@ -61,7 +63,7 @@ export const float8Scales: Op<[scale: Tensor, zeroPoint: Tensor | undefined], Fl
   })
 
 function rowShape({ shape }: Tensor): number[] {
-  return shape.with(-2, 1)
+  return shape.with(normalizeDim(-2, shape.length), 1)
 }
 
 function hasZeroPoints(): ValueError {

@@ -40,8 +40,9 @@ function isPackingFormat(format: TensorSubclassType): format is Int4PackingForma
  * Packing formats in config JSON: an enum of which any package may bring members: the classes in `formats`. Bare strings are their values:
  * lower case.
  */
-export function packingFormatCodec({ formats }: ConfigJsonContext): JsonCodec<Int4PackingFormat> {
-  takes('l', formats)
+export function packingFormatCodec(context: ConfigJsonContext): JsonCodec<Int4PackingFormat> {
+  takes('o<formats:l>', context)
+  const { formats } = context
   return {
     encode: ({ packingFormat }) => ({ _type: 'Int4PackingFormat', _data: packingFormat }),
     decode: (json, path) => {

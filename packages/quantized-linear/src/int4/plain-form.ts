@@ -40,6 +40,7 @@ interface PlainFormTensor extends Int4CodedTensor {
 
 /** What a format says of itself, to be stored in the plain form. */
 export interface PlainFormOptions<T extends PlainFormTensor> {
+  /** For errors. */
   readonly packageName: string
   /** The class, which its own static fields cannot name otherwise. */
   readonly type: () => TensorSubclassType<T> & {

@@ -1,6 +1,17 @@
 /** @file Codes of four bits in int32 words of eight, and back. */
 
-import { defineOp, fromArray, hostArray, zeros, type Op, type Tensor } from '@ao/base-tensor'
+import {
+  checkDType,
+  defineOp,
+  fromArray,
+  hostArray,
+  normalizeDim,
+  ShapeError,
+  zeros,
+  type Op,
+  type Tensor,
+} from '@ao/base-tensor'
+import { fail } from '../errors.ts'
 import { packNibbles, unpackNibbles } from './nibbles.ts'
 
 /** Codes in an int32. */
@@ -28,9 +39,10 @@ export const packInt4Words: Op<[codes: Tensor, isSigned: boolean], Tensor> =
     name: 'quantized_linear.packInt4Words',
     takes: 't.',
     reference: (codes: Tensor, isSigned: boolean): Tensor => {
+      const shape = wordsShape(codes)
       const words = new Int32Array(packNibbles(hostArray(codes) as Uint8Array).buffer)
       flip(words, isSigned)
-      return fromArray(words, wordsShape(codes), 'int32')
+      return fromArray(words, shape, 'int32')
     },
     meta: (codes: Tensor): Tensor => zeros(wordsShape(codes), 'int32', codes.device),
   })
@@ -41,9 +53,11 @@ export const unpackInt4Words: Op<[words: Tensor, isSigned: boolean], Tensor> =
     name: 'quantized_linear.unpackInt4Words',
     takes: 't.',
     reference: (words: Tensor, isSigned: boolean): Tensor => {
+      checkDType('words', words, 'int32', '@ao/quantized-linear')
+      const shape = codesShape(words)
       const own = (hostArray(words) as Int32Array).slice()
       flip(own, isSigned)
-      return fromArray(unpackNibbles(new Uint8Array(own.buffer)), codesShape(words), 'uint8')
+      return fromArray(unpackNibbles(new Uint8Array(own.buffer)), shape, 'uint8')
     },
     meta: (words: Tensor): Tensor => zeros(codesShape(words), 'uint8', words.device),
   })
@@ -53,12 +67,20 @@ function flip(words: Int32Array, isSigned: boolean): void {
   for (let i = 0; i < words.length; i++) words[i] = (words[i] as number) ^ flipped
 }
 
-/** Shape of the words of codes of this shape. */
+/**
+ * Shape of the words of codes of this shape.
+ *
+ * @throws {@link ShapeError} unless rows fill whole words
+ */
 export function wordsShape({ shape }: Tensor): number[] {
-  return shape.with(-1, (shape.at(-1) as number) / CODES_PER_WORD)
+  const last = normalizeDim(-1, shape.length)
+  const words = (shape[last] as number) / CODES_PER_WORD
+  if (Number.isInteger(words)) return shape.with(last, words)
+  throw fail(ShapeError, `rows of a multiple of ${CODES_PER_WORD} codes`, shape)
 }
 
 /** Shape of the codes in words of this shape. */
 export function codesShape({ shape }: Tensor): number[] {
-  return shape.with(-1, CODES_PER_WORD * (shape.at(-1) as number))
+  const last = normalizeDim(-1, shape.length)
+  return shape.with(last, CODES_PER_WORD * (shape[last] as number))
 }
