@@ -90,6 +90,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 #if DTYPE == codes
   words[i] = random(i);
 #endif
+#if DTYPE == float8
+  words[i] = random(i) & 0xf7f7f7f7u; // none of them NaN or infinite
+#endif
 }`,
 )
 
@@ -101,7 +104,8 @@ function fill(device: WebGPUDevice, like: DenseTensor, name: string, seed: numbe
   if (!isFloatDType(dtype) && !isCode) return zeros(shape, dtype, device)
   const out = device.empty(shape, dtype)
   const [first, range] = /scale/i.test(name) ? [0.001, 0.002] : [-0.02, 0.04]
-  device.dispatch(fillProgram({ DTYPE: isFloatDType(dtype) ? dtype : 'codes' }), {
+  const codes = dtype.startsWith('float8') ? 'float8' : 'codes'
+  device.dispatch(fillProgram({ DTYPE: isFloatDType(dtype) ? dtype : codes }), {
     bind: [out],
     params: [seed, { f32: first }, { f32: range }],
     workgroups: grid(Math.ceil(nbytes / 4 / 256)),
@@ -114,15 +118,17 @@ function content(dtype: StoredDType, length: number, name: string, seed: number)
   const out = newArray(dtype, length)
   if (!isFloatDType(dtype) && !isCode) return out // integer zero points
   const bytes = new Uint8Array(out.buffer)
-  const block = isCode ? codes(seed) : floats(dtype, name, seed)
+  const block = isCode ? codes(dtype, seed) : floats(dtype, name, seed)
   for (let at = 0; at < bytes.length; at += block.length) {
     bytes.set(block.subarray(0, Math.min(block.length, bytes.length - at)), at)
   }
   return out
 }
 
-function codes(seed: number): Uint8Array {
-  return new Uint8Array(randomWords(BLOCK, seed).buffer)
+function codes(dtype: StoredDType, seed: number): Uint8Array {
+  const bytes = new Uint8Array(randomWords(BLOCK, seed).buffer)
+  // Of float8, none that are NaN or infinite.
+  return dtype.startsWith('float8') ? bytes.map((byte) => byte & 0xf7) : bytes
 }
 
 /** Small numbers around 0 for weights, from 0.001 to 0.003 for scales. */

@@ -50,7 +50,7 @@ function sizesOf(x: Float32Array, weight: CodedWeight): [n: number, k: number] {
 export function codeSums(x: Float32Array, weight: CodedWeight): Float32Array {
   const [n, k] = sizesOf(x, weight)
   const [qdata, , zeroPoint] = weight
-  const m = x.length / k
+  const m = k === 0 ? 0 : x.length / k
   const codes = hostArray(qdata) as Int8Array
   const out = tiledMatmulNT(x, m, n, k, (tile, row, count) =>
     tile.set(codes.subarray(row * k, (row + count) * k)),
@@ -71,7 +71,8 @@ export function codeSums(x: Float32Array, weight: CodedWeight): Float32Array {
 export function weightSums(x: Float32Array, weight: CodedWeight, dtype: FloatDType): Float32Array {
   const [n, k] = sizesOf(x, weight)
   const dequantize = dequantizeRows(weight)
-  return tiledMatmulNT(x, x.length / k, n, k, (tile, row, count) => {
+  const m = k === 0 ? 0 : x.length / k
+  return tiledMatmulNT(x, m, n, k, (tile, row, count) => {
     dequantize(tile, row, count)
     roundArray(tile, dtype)
   })

@@ -21,6 +21,13 @@ export const FAULTY_FORMATS: readonly FaultyFormat[] = [
       }
     },
   },
+  {
+    fault: 'has a name that is no class',
+    noticedBy: 'has a name, lists',
+    format: class extends Rows {
+      static override readonly formatName = 'rows of int8'
+    },
+  },
   hooked('forgets the bias', 'multiplies inputs', { bias: () => undefined }),
   {
     fault: 'refuses inputs of no rows',
