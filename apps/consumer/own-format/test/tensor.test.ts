@@ -2,9 +2,9 @@ import * as base from '@ao/base-tensor'
 import { PerGroup } from '@ao/granularity'
 import { testFormat } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
-import { TernaryTensor, type TernaryFromHpOptions } from '../src/index.ts'
+import { TernaryTensor, type TernaryOptions } from '../src/index.ts'
 
-const by = (options: TernaryFromHpOptions) => (weight: base.Tensor) =>
+const by = (options: TernaryOptions) => (weight: base.Tensor) =>
   TernaryTensor.fromHp(weight, options)
 
 testFormat(base, TernaryTensor, [

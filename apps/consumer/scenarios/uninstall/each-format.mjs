@@ -14,6 +14,8 @@ const CONFIGS = {
   PrototypeFloat8Tensor: (_, { Float8StaticActivationFloat8WeightConfig }) =>
     new Float8StaticActivationFloat8WeightConfig({ actQuantScale: tensor([1]) }),
   Int8Tensor: (_, { Int8WeightOnlyConfig }) => new Int8WeightOnlyConfig(),
+  IntxUnpackedToInt8Tensor: (_, { IntxWeightOnlyConfig }) =>
+    new IntxWeightOnlyConfig({ weightDtype: 'int4' }),
 }
 
 for (const entry of process.argv.slice(2)) {
