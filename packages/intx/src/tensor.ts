@@ -107,14 +107,14 @@ export class IntxUnpackedToInt8Tensor extends TensorSubclass implements IntxFiel
       options,
     )
     const bytes = new IntxUnpackedToInt8Tensor(quantizeIntx(weight, options))
-    const result = isHost(weight.device) ? bytes : packed(bytes)
+    const result = hasBytes(weight.device) ? bytes : packed(bytes)
     return options.allowNonFinite ? result : result.requireFinite()
   }
 
   override async to(device: Device): Promise<this> {
     const moved = await super.to(device)
     if (moved === this) return this
-    const placed = inScope(device, () => (isHost(device) ? unpacked(moved) : packed(moved)))
+    const placed = inScope(device, () => (hasBytes(device) ? unpacked(moved) : packed(moved)))
     if (placed !== moved) device.free(moved.qdata.storage)
     return placed as this
   }
@@ -141,9 +141,9 @@ function inRows(blockSize: readonly number[], dim: number): readonly number[] | 
   return blockSize.with(dim, 1).with(-1, blockSize[dim] as number)
 }
 
-/** Whether tensors of a device have a byte for each code. */
-function isHost({ name }: Device): boolean {
-  return name === 'cpu' || name === 'meta'
+/** Whether codes have a byte each on a device: where they are planned for files, too. */
+function hasBytes({ isHost = false, name }: Device): boolean {
+  return isHost || name === 'meta'
 }
 
 function packed(weight: IntxUnpackedToInt8Tensor): IntxUnpackedToInt8Tensor {

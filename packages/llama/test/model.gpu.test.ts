@@ -1,4 +1,4 @@
-import { freeTensor, cpu, fromFloat32, readFloat32, type Tensor } from '@ao/base-tensor'
+import { cpu, fromFloat32, readFloat32, type Tensor } from '@ao/base-tensor'
 import { denseKernels, DeviceLostError, WebGPUDevice } from '@ao/kernels-webgpu'
 import { webgpuKernels } from '@ao/llama/webgpu'
 import { testGPU } from '@ao/webgpu-driver/gpu'
@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { perplexity, type LoadOptions } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
+import { expectSteadySteps } from './soak.ts'
 
 const kernels = [denseKernels, webgpuKernels]
 const gpu = await testGPU()
@@ -105,23 +106,7 @@ describe.skipIf(!gpu)('a model on the GPU', () => {
   })
 
   it('takes one submission for each step, and no more memory over 200 of them', async () => {
-    const model = await load({ device }, least)
-    const cache = model.createCache(2048)
-    await readFloat32(model.forward(START, cache, 1))
-    const soak = async (steps: number): Promise<void> => {
-      for (let step = 0; step < steps; step++) {
-        freeTensor(model.forward([step % 8], cache, 1))
-        await device.flush()
-        if (cache.length > 20) cache.truncate(5)
-      }
-      await device.finish()
-    }
-    await soak(50)
-    const { memory, submissions } = device
-    await soak(200)
-    expect(device.submissions - submissions).toBe(200)
-    const total = ({ used, pooled } = device.memory): number => used + pooled
-    expect(total()).toBe(total(memory))
+    await expectSteadySteps(device, await load({ device }, least), 200)
   })
 
   it('goes on where the cache and the rotations grow, in memory that stays', async () => {

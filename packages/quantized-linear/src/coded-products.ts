@@ -25,8 +25,8 @@ import type { Int8Codes } from './int8-codes.ts'
  */
 export type CodedWeight = readonly [qdata: Tensor, scale: Tensor, zeroPoint: Tensor | undefined]
 
-/** [N, K] of a weight that `x` (M, K) is multiplied with. */
-function sizesOf(x: Float32Array, weight: CodedWeight): [n: number, k: number] {
+/** [M, N, K] of `x` (M, K) and a weight (N, K). Of no columns, M is 0: the numbers do not tell it. */
+function sizesOf(x: Float32Array, weight: CodedWeight): [m: number, n: number, k: number] {
   takes('Fp<0:t 1:t>', x, weight)
   const [qdata, scale, zeroPoint] = weight
   const [n = 0, k = 0] = qdata.shape
@@ -37,7 +37,7 @@ function sizesOf(x: Float32Array, weight: CodedWeight): [n: number, k: number] {
     (k === 0 || x.length % k === 0)
   const [rows = 0, groups = 0] = scale.shape
   const areBlocks = n % rows === 0 && k % groups === 0 && (zeroPoint ?? scale).numel === scale.numel
-  if (fits && (areBlocks || n * k === 0)) return [n, k]
+  if (fits && (areBlocks || n * k === 0)) return [k === 0 ? 0 : x.length / k, n, k]
   const shapes = weight.map((part) => part && `${part.dtype} [${part.shape.join(', ')}]`)
   throw fail(
     ShapeError,
@@ -48,9 +48,8 @@ function sizesOf(x: Float32Array, weight: CodedWeight): [n: number, k: number] {
 
 /** `x @ (codes - zeroPoint)^T`: `x` (M, K) -> (M, N). One zero point a row, or for all. */
 export function codeSums(x: Float32Array, weight: CodedWeight): Float32Array {
-  const [n, k] = sizesOf(x, weight)
+  const [m, n, k] = sizesOf(x, weight)
   const [qdata, , zeroPoint] = weight
-  const m = k === 0 ? 0 : x.length / k
   const codes = hostArray(qdata) as Int8Array
   const out = tiledMatmulNT(x, m, n, k, (tile, row, count) =>
     tile.set(codes.subarray(row * k, (row + count) * k)),
@@ -69,9 +68,8 @@ export function codeSums(x: Float32Array, weight: CodedWeight): Float32Array {
 
 /** `x @ weight^T` with the dequantized weight, rounded to `dtype`. */
 export function weightSums(x: Float32Array, weight: CodedWeight, dtype: FloatDType): Float32Array {
-  const [n, k] = sizesOf(x, weight)
+  const [m, n, k] = sizesOf(x, weight)
   const dequantize = dequantizeRows(weight)
-  const m = k === 0 ? 0 : x.length / k
   return tiledMatmulNT(x, m, n, k, (tile, row, count) => {
     dequantize(tile, row, count)
     roundArray(tile, dtype)
