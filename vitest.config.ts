@@ -51,6 +51,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     testTimeout: 60_000,
+    maxWorkers: '100%', // one core less unless given, which of two is half
     projects: launchOptions === undefined ? [node] : [node, chromium],
   },
 })
