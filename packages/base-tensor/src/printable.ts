@@ -1,4 +1,4 @@
-/** @file What `console.log` shows in Node. */
+/** @file What `console.log` shows in Node and in browsers. */
 
 import { isTensor, takes } from './takes.ts'
 
@@ -13,7 +13,12 @@ export const Printable: abstract new () => { toString(): string } = /* @__PURE__
     }
   })()
 
-/** Freezes a config, and lets `String` and Node's `console.log` show it as name and fields. */
+/** Lets Chrome's console show `value` as `String` does: it calls nothing, and shows this text if there is one. */
+export function nameInConsole(value: object): void {
+  Object.defineProperty(value, Symbol.toStringTag, { value: String(value) })
+}
+
+/** Freezes a config, and lets `String` and `console.log` show it as name and fields. */
 export function freezeConfig(config: { readonly configName: string; toJSON(): unknown }): void {
   takes('o<toJSON:f>', config)
   if (Object.isFrozen(config)) return
@@ -28,5 +33,6 @@ export function freezeConfig(config: { readonly configName: string; toJSON(): un
     return `${config.configName}(${text})`
   }
   Object.defineProperties(config, { toString: { value }, [INSPECT]: { value } })
+  nameInConsole(config)
   Object.freeze(config)
 }

@@ -14,7 +14,7 @@ import type { StoredDType } from './dtype.ts'
 import { UnsupportedOpError, ValueError, fail } from './errors.ts'
 import type { JsonCodec } from './json-codec.ts'
 import type { AnyOp, Op } from './op.ts'
-import { Printable } from './printable.ts'
+import { nameInConsole, Printable } from './printable.ts'
 import { isTensor, takes } from './takes.ts'
 import { numelOf } from './strided.ts'
 import type { Tensor } from './tensor.ts'
@@ -147,6 +147,7 @@ export abstract class TensorSubclass extends Printable implements Tensor {
       if (name === 'shape' || name === 'dtype') continue
       Object.defineProperty(this, name, { value: fields[name], enumerable: true })
     }
+    nameInConsole(this)
   }
 
   /** The weight in full precision, in `dtype` (the logical dtype unless given). */

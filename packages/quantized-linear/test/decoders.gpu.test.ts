@@ -1,4 +1,4 @@
-import type { FloatDType } from '@ao/base-tensor'
+import { cast, type FloatDType } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import { testGPU } from '@ao/webgpu-driver/gpu'
@@ -16,6 +16,7 @@ import {
   toyLinear,
   valueFormat,
   type ToyFormat,
+  type ToyWeight,
 } from './toy-formats.ts'
 
 const gpu = (await testGPU()) as GPU
@@ -34,11 +35,12 @@ const FORMATS = [
 // The variant without subgroups, the batch and the tile decode by what those with subgroups and the matrices
 // decode by: they are tried with codes that cross words, and with a table.
 const REPRESENTATIVE = [FORMATS[0], tableFormat]
+const MATRICES = 'gemm, subgroup matrices'
 const VARIANTS: readonly (readonly [string, number, FloatDType, boolean])[] = [
   ['gemv, subgroups', 1, 'float32', true],
   ['gemv', 1, 'bfloat16', false],
   ['batch', 3, 'float16', false],
-  ['gemm, subgroup matrices', 5, 'float16', true],
+  [MATRICES, 5, 'float16', true],
   ['gemm 64 x 64', 5, 'float32', false],
   ['number by number', 2, 'float32', true],
 ]
@@ -81,8 +83,39 @@ describe.skipIf(!gpu).each(FORMATS.map((format) => [format.name, format] as cons
 
     it.each(VARIANTS.filter(([, , , all]) => all || REPRESENTATIVE.includes(format)))(
       'multiplies by %s',
-      (variant, m, dtype) => check(format, variant, m, dtype, groupSize),
+      // Matrices of float16 scale results where scales are not float16: one a row.
+      (variant, m, dtype) =>
+        check(
+          format,
+          variant,
+          m,
+          dtype,
+          variant === MATRICES && format.isSymmetric ? K : groupSize,
+        ),
     )
+
+    it('leaves values that float16 may not hold to other variants than matrices', () => {
+      const limits = {
+        maxInvocations: 256,
+        maxWorkgroupStorage: 16384,
+        maxBindingSize: 2 ** 27,
+        maxStorageBuffers: 8,
+      }
+      const context = { capabilities: limits }
+      const kernels = onlyVariant(toyKernels(format, TUNING), toyLinear, MATRICES)
+      const kernel = kernels.find(({ op }) => op === toyLinear)
+      const fits = kernel?.variants[0]?.fits as (...args: readonly unknown[]) => boolean
+      const [values, codes, scale, ...rest] = format.make(N, K, groupSize)
+      const weight: ToyWeight = [values, codes, scale && cast(scale, 'float32'), ...rest]
+      const isScaled = format.isSymmetric === true && format.stored(weight).groupSize === K
+      expect(fits(context, testNumbers([40, K], 'float16'), weight)).toBe(isScaled)
+      if (scale?.dtype === 'float16' && rest.every((part) => part?.dtype === 'float16')) {
+        expect(
+          fits(context, testNumbers([40, K], 'float16'), [values, codes, scale, ...rest]),
+        ).toBe(true)
+      }
+      expect(fits(context, testNumbers([40, K], 'float32'), weight)).toBe(false)
+    })
 
     it('gives the values of the CPU, to the bit', async () => {
       const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, toyKernels(format)] })

@@ -39,6 +39,7 @@ export interface ToyFormat {
   readonly groupSizes: readonly number[]
   readonly make: (n: number, k: number, groupSize: number, seed?: number) => ToyWeight
   readonly stored: (weight: ToyWeight) => StoredWeight
+  readonly isSymmetric?: boolean | undefined
 }
 
 /** `x @ weight^T + bias` by the values of a weight; what is fused is in `fused`. */
@@ -144,6 +145,7 @@ function toy({
 }: Grouped): ToyFormat {
   return {
     ...rest,
+    isSymmetric,
     programs: linearPrograms(decoder),
     stored: (weight) => {
       const [values, codes, ...parts] = weight
@@ -192,7 +194,7 @@ export function bitsFormat(bits: 1 | 2 | 3 | 5 | 6 | 7 | 8, along: 'K' | 'N'): T
       const codes = randomCodes(n * k, bits)
       const at = (row: number, i: number): number => codes[row * k + i] as number
       const groups = k / groupSize
-      const [scale, zero] = [scales([n, groups], 1), scales([n, groups], 2)]
+      const [scale, zero] = [scales([n, groups], 1, 'float16'), scales([n, groups], 2, 'float16')]
       const [s, z] = [hostFloat32(scale), hostFloat32(zero)]
       const line = (row: number): number[] => Array.from({ length: k }, (_, i) => at(row, i))
       const column = (i: number): number[] => Array.from({ length: n }, (_, row) => at(row, i))

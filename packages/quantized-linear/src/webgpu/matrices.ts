@@ -47,16 +47,21 @@ function floats(
   const tileOf = (gpu: GPU, { x, weight: { n, k } }: LinearProduct): ChosenTile | undefined =>
     chooseTile(gpu.capabilities, tuning, 'f16', { m: rowsOf(x), n, k })
   const { chunk } = decoder
-  const { items = ITEMS, scalesResults = false } = side ?? {}
+  const { items = ITEMS } = side ?? {}
+  // Values that may be beyond float16 are not made: sums of levels are scaled.
+  const scalesResults = (product: LinearProduct): boolean =>
+    side ? side.scalesResults === true : !hasHalfScales(product)
   return {
     name: 'gemm, subgroup matrices',
-    when: `from ${tuning.minRows} rows of float16 on${decoder.matrix ? ', scales of float16' : ''}, GPUs with subgroup matrices of f16 summed in f32`,
+    when: `from ${tuning.minRows} rows of float16 on${scalesAlways(side) ? '' : `, scales of float16${side ? '' : ' or one a row'}`}, GPUs with subgroup matrices of f16 summed in f32`,
     fits: (gpu, product) =>
       isPlain(product) &&
       isHalf(product) &&
-      (decoder.matrix === undefined || isWithinHalf(product)) &&
+      (scalesResults(product)
+        ? product.weight.groupSize >= product.weight.k &&
+          (scalesAlways(side) || product.weight.isSymmetric === true)
+        : hasHalfScales(product)) &&
       (chunk === 32 || product.weight.k % 32 === 0) &&
-      (!scalesResults || product.weight.groupSize >= product.weight.k) &&
       (tuning.isAlone || gpu.capabilities.f16) &&
       rowsOf(product.x) >= tuning.minRows &&
       tileOf(gpu, product) !== undefined,
@@ -68,7 +73,7 @@ function floats(
           ...matrixDefines(tile, items, product.weight.k),
           H: tuning.isAlone ? 'f32' : 'f16',
           HALF_QPARAMS: hasHalfQparams(product),
-          SCALES_RESULTS: scalesResults,
+          SCALES_RESULTS: scalesResults(product),
         },
         workgroups: (rows, m) => matrixWorkgroups(tile, m, rows),
       }
@@ -86,11 +91,14 @@ function floatsProgram(decoder: WeightDecoder, own: MatrixSide | undefined): Pro
   return matrixProgram(`${decoder.name} matrix`, [before, after, side, matrix].join('\n'))
 }
 
-/** Whether all values can be numbers of float16: scales of wider dtypes may be those of larger ones. */
-function isWithinHalf({ weight }: LinearProduct): boolean {
-  const { codes: _codes, ...numbers } = weight.parts
-  return Object.values(numbers).every(
-    (part) => !part || part.dtype === 'float16' || !isFloatDType(part.dtype),
+const scalesAlways = (side?: MatrixSide): boolean => side?.scalesResults === true
+
+/** Whether values can be numbers of float16: scales of other dtypes may give larger ones. */
+function hasHalfScales({ weight }: LinearProduct): boolean {
+  const { codes: _codes, zero, ...scales } = weight.parts
+  return (
+    Object.values(scales).every((part) => !part || part.dtype === 'float16') &&
+    (!zero || zero.dtype === 'float16' || !isFloatDType(zero.dtype))
   )
 }
 
