@@ -1,7 +1,6 @@
 /** @file Keys of an FqnToConfig that name nothing in a model. */
 
-import type { QuantizationConfig } from '@ao/base-tensor'
-import { FqnToConfig } from '@ao/quantize'
+import { FqnToConfig, type ConfigOrQuantization } from '@ao/quantize'
 import { usageError } from './errors.ts'
 import { nearest } from './suggest.ts'
 
@@ -16,10 +15,11 @@ const DEFAULT_KEY = '_default'
  * @throws {@link UsageError} where a name is not there, or no key decides about anything
  */
 export function checkConfigKeys(
-  config: QuantizationConfig,
+  given: ConfigOrQuantization,
   names: readonly string[],
   unused: readonly string[],
 ): string[] {
+  const config = 'config' in given ? given.config : given
   if (!(config instanceof FqnToConfig)) return []
   const { fqnToConfig } = config
   const keys = Object.keys(fqnToConfig)

@@ -1,9 +1,15 @@
 /** @file From `--config` and the options that go with it to a quantization config. */
 
-import { AoError, FormatError, type Json, type QuantizationConfig } from '@ao/base-tensor'
+import {
+  AoError,
+  FormatError,
+  isJsonObject,
+  type Json,
+  type QuantizationConfig,
+} from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
-import { configFromJson } from '@ao/quantize'
+import { configFromJson, readQuantizationConfig, type ConfigOrQuantization } from '@ao/quantize'
 import { parsePythonJson } from '@ao/safetensors'
 import { Option, type Command } from 'commander'
 import { usageError } from './errors.ts'
@@ -23,7 +29,8 @@ import { nearest } from './suggest.ts'
 export const CONFIG_HELP: string = [
   'Configs:',
   ...NAMED_CONFIGS.map(({ names, summary }) => `  ${names.join(', ').padEnd(26)}${summary}`),
-  `  ${'<file>.json'.padEnd(26)}what torchao's config_to_dict gives, FqnToConfig included`,
+  `  ${'<file>.json'.padEnd(26)}what torchao's config_to_dict gives, FqnToConfig included, or a`,
+  `  ${''.padEnd(26)}quantization_config of transformers, alone or in a config.json`,
 ].join('\n')
 
 /** The options that {@link addConfigOptions} adds, as they were given. */
@@ -65,16 +72,16 @@ export function addConfigOptions(command: Command): Command {
 export async function readConfig(
   nameOrFile: string,
   args: ConfigArguments,
-): Promise<QuantizationConfig> {
+): Promise<ConfigOrQuantization> {
   const [config] = await readConfigs([nameOrFile], args)
-  return config as QuantizationConfig
+  return config as ConfigOrQuantization
 }
 
 /** {@link readConfig} for several; each option goes to those that take it, and one of them must. */
 export async function readConfigs(
   namesOrFiles: readonly string[],
   args: ConfigArguments,
-): Promise<QuantizationConfig[]> {
+): Promise<ConfigOrQuantization[]> {
   const options = parseOptions(args)
   const taken = new Set(namesOrFiles.filter(isName).flatMap((name) => named(name).takes))
   const other = (Object.keys(options) as (keyof NamedConfigOptions)[]).find((o) => !taken.has(o))
@@ -108,9 +115,16 @@ function createNamed(name: string, options: NamedConfigOptions): QuantizationCon
   }
 }
 
-async function readFileConfig(path: string): Promise<QuantizationConfig> {
+async function readFileConfig(path: string): Promise<ConfigOrQuantization> {
   const json = await readJson(path)
-  return configFromJson(json, { configs: CONFIGS, formats: FORMATS }, path)
+  const options = { configs: CONFIGS, formats: FORMATS }
+  const isAlone = isJsonObject(json) && json['quant_method'] !== undefined
+  const whole = isAlone ? { quantization_config: json } : json
+  const isWhole = isJsonObject(whole) && whole['_type'] === undefined
+  return (
+    (isWhole ? readQuantizationConfig(whole, options) : undefined) ??
+    configFromJson(json, options, path)
+  )
 }
 
 function parseOptions(args: ConfigArguments): NamedConfigOptions {

@@ -1,18 +1,12 @@
 /** @file A Llama model in memory, quantized after loading where a config is given. */
 
-import {
-  AoError,
-  type Device,
-  type FloatDType,
-  type QuantizationConfig,
-  type Tensor,
-  freeTensor,
-} from '@ao/base-tensor'
+import { AoError, type Device, type FloatDType, type Tensor, freeTensor } from '@ao/base-tensor'
 import { LlamaForCausalLM, loadTokenizer, type Tokenizer } from '@ao/llama'
 import {
   MODEL_FAMILIES,
   quantizeStateDict,
   tensorRoles,
+  type ConfigOrQuantization,
   type QuantizeReport,
   type TensorRoles,
 } from '@ao/quantize'
@@ -105,13 +99,14 @@ export interface WeightError {
  */
 export async function quantizeModel(
   model: LlamaForCausalLM,
-  config: QuantizationConfig,
+  config: ConfigOrQuantization,
   roles: TensorRoles,
   context: CommandContext,
   onQuantized?: (name: string, before: Tensor, after: Tensor) => Promise<void>,
 ): Promise<void> {
   const progress = createProgress('quantize', context.stderr)
   try {
+    if ('config' in config && config.untieEmbeddingWeights) model.untieHead()
     const before = model.stateDict()
     const { stateDict, report } = await quantizeStateDict(before, config, {
       roles,
@@ -142,7 +137,7 @@ export async function quantizeModel(
 /** {@link quantizeModel} that gives what each weight lost, worst first. */
 export async function quantizeAndMeasure(
   model: LlamaForCausalLM,
-  config: QuantizationConfig,
+  config: ConfigOrQuantization,
   roles: TensorRoles,
   context: CommandContext,
 ): Promise<WeightError[]> {

@@ -11,7 +11,7 @@ import {
   type Tensor,
   takes,
 } from '@ao/base-tensor'
-import { Module, type Linear } from '@ao/nn'
+import { Linear, Module } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
 import {
   KVCache,
@@ -78,6 +78,16 @@ export class LlamaForCausalLM extends Module {
       tied: model.lm_head ? {} : { 'model.embed_tokens.weight': 'lm_head.weight' },
     })
     return model
+  }
+
+  /** Whether the output head has no weight but the embedding's. */
+  get hasTiedHead(): boolean {
+    return this.lm_head === undefined
+  }
+
+  /** Gives the output head a layer of its own, so that its weight and the embedding's can differ. */
+  untieHead(): void {
+    this.lm_head ??= new Linear(this.model.embed_tokens.weight)
   }
 
   get config(): LlamaConfig {

@@ -57,6 +57,10 @@ export class Embedding extends Module {
     this.weight = weight
   }
 
+  get numEmbeddings(): number {
+    return this.weight.shape[0] as number
+  }
+
   forward(ids: Tensor): Tensor {
     takes('t', ids)
     return embedding(ids, this.weight)

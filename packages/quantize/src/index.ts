@@ -1,5 +1,6 @@
 export { findQuantization, type FoundQuantization, type ListedTensor } from './find-quantization.ts'
 export { configFromJson, configToJson, type ConfigFromJsonOptions } from './config-from-json.ts'
+export { convertedRoles, type ConfigOrQuantization } from './converted-modules.ts'
 export {
   AOPerModuleConfig,
   fqnMatchesFqnConfig,

@@ -8,10 +8,12 @@ import {
   type Tensor,
   takes,
 } from '@ao/base-tensor'
+import { convertedRoles, quantizationOf, type ConfigOrQuantization } from './converted-modules.ts'
+import type { HuggingFaceQuantization } from './hugging-face.ts'
 import { describeQuantized, quantizeCandidates, type ApplyOptions } from './jobs.ts'
 import { checkFiniteHost, quantizeWeight, type Lost } from './quantize-weight.ts'
 import type { QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
-import { isTransposed, type TensorRoles } from './roles/role.ts'
+import { isTransposed, type TensorRole, type TensorRoles } from './roles/role.ts'
 import { tensorRoles } from './roles/tensor-roles.ts'
 import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
 
@@ -30,7 +32,9 @@ export interface WeightChoice {
 export interface QuantizeStateDictOptions extends ApplyOptions, WeightChoice {}
 
 /**
- * {@link quantize_} for named tensors, without a model. The name less its last part is the module's.
+ * {@link quantize_} for named tensors, without a model. The name less its last part is the module's. A head
+ * that is tied, which entries do not have, or have as the same tensor, becomes `lm_head.weight` where
+ * it is to be cut from an embedding that is quantized.
  *
  * @returns the entries with quantized weights in place (the map that was passed is not changed), and a
  * report on each entry
@@ -38,25 +42,62 @@ export interface QuantizeStateDictOptions extends ApplyOptions, WeightChoice {}
  */
 export async function quantizeStateDict(
   entries: ReadonlyMap<string, Tensor>,
-  config: QuantizationConfig,
+  config: ConfigOrQuantization,
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
   takes(
-    'o<get:f entries:f size:n>o<quantizeTensor:f>o{filter allowNonFinite allowUnusedKeys onProgress roles}?',
+    'o<get:f entries:f size:n>oo{filter allowNonFinite allowUnusedKeys onProgress roles}?',
     entries,
     config,
     options,
   )
   const stateDict = new Map(entries)
   stateDict.forEach((weight, name) => takes('tx', weight, name))
-  const refusal = refusals(options)
-  const candidates = [...entries].map(([name, weight]) => ({
+  const quantization = quantizationOf(config, options.filter)
+  const applied = quantization?.config ?? (config as QuantizationConfig)
+  let { roles = tensorRoles() } = options
+  if (quantization) {
+    const embedding = tiedEmbedding(entries, roles)
+    roles = convertedRoles(quantization, roles, embedding !== undefined)
+    const hasHead = [...entries].some((entry) => roles(...entry).role === 'output head')
+    if (embedding && !hasHead && isUntied(embedding, quantization, roles)) {
+      stateDict.set(HEAD, embedding[1])
+    }
+  }
+  const refusal = refusals({ ...options, roles })
+  const candidates = [...stateDict].map(([name, weight]) => ({
     name,
     refusal: refusal(name, weight),
     read: () => weight,
     replace: (quantized: Tensor) => void stateDict.set(name, quantized),
   }))
-  return { stateDict, report: await quantizeCandidates(candidates, config, options) }
+  return { stateDict, report: await quantizeCandidates(candidates, applied, options) }
+}
+
+/** The name that transformers gives a head that it cuts from an embedding. */
+const HEAD = 'lm_head.weight'
+
+/** The embedding that an output head is tied to. */
+function tiedEmbedding(
+  entries: ReadonlyMap<string, Tensor>,
+  roles: TensorRoles,
+): readonly [name: string, weight: Tensor] | undefined {
+  const ofRole = (role: TensorRole): (readonly [string, Tensor])[] =>
+    [...entries].filter(([name, weight]) => roles(name, weight).role === role)
+  const [embedding] = ofRole('embedding')
+  const isTied = ofRole('output head').every(([, weight]) => weight === embedding?.[1])
+  return isTied ? embedding : undefined
+}
+
+/** Whether an embedding is quantized, and the head that is tied to it stays. */
+export function isUntied(
+  [name, weight]: readonly [name: string, weight: Tensor],
+  { config, untieEmbeddingWeights }: HuggingFaceQuantization,
+  roles: TensorRoles,
+): boolean {
+  const refusal = refusals({ roles })(name, weight)
+  const selector = new ConfigSelector(config, undefined)
+  return untieEmbeddingWeights && 'config' in selector.select(name, weight, refusal)
 }
 
 /** Options of {@link weightTransform}. */
@@ -112,7 +153,8 @@ export function weightTransform(
   }
 }
 
-function refusals({
+/** Why tensors are left alone where no key of a config names them. */
+export function refusals({
   filter,
   roles = tensorRoles(),
 }: WeightChoice): (name: string, tensor: Tensor) => Refusal | undefined {
@@ -121,8 +163,8 @@ function refusals({
       filter(name, tensor) ? undefined : { reason: 'the filter left it out', isFinal: false }
   }
   return (name, tensor) => {
-    const { role, reason } = roles(name, tensor)
-    return reason === undefined ? undefined : { reason, isFinal: isTransposed(role) }
+    const { role, reason, isFinal = isTransposed(role) } = roles(name, tensor)
+    return reason === undefined ? undefined : { reason, isFinal }
   }
 }
 

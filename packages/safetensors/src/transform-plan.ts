@@ -1,7 +1,8 @@
 /** @file What the files of a transformed checkpoint will hold, found without reading any tensor. */
 
-import { isSkipped, isTensorSubclass, type Skipped, type Tensor } from '@ao/base-tensor'
+import { isSkipped, isTensorSubclass, ValueError, type Skipped, type Tensor } from '@ao/base-tensor'
 import type { Checkpoint, TensorInfo, TensorPart } from './checkpoint.ts'
+import { PACKAGE, quote } from './errors.ts'
 import { storedDTypeOf } from './file-dtype.ts'
 import { describe, flattenTensor, type FlattenedEntry } from './flatten.ts'
 import { planLayout, type FileLayout, type PlannedTensor } from './layout.ts'
@@ -23,6 +24,8 @@ export type TensorTransform = (
 /** One tensor of the new checkpoint. */
 export interface PlannedEntry {
   readonly name: string
+  /** The tensor of the checkpoint that it is made of. */
+  readonly source: string
   /** The file that the tensor comes from and goes to. */
   readonly fileName: string
   /** By key in the new file. */
@@ -41,35 +44,53 @@ export interface TransformPlan {
   readonly metadata: ReadonlyMap<string, string>
 }
 
-/** Runs `transform` on tensors of the `meta` device. Without one, all tensors stay. */
+/** What {@link planTransform} takes beside the transform. */
+export interface PlanOptions extends FormatOptions {
+  /** Added to the metadata. */
+  readonly metadata: ReadonlyMap<string, string>
+  /** Names that tensors have besides their own, and of which. */
+  readonly copies: Readonly<Record<string, string>>
+}
+
+/**
+ * Runs `transform` on tensors of the `meta` device. Without one, all tensors stay.
+ *
+ * @throws {@link ValueError} for a copy under a name that the checkpoint has
+ */
 export async function planTransform(
   checkpoint: Checkpoint,
   transform: TensorTransform | undefined,
-  options: FormatOptions,
-  metadata: ReadonlyMap<string, string>,
+  { metadata, copies, ...options }: PlanOptions,
 ): Promise<TransformPlan> {
   const entries: PlannedEntry[] = []
   let quantized = false
-  for (const name of checkpoint.names) {
-    const info = checkpoint.info(name)
+  const taken = Object.keys(copies).find((name) => checkpoint.has(name))
+  if (taken !== undefined) {
+    const expected = 'copies under names that the checkpoint does not have'
+    throw new ValueError({ package: PACKAGE, expected, got: quote(taken) })
+  }
+  const own = checkpoint.names.map((name) => [name, name] as const)
+  for (const [name, source] of [...own, ...Object.entries(copies)]) {
+    const info = { ...checkpoint.info(source), name }
     const part = info.parts[0]
     if (info.format === PLAIN_TYPE && part && !storedDTypeOf(part.dtype)) {
-      entries.push(keep(checkpoint, info, `no transform takes a tensor of ${part.dtype}`))
+      entries.push(keep(checkpoint, info, source, `no transform takes a tensor of ${part.dtype}`))
       continue
     }
     if (!transform && info.missing.length === 0) {
-      entries.push(keep(checkpoint, info, 'copied'))
+      entries.push(keep(checkpoint, info, source, 'copied'))
       continue
     }
-    const tensor = await checkpoint.plan(name, options)
+    const tensor = await checkpoint.plan(source, options)
     const result = (await transform?.(name, tensor)) ?? tensor
     const stays = isSkipped(result) || result === tensor
     quantized ||= isTensorSubclass(stays ? tensor : result)
     if (stays) {
-      entries.push(keep(checkpoint, info, isSkipped(result) ? result.skipped : 'left as it is'))
+      const reason = isSkipped(result) ? result.skipped : 'left as it is'
+      entries.push(keep(checkpoint, info, source, reason))
     } else {
       const { tensors, description } = planResult(name, result)
-      entries.push({ name, fileName: fileOf(info), tensors, description })
+      entries.push({ name, source, fileName: fileOf(info), tensors, description })
     }
   }
   return {
@@ -98,9 +119,14 @@ export function planFile(plan: TransformPlan, fileName: string): FileLayout {
 }
 
 /** A tensor as it is, under the current keys: bytes, description and unknown attributes stay. */
-function keep(checkpoint: Checkpoint, info: TensorInfo, reason: string): PlannedEntry {
+function keep(
+  checkpoint: Checkpoint,
+  info: TensorInfo,
+  source: string,
+  reason: string,
+): PlannedEntry {
   const { name, format, parts, attributes } = info
-  const stored = checkpoint.description(name)
+  const stored = checkpoint.description(source)
   const copied = new Map(
     parts.map((part) => [part.part === PLAIN_PART ? name : partKey(name, part.part), part]),
   )
@@ -114,7 +140,7 @@ function keep(checkpoint: Checkpoint, info: TensorInfo, reason: string): Planned
             attributes,
             parts.map(({ part }) => part),
           )
-  return { name, fileName: fileOf(info), tensors: copied, description, copied, reason }
+  return { name, source, fileName: fileOf(info), tensors: copied, description, copied, reason }
 }
 
 /** A tensor whose parts lie in several files goes where its first part is. */

@@ -34,6 +34,11 @@ export interface TransformOptions extends Partial<FormatOptions> {
    * different machines; `writeIndex` then joins them. Their bytes are those of one run.
    */
   readonly shard?: { readonly index: number; readonly count: number }
+  /**
+   * New names, and the tensors that are written under them, too, in the same file: `{ 'lm_head.weight':
+   * 'model.embed_tokens.weight' }` for a head that is no longer tied. The transform is called with the new name.
+   */
+  readonly copies?: Readonly<Record<string, string>>
   /** Added to the metadata of the checkpoint, or put in place of its values. */
   readonly metadata?: Metadata
   /** Told of what was written, again and again. */
@@ -83,7 +88,7 @@ export async function transformCheckpoint(
   options: TransformOptions = {},
 ): Promise<TransformReport> {
   takes(
-    'o<note:f has:f>o<list:f create:f>fo{shard metadata onProgress signal formats}?',
+    'o<note:f has:f>o<list:f create:f>fo{shard copies metadata onProgress signal formats}?',
     checkpoint,
     destination,
     transform,
@@ -101,7 +106,7 @@ export async function transformCheckpoint(
 export async function copyCheckpoint(
   checkpoint: Checkpoint,
   destination: CheckpointDestination,
-  options: Omit<TransformOptions, 'formats'> = {},
+  options: Omit<TransformOptions, 'formats' | 'copies'> = {},
 ): Promise<TransformReport> {
   takes(
     'o<note:f has:f>o<list:f create:f>o{shard metadata onProgress signal}?',
@@ -118,10 +123,11 @@ async function writeCheckpoint(
   transform: TensorTransform | undefined,
   options: TransformOptions,
 ): Promise<TransformReport> {
-  const { formats = [], shard, metadata = {}, signal } = options
+  const { formats = [], shard, copies = {}, metadata = {}, signal } = options
   signal?.throwIfAborted()
   const fileNames = filesOfShard([...checkpoint.files.keys()], shard)
-  const plan = await planTransform(checkpoint, transform, { formats }, metadataMap(metadata))
+  const planOptions = { formats, copies, metadata: metadataMap(metadata) }
+  const plan = await planTransform(checkpoint, transform, planOptions)
   const run = new TransformRun(checkpoint, transform, plan, fileNames, { ...options, formats })
   const staged = await destination.stage?.(shard ? { sharing: sharingOf(shard) } : {})
   try {
@@ -192,7 +198,7 @@ class TransformRun {
     this.#totalBytes = [...this.#layouts.values()].reduce((sum, { size }) => sum + size, 0)
     this.#tensors = checkpoint.entries({
       ...(options.formats && { formats: options.formats }),
-      names: this.#transformed(),
+      names: this.#transformed().map(({ source }) => source),
     })
     this.#chunks = new ReadAhead(
       this.#entries.flatMap(({ copied }) => [...(copied?.values() ?? [])].flatMap(this.#split)),
@@ -203,7 +209,7 @@ class TransformRun {
   report(): TransformReport {
     return {
       fileNames: [...this.#layouts.keys()].map((name) => this.#checkpoint.writtenAs(name)),
-      transformed: this.#transformed(),
+      transformed: this.#transformed().map(({ name }) => name),
       kept: this.#entries.flatMap(({ name, reason }) =>
         reason === undefined ? [] : [{ name, reason }],
       ),
@@ -211,8 +217,8 @@ class TransformRun {
     }
   }
 
-  #transformed(): string[] {
-    return this.#entries.filter(({ copied }) => !copied).map(({ name }) => name)
+  #transformed(): PlannedEntry[] {
+    return this.#entries.filter(({ copied }) => !copied)
   }
 
   async writeAll(destination: CheckpointDestination): Promise<void> {
@@ -280,7 +286,8 @@ class TransformRun {
   }
 
   async #transformTensor(sink: ByteSink, layout: FileLayout, entry: PlannedEntry): Promise<void> {
-    const [name, tensor] = (await this.#tensors.next()).value as [string, Tensor]
+    const [, tensor] = (await this.#tensors.next()).value as [string, Tensor]
+    const { name } = entry
     const result = await (this.#transform as TensorTransform)(name, tensor)
     const parts = isSkipped(result)
       ? refuseChange(name, result.skipped)

@@ -39,7 +39,6 @@ import {
 } from '../quantize/side-files.ts'
 import { planTable, summarize, summaryLines } from '../quantize/summary.ts'
 import {
-  isQuantizedEmbedding,
   WeightPlanner,
   type CheckpointPlan,
   type TensorPlan,
@@ -114,7 +113,8 @@ async function quantize(
   if (args.out === undefined && args.dryRun !== true) {
     throw usageError('--out <dir>', 'none', 'Add it, or --dry-run to write nothing.')
   }
-  const config = await readConfig(args.config, args)
+  const given = await readConfig(args.config, args)
+  const quantization = 'config' in given ? given : undefined
   const model = await openModelSource(source, args, context)
   const checkpoint = await model.open('model.safetensors')
   try {
@@ -122,8 +122,10 @@ async function quantize(
     checkNotQuantized(await quantizationsOf(checkpoint, model.folder), model.name)
     const json = modelConfig === undefined ? null : parseConfig(modelConfig, model.name)
     const options: WeightOptions = {
-      config,
+      config: 'config' in given ? given.config : given,
+      quantization,
       roles: tensorRoles(json, MODEL_FAMILIES),
+      maybeTied: json?.['tie_word_embeddings'] !== false,
       include: args.include ?? [],
       exclude: args.exclude ?? [],
       lmHead: args.lmHead ?? false,
@@ -133,13 +135,15 @@ async function quantize(
     const planner = new WeightPlanner(checkpoint, options)
     const plan = await planner.plan()
     if (args.out === undefined || args.dryRun === true) return dryRun(plan)
-    const keptModules = planner.keptModules(plan.tensors)
-    const includesEmbeddings = plan.tensors.some(isQuantizedEmbedding)
     const job: Job = {
       ...{ model, checkpoint, planner, plan, device, out: args.out, shard: args.shard },
       config:
         modelConfig &&
-        quantizedModelConfig(modelConfig, { ...options, keptModules, includesEmbeddings }),
+        quantizedModelConfig(modelConfig, {
+          quantization: planner.quantization(plan.tensors),
+          isUntied: Object.keys(plan.copies).length > 0,
+          dtype: args.dtype,
+        }),
     }
     const output = await openOutputFolder(args.out, {
       input: model.path,
@@ -215,6 +219,7 @@ async function writeOutput(
     const { fileNames } = await transformCheckpoint(checkpoint, staged, transformOn(job), {
       formats: FORMATS,
       signal: context.signal,
+      copies: plan.copies,
       metadata: { format: 'pt' },
       onProgress: ({ bytes, totalBytes, name }) => progress.update(bytes, totalBytes, name),
       ...(shard === undefined ? {} : { shard }),

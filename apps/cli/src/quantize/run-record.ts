@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { isJsonObject, type Json } from '@ao/base-tensor'
+import { toQuantizationConfig } from '@ao/quantize'
 import type { Checkpoint, CheckpointFile, CheckpointFolder } from '@ao/safetensors'
 import { version } from '../version.ts'
 import type { WeightOptions } from './weight-planner.ts'
@@ -48,9 +49,21 @@ export async function runOf(
   checkpoint: Checkpoint,
   modelConfig: string | undefined,
 ): Promise<RunRecord['run']> {
-  const { config, include, exclude, lmHead, dtype = null } = options
+  const { config, quantization, include, exclude, lmHead, dtype = null } = options
   const input = await inputOf(checkpoint, modelConfig)
-  return { ao: version(), config: config.toJSON(), include, exclude, lmHead, dtype, input }
+  const whole = quantization && {
+    quantization_config: toQuantizationConfig(config, quantization),
+  }
+  return {
+    ao: version(),
+    config: config.toJSON(),
+    ...whole,
+    include,
+    exclude,
+    lmHead,
+    dtype,
+    input,
+  }
 }
 
 async function inputOf(

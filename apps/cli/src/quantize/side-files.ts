@@ -2,14 +2,8 @@
 
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  AoError,
-  isJsonObject,
-  type FloatDType,
-  type Json,
-  type QuantizationConfig,
-} from '@ao/base-tensor'
-import { toQuantizationConfig } from '@ao/quantize'
+import { AoError, isJsonObject, type FloatDType, type Json } from '@ao/base-tensor'
+import { toQuantizationConfig, type HuggingFaceQuantization } from '@ao/quantize'
 import {
   FileError,
   parsePythonJson,
@@ -54,11 +48,9 @@ export interface SideFiles {
 }
 
 export interface ConfigFileOptions {
-  readonly config: QuantizationConfig
-  /** Modules left alone by the caller's wish; undefined leaves it to the transformers library. */
-  readonly keptModules: readonly string[] | undefined
-  /** Whether the embedding or the output head was quantized. */
-  readonly includesEmbeddings: boolean
+  readonly quantization: HuggingFaceQuantization
+  /** Whether the output head was cut from its embedding. */
+  readonly isUntied: boolean
   /** What weights were cast to; undefined where they were not. */
   readonly dtype: FloatDType | undefined
 }
@@ -73,19 +65,22 @@ export async function readModelConfig(folder: CheckpointFolder): Promise<string 
  * would write 0.0 as 0, and readers in Python tell the two apart.
  */
 export function quantizedModelConfig(text: string, options: ConfigFileOptions): string {
-  const { config, keptModules, includesEmbeddings, dtype } = options
-  // Unless told, the transformers library leaves heads alone, and what is tied to them.
-  const json = toQuantizationConfig(config, {
-    modulesToNotConvert: keptModules ?? (includesEmbeddings ? [] : undefined),
-    includeInputOutputEmbeddings: includesEmbeddings,
-  })
+  const { quantization, isUntied, dtype } = options
+  const json = toQuantizationConfig(quantization.config, quantization)
   const added = `"quantization_config": ${JSON.stringify(json, null, 2)}`.replaceAll('\n', '\n  ')
   // It is null in models that were dequantized.
-  const own = withoutMember(text, 'quantization_config')
+  const whole = withoutMember(text, 'quantization_config')
+  const own = isUntied ? untied(whole) : whole
   const typed =
     dtype === undefined ? own : own.replace(/("(?:torch_)?dtype"\s*:\s*)"\w+"/g, `$1"${dtype}"`)
   const body = typed.slice(0, typed.lastIndexOf('}')).trimEnd()
   return `${body}${body.endsWith('{') ? '' : ','}\n  ${added}\n}\n`
+}
+
+/** The text of a config that says that its output head is not tied, which some models' are unless told. */
+function untied(text: string): string {
+  const changed = text.replace(/("tie_word_embeddings"\s*:\s*)true/g, '$1false')
+  return changed === text ? text.replace('{', '{\n  "tie_word_embeddings": false,') : changed
 }
 
 /**

@@ -15,9 +15,11 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import {
+  convertedRoles,
   fqnMatchesFqnConfig,
   FqnToConfig,
   weightTransform,
+  type HuggingFaceQuantization,
   type SkippedWeight,
   type TensorRole,
   type TensorRoles,
@@ -30,8 +32,12 @@ import { FORMATS } from '../formats.ts'
 
 export interface WeightOptions {
   readonly config: QuantizationConfig
+  /** What transformers' `TorchAoConfig` says beside the config; undefined where there was only a config. */
+  readonly quantization: HuggingFaceQuantization | undefined
   /** What the tensors are. */
   readonly roles: TensorRoles
+  /** Whether config.json lets an output head that is not in the files be the embedding. */
+  readonly maybeTied: boolean
   /** Modules to quantize: names, or `re:` and a pattern. Empty means all linear layers. */
   readonly include: readonly string[]
   /** Modules to leave alone. */
@@ -67,9 +73,13 @@ export interface TensorPlan {
 export interface CheckpointPlan {
   readonly tensors: readonly TensorPlan[]
   readonly notes: readonly string[]
+  /** Tensors that are written under another name, too, by that name. */
+  readonly copies: Readonly<Record<string, string>>
 }
 
 const HEAD: TensorRole = 'output head'
+/** As transformers calls the weight of a head that it cuts from an embedding. */
+const HEAD_NAME = 'lm_head.weight'
 
 /** Gives the tensor that takes another's place; the same one where it stays. */
 type Transform = (name: string, tensor: Tensor) => Tensor
@@ -78,25 +88,35 @@ type Transform = (name: string, tensor: Tensor) => Tensor
 export class WeightPlanner {
   readonly #checkpoint: Checkpoint
   readonly #options: WeightOptions
+  readonly #roles: TensorRoles
   readonly #included: FqnToConfig
   readonly #excluded: FqnToConfig
   readonly #quantize: Transform
   readonly #reasons = new Map<string, string>()
 
   constructor(checkpoint: Checkpoint, options: WeightOptions) {
-    const { config, lmHead, roles } = options
+    const { config, lmHead, quantization, include, exclude } = options
+    if (quantization && (lmHead || include.length + exclude.length > 0)) {
+      const cure = 'Say it in modules_to_not_convert.'
+      throw usageError(
+        'no --include, --exclude or --lm-head with a quantization_config',
+        'one',
+        cure,
+      )
+    }
     if (lmHead && config.configName === FqnToConfig.configName) {
       const cure = 'Write "lm_head" into it.'
       throw usageError('--lm-head with a config for all layers', config.configName, cure)
     }
     this.#checkpoint = checkpoint
     this.#options = options
+    this.#roles = this.#effectiveRoles()
     this.#included = patterns(options.include)
     this.#excluded = patterns(options.exclude)
     const onSkip = ({ name, reason }: SkippedWeight): void => {
       this.#reasons.set(name, reason)
     }
-    this.#quantize = weightTransform(config, { onSkip, roles: lmHead ? withHead(roles) : roles })
+    this.#quantize = weightTransform(config, { onSkip, roles: this.#roles })
   }
 
   /** Quantizes, casts or passes on a tensor, also one of the `meta` device. */
@@ -113,14 +133,55 @@ export class WeightPlanner {
    */
   async plan(): Promise<CheckpointPlan> {
     const tensors: TensorPlan[] = []
-    for (const name of this.#checkpoint.names) tensors.push(await this.#planTensor(name))
+    for (const name of this.#checkpoint.names) tensors.push(await this.#planTensor(name, name))
+    const copies = this.#untied(tensors)
+    for (const [name, source] of Object.entries(copies)) {
+      tensors.push(await this.#planTensor(name, source))
+    }
     const notes = this.#checkKeys(tensors)
     this.#checkOptions(tensors)
-    return { tensors, notes }
+    return { tensors, notes, copies }
+  }
+
+  #effectiveRoles(): TensorRoles {
+    const { lmHead, quantization, roles, maybeTied } = this.#options
+    if (!quantization) return lmHead ? withHead(roles) : roles
+    const { names } = this.#checkpoint
+    const hasHead = names.some((name) => roles(name, this.#look(name)).role === HEAD)
+    return convertedRoles(quantization, roles, maybeTied && !hasHead)
+  }
+
+  /** What roles look at in a tensor of the files. */
+  #look(name: string): { readonly shape: readonly number[]; readonly dtype: string } {
+    const { shape = [], dtype = '' } = this.#checkpoint.info(name)
+    return { shape, dtype }
+  }
+
+  /** The output head that gets a weight of its own, where the embedding that it was tied to is quantized. */
+  #untied(plans: readonly TensorPlan[]): Readonly<Record<string, string>> {
+    const { quantization, maybeTied } = this.#options
+    const isTied = maybeTied && !plans.some(({ role }) => role === HEAD)
+    const embedding = plans.find(({ role, reason }) => role === 'embedding' && reason === undefined)
+    if (!isTied || !embedding || quantization?.untieEmbeddingWeights !== true) return {}
+    return { [HEAD_NAME]: embedding.name }
+  }
+
+  /** What `plans` come to, as the `quantization_config` of the result says it. */
+  quantization(plans: readonly TensorPlan[]): HuggingFaceQuantization {
+    const { config, quantization } = this.#options
+    if (quantization) return quantization
+    const includesEmbeddings = plans.some(isQuantizedEmbedding)
+    return {
+      config,
+      // Unless told, the transformers library leaves heads alone, and what is tied to them.
+      modulesToNotConvert: this.#keptModules(plans) ?? (includesEmbeddings ? [] : undefined),
+      includeInputOutputEmbeddings: includesEmbeddings,
+      untieEmbeddingWeights: false,
+    }
   }
 
   /** Modules that `plans` leave alone by the caller's wish, for `modules_to_not_convert`. */
-  keptModules(plans: readonly TensorPlan[]): readonly string[] | undefined {
+  #keptModules(plans: readonly TensorPlan[]): readonly string[] | undefined {
     const { include, exclude, lmHead } = this.#options
     if (include.length + exclude.length === 0 && !lmHead) return undefined
     return plans
@@ -131,19 +192,20 @@ export class WeightPlanner {
       .map(({ name }) => moduleOf(name))
   }
 
-  async #planTensor(name: string): Promise<TensorPlan> {
-    checkKnown(this.#checkpoint, name)
-    const { format, shape, bytes, parts } = await describeTensor(this.#checkpoint, name)
+  /** @param source - the tensor of the files that `name` is made of */
+  async #planTensor(name: string, source: string): Promise<TensorPlan> {
+    checkKnown(this.#checkpoint, source)
+    const { format, shape, bytes, parts } = await describeTensor(this.#checkpoint, source)
     const plan = {
       ...{ name, shape, fileName: this.#target(parts), from: format, bytesBefore: bytes },
       ...{ to: format, bytesAfter: bytes, role: 'other' as TensorRole, rule: 'its dtype' },
     }
-    const { format: type, dtype } = this.#checkpoint.info(name)
+    const { format: type, dtype } = this.#checkpoint.info(source)
     if (type === 'Tensor' && dtype === undefined) {
       return { ...plan, reason: `no tensor here has the dtype ${format}` }
     }
-    const prepared = this.#cast(await this.#checkpoint.plan(name, { formats: FORMATS }))
-    const { role, rule } = this.#options.roles(name, prepared)
+    const prepared = this.#cast(await this.#checkpoint.plan(source, { formats: FORMATS }))
+    const { role, rule } = this.#roles(name, prepared)
     const decision = this.#decide(name, prepared)
     const result = isSkipped(decision) ? prepared : decision
     return {
@@ -189,11 +251,11 @@ export class WeightPlanner {
 
   /** Notes on keys of the config that name nothing. */
   #checkKeys(plans: readonly TensorPlan[]): string[] {
-    const { config, roles } = this.#options
+    const { config } = this.#options
     if (!(config instanceof FqnToConfig)) return []
     const unused = new Set(Object.keys(config.fqnToConfig))
     for (const { name, shape = [], from } of plans) {
-      const isDefaultTarget = roles(name, { shape, dtype: from }).reason === undefined
+      const isDefaultTarget = this.#roles(name, { shape, dtype: from }).reason === undefined
       const match = config.match(name, isDefaultTarget)
       if (match) unused.delete(match.key)
     }
@@ -243,7 +305,7 @@ export class WeightPlanner {
 }
 
 /** Whether a tensor is an embedding, or the head of a language model, that becomes quantized. */
-export function isQuantizedEmbedding({ role, reason }: TensorPlan): boolean {
+function isQuantizedEmbedding({ role, reason }: TensorPlan): boolean {
   return reason === undefined && (role === 'embedding' || role === HEAD)
 }
 

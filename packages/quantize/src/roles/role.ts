@@ -33,6 +33,8 @@ export interface RoleDecision {
   readonly rule: string
   /** Why the tensor is not quantized, as a clause for a report; undefined where it is. */
   readonly reason: string | undefined
+  /** Whether it stays even where a key of an FqnToConfig names it; false unless given. */
+  readonly isFinal?: boolean
 }
 
 /** Of a tensor, what its role depends on. */
