@@ -10,12 +10,13 @@ import {
   freeTensor,
 } from '@ao/base-tensor'
 import { Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig } from '@ao/float8'
-import { PerRow } from '@ao/granularity'
+import { PerGroup, PerRow } from '@ao/granularity'
 import { Int4Tensor } from '@ao/int4'
 import { Int4PlainInt32Tensor } from '@ao/int4-plain-int32'
 import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
 import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
 import { Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig } from '@ao/int8'
+import { Int8DynamicActivationIntxWeightConfig, IntxWeightOnlyConfig } from '@ao/intx'
 import type { Explanation, WebGPUDevice } from '@ao/kernels-webgpu'
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 import { timeCalls } from './environment.ts'
@@ -79,6 +80,12 @@ export function configOf(format: string, groupSize: number = 32): QuantizationCo
   if (packingFormat) return new Int4WeightOnlyConfig({ groupSize, packingFormat })
   if (format === 'int8') return new Int8WeightOnlyConfig()
   if (format === 'int8 dynamic') return new Int8DynamicActivationInt8WeightConfig()
+  const [weightDtype, granularity] = ['int4', PerGroup(groupSize)] as const
+  if (format === 'intx int4') return new IntxWeightOnlyConfig({ weightDtype, granularity })
+  if (format === '8da4w') {
+    const weightGranularity = granularity
+    return new Int8DynamicActivationIntxWeightConfig({ weightDtype, weightGranularity })
+  }
   if (format === 'float8') return new Float8WeightOnlyConfig()
   if (format === 'float8 dynamic') {
     return new Float8DynamicActivationFloat8WeightConfig({ granularity: PerRow() })
@@ -108,6 +115,10 @@ export function linearCases(isQuick: boolean): LinearCase[] {
     ...[up, square].map((shape) => ({ format: 'int8', m: 1, ...shape })),
     ...[16, most].map((m) => ({ format: 'int8', m, ...up })),
     ...[1, 16, many, most].map((m) => ({ format: 'int8 dynamic', m, ...up })),
+    ...['intx int4', '8da4w'].flatMap((format) => [
+      ...[up, down, square].map((shape) => ({ format, m: 1, ...shape })),
+      ...[16, most].map((m) => ({ format, m, ...up })),
+    ]),
     ...[up, square].map((shape) => ({ format: 'float8', m: 1, ...shape })),
     ...[16, most].map((m) => ({ format: 'float8', m, ...up })),
     ...[1, 16].map((m) => ({ format: 'float8 dynamic', m, ...up })),

@@ -8,6 +8,7 @@ import { int4PlainInt32Kernels } from '@ao/int4-plain-int32/webgpu'
 import { int4PreshuffledKernels } from '@ao/int4-preshuffled/webgpu'
 import { int4TilePackedTo4dKernels } from '@ao/int4-tile-packed-to-4d/webgpu'
 import { int8Kernels, subgroupMatrices } from '@ao/int8/webgpu'
+import { intxKernels } from '@ao/intx/webgpu'
 import type { KernelSet } from '@ao/kernels-webgpu'
 import { denseMatrices } from '@ao/kernels-webgpu/matrices'
 import { webgpuKernels as llama } from '@ao/llama/webgpu'
@@ -36,6 +37,7 @@ function kernels({ int4, int8: tuning = {}, float8 }: Options['tuning']): Kernel
     int4PreshuffledKernels(int4),
     int4TilePackedTo4dKernels(int4),
     float8Kernels(float8),
+    intxKernels(int4),
     int8Kernels({ tuning, matrices: subgroupMatrices() }),
     denseMatrices(),
     llama,

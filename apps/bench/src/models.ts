@@ -80,7 +80,7 @@ const SHAPES: Readonly<Record<string, object>> = {
   },
 }
 
-const FORMATS = ['preshuffled', 'int8', 'int8 dynamic', 'dense']
+const FORMATS = ['preshuffled', '8da4w', 'int8', 'int8 dynamic', 'float8', 'dense']
 const PROMPTS = [32, 128, 256]
 
 /** All models of the table; the small ones alone when `isQuick`. */

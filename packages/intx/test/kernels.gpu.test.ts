@@ -86,7 +86,7 @@ describe.skipIf(!gpu)('products', () => {
   it.each(DTYPES.filter((dtype) => dtype !== 'int3' && dtype !== 'int4'))(
     'with %s',
     async (dtype) => {
-      for (const m of [1, 20]) {
+      for (const m of [1, 3]) {
         const weight = stored(testNumbers([10, 128]), dtype, PerGroup(32))
         await expectReference(device, intxLinear, [
           testNumbers([m, 128]),

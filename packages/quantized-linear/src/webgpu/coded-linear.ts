@@ -98,13 +98,15 @@ export interface Int8KernelOptions {
   readonly floats?: LinearTuningOptions
   /** {@link subgroupMatrices}. */
   readonly matrices?: SubgroupMatrices
+  /** @deprecated the older name of `matrices` */
+  readonly methods?: SubgroupMatrices
 }
 
 /** Kernels of products with weights of int8 codes: these may be quantized before they come to the GPU. */
 /* @__NO_SIDE_EFFECTS__ */
 export function int8LinearKernels(options: Int8KernelOptions = {}): KernelSet {
-  takes('o{tuning floats matrices}', options)
-  const { tuning, matrices } = options
+  takes('o{tuning floats matrices methods}', options)
+  const { tuning, matrices = options.methods } = options
   const programs = int8Programs(decoder, { ...INT8_TUNING, ...tuning })
   const productOf = (x: Tensor, weight: CodedWeight, bias?: Tensor): LinearProduct => ({
     x,

@@ -67,7 +67,7 @@ export const HALF_CASES: readonly LinearCase[] = [
   { ...small, variant: 'gemm, subgroup matrices', m: 19, n: 42, dtype: 'float16', magnitude: 1e4 },
 ]
 
-const SMALL_TILE = { m: 16, n: 16, subgroupM: 8, subgroupN: 8, step: 64, buffers: 2 } as const
+const SMALL_TILE = { m: 4, n: 8, subgroupM: 4, subgroupN: 4, step: 32, buffers: 2 } as const
 
 /** For titles of tests. */
 export function describeLinearCase(each: LinearCase): string {
