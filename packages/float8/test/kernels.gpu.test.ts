@@ -7,8 +7,8 @@ import {
   checkLinearCase,
   compileVariants,
   describeLinearCase,
-  HALF_CASES,
   LINEAR_CASES,
+  SHARED_DECODER_CASES,
   testNumbers,
 } from '@ao/quantized-linear/webgpu/testing'
 import { expectSameExtremes } from '@ao/test-kit'
@@ -28,11 +28,10 @@ import { float8Kernels, webgpuKernels } from '../src/webgpu.ts'
 const gpu = (await testGPU()) as GPU
 const validator = await validationGPU()
 const kernels = [denseKernels, webgpuKernels]
-// Those in 16 bits have no variant of their own but matrices.
-const CASES = [
-  ...LINEAR_CASES,
-  ...HALF_CASES.filter(({ variant }) => variant === 'gemm, subgroup matrices'),
-]
+// Those in 16 bits have no variant of their own but matrices, which take a scale a row.
+const CASES = [...SHARED_DECODER_CASES, LINEAR_CASES[0]!, LINEAR_CASES.at(-1)!]
+  .filter(({ variant }) => !variant.includes('products in f16'))
+  .map((each) => (each.variant.includes('matrices') ? { ...each, groupSize: each.k } : each))
 
 function stored(weight: Tensor, options: Float8FromHpOptions): Float8Weight {
   const { qdata, scale } = Float8Tensor.fromHp(weight, options)

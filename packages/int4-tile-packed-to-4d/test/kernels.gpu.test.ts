@@ -10,6 +10,7 @@ import {
   describeLinearCase,
   LINEAR_CASES,
   HALF_CASES,
+  SHARED_DECODER_CASES,
   testNumbers,
 } from '@ao/quantized-linear/webgpu/testing'
 import { expectSameExtremes } from '@ao/test-kit'
@@ -57,9 +58,10 @@ const subject = {
 }
 
 describe.skipIf(!gpu)('linear', () => {
-  it.each(
-    [...LINEAR_CASES, ...HALF_CASES].map((each) => [describeLinearCase(each), each] as const),
-  )('%s', async (_name, each) => checkLinearCase(subject, each))
+  it.each(SHARED_DECODER_CASES.map((each) => [describeLinearCase(each), each] as const))(
+    '%s',
+    async (_name, each) => checkLinearCase(subject, each),
+  )
 
   it.skipIf(!validator)('compiles with shader-f16 and matrices of subgroups', async () => {
     const compiled = compileVariants(validator as GPU, subject, [...LINEAR_CASES, ...HALF_CASES])

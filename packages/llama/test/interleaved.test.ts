@@ -106,7 +106,7 @@ async function interleave(
 
 describe.each<[string, Device | undefined, number]>([
   ['the CPU', cpu, 30],
-  ['the GPU', device, 5],
+  ['the GPU', device, 3],
 ])('up to four uses of one model at once on %s', (_name, on, numRuns) => {
   it.skipIf(!on)(
     'each give what they give alone',

@@ -33,8 +33,8 @@ const FORMATS = [
 ]
 
 // The variant without subgroups, the batch and the tile decode by what those with subgroups and the matrices
-// decode by: they are tried with codes that cross words, and with a table.
-const REPRESENTATIVE = [FORMATS[0], tableFormat]
+// decode by: they are tried with codes that cross words.
+const REPRESENTATIVE = [FORMATS[0]]
 const MATRICES = 'gemm, subgroup matrices'
 const VARIANTS: readonly (readonly [string, number, FloatDType, boolean])[] = [
   ['gemv, subgroups', 1, 'float32', true],

@@ -67,6 +67,16 @@ export const HALF_CASES: readonly LinearCase[] = [
   { ...small, variant: 'gemm, subgroup matrices', m: 19, n: 42, dtype: 'float16', magnitude: 1e4 },
 ]
 
+/**
+ * Fewer of them, for formats whose decoder others test with all: kernels that read parts of weights each in
+ * their way.
+ */
+export const SHARED_DECODER_CASES: readonly LinearCase[] = [
+  LINEAR_CASES[1] as LinearCase,
+  LINEAR_CASES[4] as LinearCase,
+  ...HALF_CASES.slice(1),
+]
+
 const SMALL_TILE = { m: 4, n: 8, subgroupM: 4, subgroupN: 4, step: 32, buffers: 2 } as const
 
 /** For titles of tests. */
