@@ -6,7 +6,7 @@
  */
 
 import { takes } from './takes.ts'
-import { asDense, fromArray, hostArray, zeros, type DenseTensor } from './dense-tensor.ts'
+import { asDense, denseOf, fromArray, hostArray, zeros, type DenseTensor } from './dense-tensor.ts'
 import { ShapeError, ValueError, fail } from './errors.ts'
 import { newArray, type FloatDType, type StoredDType, type TypedArray } from './dtype.ts'
 import {
@@ -27,6 +27,10 @@ import type { Tensor } from './tensor.ts'
  */
 export function toFloat32Array(array: TypedArray, dtype: StoredDType): Float32Array {
   takes('az', array, dtype)
+  return decoded(array, dtype)
+}
+
+function decoded(array: TypedArray, dtype: StoredDType): Float32Array {
   if (dtype === 'float32') return array as Float32Array
   const out = new Float32Array(array.length)
   decodeInto(out, array, dtype)
@@ -84,6 +88,10 @@ function valuesOf(codes: number, value: (bits: number) => number): Float32Array 
 /** float32 numbers as elements of `dtype`; `values` itself when that is float32. */
 export function fromFloat32Array(values: Float32Array, dtype: StoredDType): TypedArray {
   takes('az', values, dtype)
+  return encoded(values, dtype)
+}
+
+function encoded(values: Float32Array, dtype: StoredDType): TypedArray {
   switch (dtype) {
     case 'float32':
       return values
@@ -186,8 +194,7 @@ export const cast: Op<[tensor: Tensor, dtype: StoredDType], Tensor> = /* @__PURE
 
 /** The elements of a CPU tensor as float32 numbers. Do not write into the array: it may be storage. */
 export function hostFloat32(tensor: Tensor): Float32Array {
-  takes('t', tensor)
-  return toFloat32Array(hostArray(tensor), tensor.dtype)
+  return decoded(hostArray(tensor), tensor.dtype as StoredDType)
 }
 
 /** A CPU tensor of `dtype` from float32 numbers, rounded. Keeps `values` when dtype is float32. */
@@ -197,7 +204,7 @@ export function fromFloat32(
   dtype: StoredDType,
 ): DenseTensor {
   takes('asz', values, shape, dtype)
-  return fromArray(fromFloat32Array(values, dtype), shape, dtype)
+  return denseOf(encoded(values, dtype), shape, dtype)
 }
 
 /** Reads any tensor's elements as numbers, from any device. Dequantize tensor subclasses first. */

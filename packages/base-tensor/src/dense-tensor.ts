@@ -9,13 +9,13 @@ import { DTypeError, DeviceError, ShapeError, fail } from './errors.ts'
 import { defineOp, type Op } from './op.ts'
 import { Printable } from './printable.ts'
 import {
-  contiguousStrides,
   copyStrided,
   isContiguous,
   normalizeDim,
   normalizeIndex,
-  numelOf,
+  product,
   resolveShape,
+  rowMajor,
   sliceRange,
   viewStrides,
 } from './strided.ts'
@@ -30,17 +30,12 @@ export class DenseTensor extends Printable implements Tensor {
   /** Index in storage of the first element. */
   readonly offset: number
 
-  constructor(
-    storage: Storage,
-    shape: readonly number[],
-    strides: readonly number[] = contiguousStrides(shape),
-    offset = 0,
-  ) {
-    takes('o<device dtype:z length:n>ss?n?', storage, shape, strides, offset)
+  constructor(storage: Storage, shape: readonly number[], strides?: readonly number[], offset = 0) {
+    takes('Sss?n?', storage, shape, strides, offset)
     super()
     this.storage = storage
     this.shape = Object.freeze([...shape])
-    this.strides = Object.freeze([...strides])
+    this.strides = Object.freeze(strides ? [...strides] : rowMajor(shape))
     this.offset = offset
     // As nameInConsole does, in a tenth of the time.
     ;(this as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] = this.toString()
@@ -59,7 +54,7 @@ export class DenseTensor extends Printable implements Tensor {
   }
 
   get numel(): number {
-    return numelOf(this.shape)
+    return product(this.shape)
   }
 
   get nbytes(): number {
@@ -208,7 +203,6 @@ export function asDense(tensor: Tensor, what = 'a tensor'): DenseTensor {
  * @throws {@link DeviceError} for tensors of another device
  */
 export function hostArray(tensor: Tensor): TypedArray {
-  takes('t', tensor)
   const dense = asDense(tensor)
   if (!dense.device.isHost) {
     throw fail(
@@ -236,6 +230,15 @@ export function fromArray(
   dtype: StoredDType,
 ): DenseTensor {
   takes('asz', array, shape, dtype)
+  return denseOf(array, shape, dtype)
+}
+
+/** {@link fromArray} of arguments of the right kinds. */
+export function denseOf(
+  array: TypedArray,
+  shape: readonly number[],
+  dtype: StoredDType,
+): DenseTensor {
   if (!isArrayOf(array, dtype)) {
     throw fail(
       DTypeError,
@@ -244,10 +247,10 @@ export function fromArray(
       'Use cast(tensor, dtype) or fromFloat32(values, shape, dtype) to convert numbers.',
     )
   }
-  if (array.length !== numelOf(shape)) {
+  if (array.length !== product(shape)) {
     throw fail(
       ShapeError,
-      `${numelOf(shape)} elements for shape [${shape.join(', ')}]`,
+      `${product(shape)} elements for shape [${shape.join(', ')}]`,
       array.length,
     )
   }
@@ -261,7 +264,7 @@ export function zeros(
   device: Device = cpu,
 ): DenseTensor {
   takes('sz?o<run:f allocate:f>?', shape, dtype, device)
-  return new DenseTensor(device.allocate(dtype, numelOf(shape)), shape)
+  return new DenseTensor(device.allocate(dtype, product(shape)), shape)
 }
 
 /** What `clone()` of a dense tensor runs: its elements in new storage, contiguous. */

@@ -44,8 +44,10 @@ export function matmulColumns(
   count: number,
 ): void {
   const evenM = m & ~1
+  // Blocks compute indices in 32 bits, without a check of each sum; what is larger goes number by number.
+  const inBlocks = Math.max(a.length, b.length) < 2 ** 31 ? count & ~7 : 0
   let j = 0
-  for (; j + 8 <= count; j += 8) {
+  for (; j < inBlocks; j += 8) {
     const column = first + j
     for (let i = 0; i < evenM; i += 2) {
       block2x4(a, i * k, b, j * k, out, i * n + column, n, k)
@@ -95,14 +97,21 @@ export function tiledMatmulNT(
   checkSizes(x.length >= m * k && m * n < MAX_NUMBERS && n * k < MAX_NUMBERS, m, n, k)
   const out = new Float32Array(m * n)
   const rows = Math.min(Math.max(Math.floor(TILE_SIZE / k) & ~7, 8), n)
-  const tile = new Float32Array(rows * k)
+  const buffer =
+    spare && rows * k <= TILE_SIZE ? spare : new Float32Array(Math.max(rows * k, TILE_SIZE))
+  spare = undefined
+  const tile = buffer.subarray(0, rows * k)
   for (let row = 0; row < n; row += rows) {
     const count = Math.min(rows, n - row)
     fillRows(tile, row, count)
     matmulColumns(x, tile, out, m, n, k, row, count)
   }
+  if (buffer.length === TILE_SIZE) spare = buffer
   return out
 }
+
+/** The tile that the last product gave back: making one takes as long as filling it. */
+let spare: Float32Array | undefined
 
 /**
  * The sum of products of `length` elements of `a` and `b` from their offsets on.
@@ -166,12 +175,12 @@ function block2x4(
   let s12 = 0
   let s13 = 0
   for (let p = 0; p < k; p++) {
-    const x0 = a[a0 + p] as number
-    const x1 = a[a1 + p] as number
-    const y0 = b[b0 + p] as number
-    const y1 = b[b1 + p] as number
-    const y2 = b[b2 + p] as number
-    const y3 = b[b3 + p] as number
+    const x0 = a[(a0 + p) | 0] as number
+    const x1 = a[(a1 + p) | 0] as number
+    const y0 = b[(b0 + p) | 0] as number
+    const y1 = b[(b1 + p) | 0] as number
+    const y2 = b[(b2 + p) | 0] as number
+    const y3 = b[(b3 + p) | 0] as number
     s00 += x0 * y0
     s01 += x0 * y1
     s02 += x0 * y2
@@ -218,15 +227,15 @@ function block1x8(
   let s6 = 0
   let s7 = 0
   for (let p = 0; p < k; p++) {
-    const x = a[a0 + p] as number
-    s0 += x * (b[b0 + p] as number)
-    s1 += x * (b[b1 + p] as number)
-    s2 += x * (b[b2 + p] as number)
-    s3 += x * (b[b3 + p] as number)
-    s4 += x * (b[b4 + p] as number)
-    s5 += x * (b[b5 + p] as number)
-    s6 += x * (b[b6 + p] as number)
-    s7 += x * (b[b7 + p] as number)
+    const x = a[(a0 + p) | 0] as number
+    s0 += x * (b[(b0 + p) | 0] as number)
+    s1 += x * (b[(b1 + p) | 0] as number)
+    s2 += x * (b[(b2 + p) | 0] as number)
+    s3 += x * (b[(b3 + p) | 0] as number)
+    s4 += x * (b[(b4 + p) | 0] as number)
+    s5 += x * (b[(b5 + p) | 0] as number)
+    s6 += x * (b[(b6 + p) | 0] as number)
+    s7 += x * (b[(b7 + p) | 0] as number)
   }
   out[o0] = s0
   out[o0 + 1] = s1

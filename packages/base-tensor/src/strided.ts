@@ -7,6 +7,11 @@ import { ShapeError, fail } from './errors.ts'
 /** Number of elements of a shape; 1 for a scalar's `[]`. */
 export function numelOf(shape: readonly number[]): number {
   takes('s', shape)
+  return product(shape)
+}
+
+/** {@link numelOf} of sizes that were checked. */
+export function product(shape: readonly number[]): number {
   let numel = 1
   for (const size of shape) numel *= size
   return numel
@@ -15,6 +20,11 @@ export function numelOf(shape: readonly number[]): number {
 /** Row-major strides, in elements. */
 export function contiguousStrides(shape: readonly number[]): number[] {
   takes('s', shape)
+  return rowMajor(shape)
+}
+
+/** {@link contiguousStrides} of sizes that were checked. */
+export function rowMajor(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let stride = 1
   for (let d = shape.length - 1; d >= 0; d--) {
@@ -85,9 +95,9 @@ function clampIndex(index: number, size: number): number {
 export function resolveShape(shape: readonly number[], numel: number): number[] {
   takes('sn', shape, numel)
   const unknown = shape.indexOf(-1)
-  const known = -numelOf(shape) // of the other sizes, where one is -1
+  const known = -product(shape) // of the other sizes, where one is -1
   const resolved = unknown < 0 ? [...shape] : shape.with(unknown, known && numel / known)
-  if (resolved.some((size) => !Number.isInteger(size) || size < 0) || numelOf(resolved) !== numel) {
+  if (resolved.some((size) => !Number.isInteger(size) || size < 0) || product(resolved) !== numel) {
     throw fail(ShapeError, `a shape of ${numel} elements`, shape)
   }
   return resolved
@@ -102,7 +112,7 @@ export function viewStrides(
   oldStrides: readonly number[],
   shape: readonly number[],
 ): number[] | undefined {
-  if (numelOf(shape) === 0) return contiguousStrides(shape)
+  if (product(shape) === 0) return rowMajor(shape)
   const strides = new Array<number>(shape.length)
   let next = shape.length - 1
   let d = oldShape.length - 1
@@ -143,7 +153,7 @@ export function copyStrided(
 ): void {
   if (isContiguous(shape, fromStrides) && isContiguous(shape, toStrides)) {
     // Slices make overlapping windows safe; `set` on a subarray is a memmove.
-    to.set(from.subarray(fromOffset, fromOffset + numelOf(shape)) as never, toOffset)
+    to.set(from.subarray(fromOffset, fromOffset + product(shape)) as never, toOffset)
     return
   }
   copyDim(0, fromOffset, toOffset)
@@ -152,10 +162,21 @@ export function copyStrided(
     const size = d < shape.length ? (shape[d] as number) : 1
     const stepA = fromStrides[d] ?? 0
     const stepB = toStrides[d] ?? 0
-    if (d >= shape.length - 1) {
-      for (let i = 0; i < size; i++) to[b + i * stepB] = from[a + i * stepA] as never
-      return
-    }
+    if (d >= shape.length - 1) return copyLine(size, from, a, stepA, to, b, stepB)
     for (let i = 0; i < size; i++) copyDim(d + 1, a + i * stepA, b + i * stepB)
+  }
+}
+
+function copyLine(
+  size: number,
+  from: TypedArray,
+  fromOffset: number,
+  fromStep: number,
+  to: TypedArray,
+  toOffset: number,
+  toStep: number,
+): void {
+  for (let i = 0; i < size; i++) {
+    to[toOffset + i * toStep] = from[fromOffset + i * fromStep] as never
   }
 }

@@ -2,7 +2,7 @@
 
 import { isDType } from './dtype.ts'
 import { ValueError, fail } from './errors.ts'
-import type { Tensor } from './tensor.ts'
+import type { Storage, Tensor } from './tensor.ts'
 
 /** Whether `value` is a tensor of any kind, from any copy of this package. */
 export function isTensor(value: unknown): value is Tensor {
@@ -16,44 +16,85 @@ export function isTensor(value: unknown): value is Tensor {
   )
 }
 
-type Check = (value: unknown) => boolean
-
-const listOf =
-  (check: Check): Check =>
-  (value) => {
-    if (!Array.isArray(value)) return false
-    for (let i = 0; i < value.length; i++) if (!check(value[i])) return false
-    return true
-  }
-
-/** What a letter stands for: in words, and as a check. */
-const KINDS: Readonly<Record<string, readonly [what: string, check: Check]>> = {
-  t: ['a tensor', isTensor],
-  T: ['a list of tensors', /* @__PURE__ */ listOf(isTensor)],
-  p: [
-    'a list of tensors',
-    /* @__PURE__ */ listOf((value) => (value ?? undefined) === undefined || isTensor(value)),
-  ],
-  s: ['a list of integers', /* @__PURE__ */ listOf(Number.isInteger)],
-  l: ['a list', Array.isArray],
-  i: ['an iterable', (value) => Symbol.iterator in Object(value)],
-  n: ['a number', (value) => typeof value === 'number'],
-  x: ['a text', (value) => typeof value === 'string'],
-  z: ['a dtype', isDType],
-  a: ['a typed array', ArrayBuffer.isView],
-  F: [
-    'a Float32Array',
-    (value) => Object.prototype.toString.call(value) === '[object Float32Array]',
-  ],
-  f: ['a function', (value) => typeof value === 'function'],
-  o: ['an object', (value) => Object(value) === value],
+/** What a letter stands for, in words. */
+const WORDS: Readonly<Record<string, string>> = {
+  t: 'a tensor',
+  T: 'a list of tensors',
+  p: 'a list of tensors',
+  s: 'a list of integers',
+  l: 'a list',
+  i: 'an iterable',
+  n: 'a number',
+  x: 'a text',
+  z: 'a dtype',
+  a: 'a typed array',
+  F: 'a Float32Array',
+  S: 'storage',
+  f: 'a function',
+  o: 'an object',
 }
 
-type Kind = readonly [what: string, check: Check]
+// A switch, not a table of functions, which engines would call one by one: every op comes by here.
+function isKind(kind: string, value: unknown): boolean {
+  switch (kind) {
+    case 't':
+      return isTensor(value)
+    case 'T':
+      return isListOf('t', value)
+    case 'p':
+      return isListOf('t?', value)
+    case 't?':
+      return (value ?? undefined) === undefined || isTensor(value)
+    case 's':
+      return areIntegers(value)
+    case 'l':
+      return Array.isArray(value)
+    case 'i':
+      return Symbol.iterator in Object(value)
+    case 'n':
+      return typeof value === 'number'
+    case 'x':
+      return typeof value === 'string'
+    case 'z':
+      return isDType(value)
+    case 'a':
+      return ArrayBuffer.isView(value)
+    case 'F':
+      return value instanceof Float32Array || tagOf(value) === '[object Float32Array]'
+    case 'S':
+      return isStorage(value)
+    case 'f':
+      return typeof value === 'function'
+    case 'o':
+      return typeof value === 'object' ? value !== null : typeof value === 'function'
+    default:
+      return true
+  }
+}
+
+function isListOf(kind: string, value: unknown): boolean {
+  if (!Array.isArray(value)) return false
+  for (let i = 0; i < value.length; i++) if (!isKind(kind, value[i])) return false
+  return true
+}
+
+function areIntegers(value: unknown): boolean {
+  if (!Array.isArray(value)) return false
+  for (let i = 0; i < value.length; i++) if (!Number.isInteger(value[i])) return false
+  return true
+}
+
+function isStorage(value: unknown): boolean {
+  const { device, dtype, length } = Object(value) as Partial<Storage>
+  return device !== undefined && isDType(dtype) && typeof length === 'number'
+}
+
+/** Tells typed arrays of other realms, which are no instances of this one's classes. */
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value)
 
 interface Field {
-  readonly kind: Kind
-  readonly needed: readonly (readonly [key: string, kind: Kind])[]
+  readonly kind: string
+  readonly needed: readonly (readonly [key: string, kind: string])[]
   readonly known: readonly string[] | undefined
   readonly isOptional: boolean
 }
@@ -65,7 +106,7 @@ const parsed = /* @__PURE__ */ new Map<string, readonly Field[]>()
  *
  * @param kinds - a letter for each argument: `t` a tensor, `T` a list of them, `p` one that may have gaps,
  * `s` a list of integers, `l` any list, `i` anything to iterate over, `n` a number, `x` a text, `z` a dtype, `a` a typed array, `F` a
- * Float32Array, `f` a function, `o` an object, `.` anything. `o<read size:n>` must have these members, of these kinds where
+ * Float32Array, `S` storage of a device, `f` a function, `o` an object, `.` anything. `o<read size:n>` must have these members, of these kinds where
  * one is named; `o{shape dtype}` may have no others. What ends in `?` may be undefined.
  * @throws {@link ValueError} naming the first argument that is of another kind, or the option that is not
  * known
@@ -78,12 +119,12 @@ export function takes(kinds: string, ...args: readonly unknown[]): void {
     const { kind, needed, known, isOptional } = fields[i] as Field
     const value = args[i]
     if (isOptional && value === undefined) continue
-    if (!kind[1](value)) throw refused(kind, `argument ${i + 1}`, value)
+    if (!isKind(kind, value)) throw refused(kind, `argument ${i + 1}`, value)
     for (let j = 0; j < needed.length; j++) {
       const [key, memberKind] = needed[j] as Field['needed'][number]
       const found = (value as Record<string, unknown>)[key]
       if (found === undefined) throw fail(ValueError, `argument ${i + 1} to have ${key}`, value)
-      if (!memberKind[1](found)) throw refused(memberKind, key, found)
+      if (!isKind(memberKind, found)) throw refused(memberKind, key, found)
     }
     if (known === undefined) continue
     const stray = Array.isArray(value)
@@ -95,18 +136,16 @@ export function takes(kinds: string, ...args: readonly unknown[]): void {
 
 function parse(kinds: string): Field[] {
   const matches = kinds.matchAll(/([\w.])(?:<([^>]*)>)?(?:\{([^}]*)\})?(\?)?/g)
-  return Array.from(matches, ([, kind, needed, known, isOptional]) => ({
-    kind: kindOf(kind),
+  return Array.from(matches, ([, kind = '.', needed, known, isOptional]) => ({
+    kind,
     needed: (needed?.split(' ') ?? []).map((member) => {
-      const [key, memberKind] = member.split(':') as [string, string?]
-      return [key, kindOf(memberKind)] as const
+      const [key, memberKind = '.'] = member.split(':') as [string, string?]
+      return [key, memberKind] as const
     }),
     known: known?.split(' '),
     isOptional: isOptional !== undefined,
   }))
 }
 
-const kindOf = (letter: string = '.'): Kind => KINDS[letter] ?? ['', () => true]
-
-const refused = ([what]: Kind, name: string, value: unknown): ValueError =>
-  fail(ValueError, `${what} as ${name}`, value ?? String(value))
+const refused = (kind: string, name: string, value: unknown): ValueError =>
+  fail(ValueError, `${WORDS[kind]} as ${name}`, value ?? String(value))

@@ -216,14 +216,14 @@ export abstract class TensorSubclass extends Printable implements Tensor {
   /** Runs `op` by the table of this class, or of the closest ancestor that has it. */
   dispatchOp(op: AnyOp, args: readonly unknown[]): unknown {
     takes('fl', op, args)
-    const rows: OpImplementation[] = []
+    const names = new Set<string>()
     for (let type = this.constructor as typeof TensorSubclass; type.ops;) {
-      if (Object.hasOwn(type, 'ops')) rows.push(...type.ops)
+      for (const row of Object.hasOwn(type, 'ops') ? type.ops : []) {
+        if (row.opName === op.opName) return row.run(...(args as never))
+        names.add(row.opName)
+      }
       type = Object.getPrototypeOf(type) as typeof TensorSubclass
     }
-    const row = rows.find(({ opName }) => opName === op.opName)
-    if (row) return row.run(...(args as never))
-    const names = new Set(rows.map(({ opName }) => opName))
     const { formatName } = this.constructor as typeof TensorSubclass
     throw fail(
       UnsupportedOpError,

@@ -43,11 +43,23 @@ export const int4Float8Linear: WeightLinearOp<Int4Weight> =
 function decodeRows([qdata, scale, zeroPoint]: Int4Weight): FillRows {
   const bytes = hostArray(qdata) as Int8Array
   const rowBytes = qdata.shape.at(-1) as number
-  return groupedRows(scale, zeroPoint, rowBytes, 2, (tile, to, from, end, s, z) => {
-    for (; from < end; from++, to += 2) {
-      const byte = bytes[from] as number
-      tile[to] = Math.fround(((byte << 28) >> 28) * s) + z
-      tile[to + 1] = Math.fround((byte >> 4) * s) + z
-    }
-  })
+  return groupedRows(scale, zeroPoint, rowBytes, 2, (tile, to, from, end, s, z) =>
+    decodeGroup(bytes, from, end, tile, to, s, z),
+  )
+}
+
+function decodeGroup(
+  bytes: Int8Array,
+  from: number,
+  end: number,
+  tile: Float32Array,
+  to: number,
+  scale: number,
+  zeroPoint: number,
+): void {
+  for (; from < end; from++, to += 2) {
+    const byte = bytes[from] as number
+    tile[to] = Math.fround(((byte << 28) >> 28) * scale) + zeroPoint
+    tile[to + 1] = Math.fround((byte >> 4) * scale) + zeroPoint
+  }
 }

@@ -154,13 +154,16 @@ export function groupedRows(
   const [groups, n] = scale.shape.slice(-2) as [number, number]
   const length = elements / groups
   return (tile, row, count) => {
-    for (let i = 0; i < count * groups; i++) {
-      const r = row + Math.floor(i / groups)
-      const g = i % groups
-      const at = (Math.floor(r / n) * groups + g) * n + (r % n)
-      const from = r * elements + g * length
-      const zero = zeroPoints ? (zeroPoints[at] as number) : 0
-      decode(tile, i * length * codes, from, from + length, scales[at] as number, zero)
+    let to = 0
+    let from = row * elements
+    for (let r = row; r < row + count; r++) {
+      let at = Math.floor(r / n) * groups * n + (r % n)
+      for (let g = 0; g < groups; g++, at += n) {
+        const zero = zeroPoints ? (zeroPoints[at] as number) : 0
+        decode(tile, to, from, from + length, scales[at] as number, zero)
+        from += length
+        to += length * codes
+      }
     }
   }
 }

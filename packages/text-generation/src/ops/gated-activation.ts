@@ -36,7 +36,10 @@ export const gatedActivation: Op<[gate: Tensor, up: Tensor, activation: GateActi
       checkGate(gate, up, activation)
       const activated = hostFloat32(ACTIVATIONS[activation].reference(gate))
       const factors = hostFloat32(up)
-      const out = activated.map((value, i) => value * (factors[i] as number))
+      const out = new Float32Array(activated.length)
+      for (let i = 0; i < out.length; i++) {
+        out[i] = (activated[i] as number) * (factors[i] as number)
+      }
       return fromFloat32(out, gate.shape, gate.dtype)
     },
     meta: (gate: Tensor, up: Tensor, activation: GateActivation): Tensor => {
