@@ -1,6 +1,6 @@
 /** @file Keys of an FqnToConfig that name nothing in a model. */
 
-import { FqnToConfig, type ConfigOrQuantization } from '@ao/quantize'
+import { FqnToConfig, type ConfigOrTorchAo } from '@ao/quantize'
 import { usageError } from './errors.ts'
 import { nearest } from './suggest.ts'
 
@@ -15,7 +15,7 @@ const DEFAULT_KEY = '_default'
  * @throws {@link UsageError} where a name is not there, or no key decides about anything
  */
 export function checkConfigKeys(
-  given: ConfigOrQuantization,
+  given: ConfigOrTorchAo,
   names: readonly string[],
   unused: readonly string[],
 ): string[] {

@@ -9,7 +9,7 @@ import {
 } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor, type Granularity } from '@ao/granularity'
 import type { Int4ChooseQparamsAlgorithm, Int4PackingFormat } from '@ao/quantized-linear'
-import { configFromJson, readQuantizationConfig, type ConfigOrQuantization } from '@ao/quantize'
+import { configFromJson, readQuantizationConfig, type ConfigOrTorchAo } from '@ao/quantize'
 import { parsePythonJson } from '@ao/safetensors'
 import { Option, type Command } from 'commander'
 import { usageError } from './errors.ts'
@@ -72,16 +72,16 @@ export function addConfigOptions(command: Command): Command {
 export async function readConfig(
   nameOrFile: string,
   args: ConfigArguments,
-): Promise<ConfigOrQuantization> {
+): Promise<ConfigOrTorchAo> {
   const [config] = await readConfigs([nameOrFile], args)
-  return config as ConfigOrQuantization
+  return config as ConfigOrTorchAo
 }
 
 /** {@link readConfig} for several; each option goes to those that take it, and one of them must. */
 export async function readConfigs(
   namesOrFiles: readonly string[],
   args: ConfigArguments,
-): Promise<ConfigOrQuantization[]> {
+): Promise<ConfigOrTorchAo[]> {
   const options = parseOptions(args)
   const taken = new Set(namesOrFiles.filter(isName).flatMap((name) => named(name).takes))
   const other = (Object.keys(options) as (keyof NamedConfigOptions)[]).find((o) => !taken.has(o))
@@ -115,7 +115,7 @@ function createNamed(name: string, options: NamedConfigOptions): QuantizationCon
   }
 }
 
-async function readFileConfig(path: string): Promise<ConfigOrQuantization> {
+async function readFileConfig(path: string): Promise<ConfigOrTorchAo> {
   const json = await readJson(path)
   const options = { configs: CONFIGS, formats: FORMATS }
   const isAlone = isJsonObject(json) && json['quant_method'] !== undefined

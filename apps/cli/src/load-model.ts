@@ -6,7 +6,7 @@ import {
   MODEL_FAMILIES,
   quantizeStateDict,
   tensorRoles,
-  type ConfigOrQuantization,
+  type ConfigOrTorchAo,
   type QuantizeReport,
   type TensorRoles,
 } from '@ao/quantize'
@@ -99,7 +99,7 @@ export interface WeightError {
  */
 export async function quantizeModel(
   model: LlamaForCausalLM,
-  config: ConfigOrQuantization,
+  config: ConfigOrTorchAo,
   roles: TensorRoles,
   context: CommandContext,
   onQuantized?: (name: string, before: Tensor, after: Tensor) => Promise<void>,
@@ -137,7 +137,7 @@ export async function quantizeModel(
 /** {@link quantizeModel} that gives what each weight lost, worst first. */
 export async function quantizeAndMeasure(
   model: LlamaForCausalLM,
-  config: ConfigOrQuantization,
+  config: ConfigOrTorchAo,
   roles: TensorRoles,
   context: CommandContext,
 ): Promise<WeightError[]> {

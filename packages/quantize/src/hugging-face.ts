@@ -13,17 +13,7 @@ import {
   takes,
 } from '@ao/base-tensor'
 import { configFromJson, type ConfigFromJsonOptions } from './config-from-json.ts'
-
-/** What the `quantization_config` of a Hugging Face `config.json` says: transformers' `TorchAoConfig`. */
-export interface HuggingFaceQuantization {
-  readonly config: QuantizationConfig
-  /** Modules left as they were, by parts of their names; undefined where transformers chose them. */
-  readonly modulesToNotConvert?: readonly string[] | undefined
-  /** Whether embeddings and the output head were quantized too. */
-  readonly includeInputOutputEmbeddings: boolean
-  /** Whether a tied output head was cut from its embedding before. */
-  readonly untieEmbeddingWeights: boolean
-}
+import { TorchAoConfig, type HuggingFaceQuantization } from './torchao-config.ts'
 
 /**
  * Reads the `quantization_config` of a whole Hugging Face `config.json`.
@@ -35,7 +25,7 @@ export interface HuggingFaceQuantization {
 export function readQuantizationConfig(
   configJson: Json,
   options: ConfigFromJsonOptions,
-): HuggingFaceQuantization | undefined {
+): TorchAoConfig | undefined {
   takes('.o', configJson, options)
   const path = 'quantization_config'
   const json = isJsonObject(configJson)
@@ -56,12 +46,12 @@ export function readQuantizationConfig(
   }
   const modulesCodec = optionalCodec(listCodec(stringCodec))
   const modules = json['modules_to_not_convert'] ?? null
-  return {
+  return new TorchAoConfig({
     config: configFromJson(quantType['default'], options, `${path}.quant_type.default`),
     modulesToNotConvert: decodeJson(modulesCodec, modules, `${path}.modules_to_not_convert`),
     includeInputOutputEmbeddings: json['include_input_output_embeddings'] === true,
     untieEmbeddingWeights: json['untie_embedding_weights'] === true,
-  }
+  })
 }
 
 /** The `quantization_config` of a Hugging Face `config.json`, for a model quantized with `config`. */

@@ -1,6 +1,5 @@
 export { findQuantization, type FoundQuantization, type ListedTensor } from './find-quantization.ts'
 export { configFromJson, configToJson, type ConfigFromJsonOptions } from './config-from-json.ts'
-export { convertedRoles, type ConfigOrQuantization } from './converted-modules.ts'
 export {
   AOPerModuleConfig,
   fqnMatchesFqnConfig,
@@ -9,11 +8,7 @@ export {
   type FqnConfigs,
   type FqnMatch,
 } from './fqn-to-config.ts'
-export {
-  readQuantizationConfig,
-  toQuantizationConfig,
-  type HuggingFaceQuantization,
-} from './hugging-face.ts'
+export { readQuantizationConfig, toQuantizationConfig } from './hugging-face.ts'
 export { Int4WeightOnlyConfig, type Int4WeightOnlyOptions } from './int4-weight-only-config.ts'
 export { isLinearWeightName } from './linear-weight-name.ts'
 export {
@@ -37,4 +32,6 @@ export { MODEL_FAMILIES } from './roles/families.ts'
 export type { FamilyRoles, ModelFamily } from './roles/model-family.ts'
 export type { RoleDecision, ShapedTensor, TensorRole, TensorRoles } from './roles/role.ts'
 export { tensorRoles } from './roles/tensor-roles.ts'
+export { TorchAoConfig, type HuggingFaceQuantization } from './torchao-config.ts'
+export type { ConfigOrTorchAo } from './torchao-config-of.ts'
 export { computeError } from '@ao/quant-primitives'

@@ -11,7 +11,8 @@ import {
 import { isFqnToConfig } from './fqn-to-config.ts'
 import { checkFinite, quantizeWeight } from './quantize-weight.ts'
 import type { OnProgress, QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
-import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
+import type { Refusal } from './refusal.ts'
+import { ConfigSelector, formatOf } from './select-config.ts'
 
 /** Options of every function that applies a config. */
 export interface ApplyOptions {

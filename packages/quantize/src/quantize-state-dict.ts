@@ -8,14 +8,14 @@ import {
   type Tensor,
   takes,
 } from '@ao/base-tensor'
-import { convertedRoles, quantizationOf, type ConfigOrQuantization } from './converted-modules.ts'
-import type { HuggingFaceQuantization } from './hugging-face.ts'
 import { describeQuantized, quantizeCandidates, type ApplyOptions } from './jobs.ts'
 import { checkFiniteHost, quantizeWeight, type Lost } from './quantize-weight.ts'
 import type { QuantizedWeight, QuantizeReport, SkippedWeight } from './report.ts'
-import { isTransposed, type TensorRole, type TensorRoles } from './roles/role.ts'
+import { refusals, type TensorRole, type TensorRoles } from './roles/role.ts'
 import { tensorRoles } from './roles/tensor-roles.ts'
-import { ConfigSelector, formatOf, type Refusal } from './select-config.ts'
+import type { Refusal } from './refusal.ts'
+import { ConfigSelector, formatOf } from './select-config.ts'
+import { torchAoConfigOf, type ConfigOrTorchAo } from './torchao-config-of.ts'
 
 /** Whether to quantize the tensor of this name. */
 export type WeightFilter = (name: string, tensor: Tensor) => boolean
@@ -42,7 +42,7 @@ export interface QuantizeStateDictOptions extends ApplyOptions, WeightChoice {}
  */
 export async function quantizeStateDict(
   entries: ReadonlyMap<string, Tensor>,
-  config: ConfigOrQuantization,
+  config: ConfigOrTorchAo,
   options: QuantizeStateDictOptions = {},
 ): Promise<{ stateDict: Map<string, Tensor>; report: QuantizeReport }> {
   takes(
@@ -53,18 +53,18 @@ export async function quantizeStateDict(
   )
   const stateDict = new Map(entries)
   stateDict.forEach((weight, name) => takes('tx', weight, name))
-  const quantization = quantizationOf(config, options.filter)
-  const applied = quantization?.config ?? (config as QuantizationConfig)
+  const torchAo = torchAoConfigOf(config, options.filter)
+  const applied = torchAo?.config ?? (config as QuantizationConfig)
   let { roles = tensorRoles() } = options
-  if (quantization) {
+  if (torchAo) {
     const embedding = tiedEmbedding(entries, roles)
-    roles = convertedRoles(quantization, roles, embedding !== undefined)
+    roles = torchAo.roles(roles, embedding !== undefined)
     const hasHead = [...entries].some((entry) => roles(...entry).role === 'output head')
-    if (embedding && !hasHead && isUntied(embedding, quantization, roles)) {
+    if (embedding && !hasHead && torchAo.cuts(embedding, roles)) {
       stateDict.set(HEAD, embedding[1])
     }
   }
-  const refusal = refusals({ ...options, roles })
+  const refusal = refusalsOf({ ...options, roles })
   const candidates = [...stateDict].map(([name, weight]) => ({
     name,
     refusal: refusal(name, weight),
@@ -87,17 +87,6 @@ function tiedEmbedding(
   const [embedding] = ofRole('embedding')
   const isTied = ofRole('output head').every(([, weight]) => weight === embedding?.[1])
   return isTied ? embedding : undefined
-}
-
-/** Whether an embedding is quantized, and the head that is tied to it stays. */
-export function isUntied(
-  [name, weight]: readonly [name: string, weight: Tensor],
-  { config, untieEmbeddingWeights }: HuggingFaceQuantization,
-  roles: TensorRoles,
-): boolean {
-  const refusal = refusals({ roles })(name, weight)
-  const selector = new ConfigSelector(config, undefined)
-  return untieEmbeddingWeights && 'config' in selector.select(name, weight, refusal)
 }
 
 /** Options of {@link weightTransform}. */
@@ -127,7 +116,7 @@ export function weightTransform(
 ): (name: string, tensor: Tensor) => Tensor {
   takes('.o{filter allowNonFinite onQuantize onSkip roles}?', config, options)
   const selector = new ConfigSelector(config, options.filter)
-  const refusal = refusals(options)
+  const refusal = refusalsOf(options)
   /** The format that was decided on for each name; undefined for those that stay as they are. */
   const decided = new Map<string, string | undefined>()
 
@@ -153,19 +142,13 @@ export function weightTransform(
   }
 }
 
-/** Why tensors are left alone where no key of a config names them. */
-export function refusals({
+function refusalsOf({
   filter,
   roles = tensorRoles(),
 }: WeightChoice): (name: string, tensor: Tensor) => Refusal | undefined {
-  if (filter) {
-    return (name, tensor) =>
-      filter(name, tensor) ? undefined : { reason: 'the filter left it out', isFinal: false }
-  }
-  return (name, tensor) => {
-    const { role, reason, isFinal = isTransposed(role) } = roles(name, tensor)
-    return reason === undefined ? undefined : { reason, isFinal }
-  }
+  if (!filter) return refusals(roles)
+  return (name, tensor) =>
+    filter(name, tensor) ? undefined : { reason: 'the filter left it out', isFinal: false }
 }
 
 function changed(name: string, before: string, result: Tensor | Skipped): ValueError {

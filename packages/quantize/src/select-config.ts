@@ -11,15 +11,9 @@ import {
   type TensorSubclassType,
 } from '@ao/base-tensor'
 import { isFqnToConfig, type FqnToConfig } from './fqn-to-config.ts'
+import type { Refusal } from './refusal.ts'
 
 const PACKAGE = '@ao/quantize'
-
-/** Why a parameter is left alone where no key of a config names it. */
-export interface Refusal {
-  readonly reason: string
-  /** Whether a key that names it changes nothing: its layout is not the one that formats quantize. */
-  readonly isFinal: boolean
-}
 
 /** Asks one config about parameter after parameter, and remembers which of its keys decided. */
 export class ConfigSelector {

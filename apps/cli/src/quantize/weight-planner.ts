@@ -15,7 +15,6 @@ import {
   type Tensor,
 } from '@ao/base-tensor'
 import {
-  convertedRoles,
   fqnMatchesFqnConfig,
   FqnToConfig,
   weightTransform,
@@ -23,6 +22,7 @@ import {
   type SkippedWeight,
   type TensorRole,
   type TensorRoles,
+  type TorchAoConfig,
 } from '@ao/quantize'
 import type { Checkpoint, TensorPart } from '@ao/safetensors'
 import { checkConfigKeys } from '../config-keys.ts'
@@ -33,7 +33,7 @@ import { FORMATS } from '../formats.ts'
 export interface WeightOptions {
   readonly config: QuantizationConfig
   /** What transformers' `TorchAoConfig` says beside the config; undefined where there was only a config. */
-  readonly quantization: HuggingFaceQuantization | undefined
+  readonly quantization: TorchAoConfig | undefined
   /** What the tensors are. */
   readonly roles: TensorRoles
   /** Whether config.json lets an output head that is not in the files be the embedding. */
@@ -148,7 +148,7 @@ export class WeightPlanner {
     if (!quantization) return lmHead ? withHead(roles) : roles
     const { names } = this.#checkpoint
     const hasHead = names.some((name) => roles(name, this.#look(name)).role === HEAD)
-    return convertedRoles(quantization, roles, maybeTied && !hasHead)
+    return quantization.roles(roles, maybeTied && !hasHead)
   }
 
   /** What roles look at in a tensor of the files. */

@@ -1,5 +1,7 @@
 /** @file What the tensors of a checkpoint are to their model, and why those that are no weights stay. */
 
+import type { Refusal } from '../refusal.ts'
+
 /** What a tensor is to its model. */
 export type TensorRole =
   /** The weight of a linear layer, (out, in). */
@@ -68,4 +70,14 @@ export const KEPT_REASONS: Readonly<Record<Exclude<TensorRole, 'other'>, string 
 /** Whether quantizing along the last axis would be wrong, so that no config may. */
 export function isTransposed(role: TensorRole): boolean {
   return role === 'transposed linear' || role === 'transposed experts'
+}
+
+/** Why tensors are left alone where no key of a config names them. */
+export function refusals(
+  roles: TensorRoles,
+): (name: string, tensor: ShapedTensor) => Refusal | undefined {
+  return (name, tensor) => {
+    const { role, reason, isFinal = isTransposed(role) } = roles(name, tensor)
+    return reason === undefined ? undefined : { reason, isFinal }
+  }
 }

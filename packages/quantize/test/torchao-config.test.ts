@@ -2,11 +2,11 @@ import { fromArray, type Tensor } from '@ao/base-tensor'
 import { Embedding, Linear, Module } from '@ao/nn'
 import { describe, expect, it } from 'vitest'
 import {
-  convertedRoles,
   FqnToConfig,
   quantize_,
   quantizeStateDict,
   tensorRoles,
+  TorchAoConfig,
   weightTransform,
   type HuggingFaceQuantization,
 } from '../src/index.ts'
@@ -41,13 +41,8 @@ const EMBED = 'model.embed_tokens'
 const byName = new FqnToConfig({ [EMBED]: step, _default: step })
 const byDefault = new FqnToConfig({ _default: step })
 
-function quantization(fields: Partial<HuggingFaceQuantization>): HuggingFaceQuantization {
-  return {
-    config: step,
-    includeInputOutputEmbeddings: false,
-    untieEmbeddingWeights: false,
-    ...fields,
-  }
+function quantization(fields: Partial<HuggingFaceQuantization>): TorchAoConfig {
+  return new TorchAoConfig({ config: step, ...fields })
 }
 
 type Case = readonly [
@@ -96,7 +91,7 @@ describe('what transformers quantizes', () => {
     const model = new Model(isTied)
     const entries = model.stateDict()
     const given = quantization(fields)
-    const roles = convertedRoles(given, tensorRoles(), isTied)
+    const roles = given.roles(tensorRoles(), isTied)
     const transform = weightTransform(given.config, { roles })
     const transformed = [...entries].filter(([name, tensor]) => transform(name, tensor) !== tensor)
     const { stateDict, report } = await quantizeStateDict(entries, given)
@@ -145,7 +140,7 @@ describe('what transformers quantizes', () => {
     expect(report.skipped).toEqual([{ name: `${EMBED}.weight`, reason }])
     const filter = (): boolean => true
     await expect(quantize_(new Model(false), given, { filter })).rejects.toThrow(
-      'Expected no filter beside a quantization_config',
+      'Expected no filter beside a TorchAoConfig',
     )
   })
 })
