@@ -1,14 +1,15 @@
 /** @file Models that transformers quantized and saved by torchao: opened, and made again. */
 
-import { hostArray, isTensorSubclass, readFloat32, type Tensor } from '@ao/base-tensor'
+import { cpu, hostArray, isTensorSubclass, type Tensor } from '@ao/base-tensor'
 import { LlamaForCausalLM } from '@ao/llama'
 import { quantize_, quantizeStateDict, readQuantizationConfig } from '@ao/quantize'
-import { bytesSource, openCheckpoint, openSafetensors } from '@ao/safetensors'
+import { openCheckpoint } from '@ao/safetensors'
 import { directory } from '@ao/safetensors/node'
 import { readRawSafetensors, sharedPath } from '@ao/test-data'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { logitsNmse } from './reference-logits.ts'
 import { aoJson, temporaryFolder } from './run-cli.ts'
 import { CONFIGS, FORMATS } from '../src/formats.ts'
 
@@ -48,12 +49,7 @@ describe.skipIf(!reference).each(NAMES)('%s of ../shared/reference', (name) => {
     })!
 
   it('gives its logits', async () => {
-    const model = await load(folder)
-    const file = await openSafetensors(bytesSource(readFileSync(join(folder, 'io.safetensors'))))
-    const expected = await readFloat32(await file.read('logits'))
-    const logits = await readFloat32(model.forward(readJson(join(folder, 'io.json')).ids))
-    const squares = (values: Float32Array): number => values.reduce((sum, x) => sum + x * x, 0)
-    const error = squares(logits.map((x, i) => x - (expected[i] as number))) / squares(expected)
+    const error = await logitsNmse(folder, cpu)
     expect(error).toBeLessThan(name.includes('8da4w') ? 5e-3 : 1e-3)
   })
 

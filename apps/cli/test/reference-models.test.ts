@@ -2,18 +2,15 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cpu, hostArray, readFloat32, type Device, type TensorSubclass } from '@ao/base-tensor'
-import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
-import { LlamaForCausalLM } from '@ao/llama'
-import { webgpuKernels as llamaKernels } from '@ao/llama/webgpu'
-import { webgpuKernels as float8Kernels } from '@ao/float8/webgpu'
+import { cpu, hostArray, type TensorSubclass } from '@ao/base-tensor'
 import { configFromJson, weightTransform } from '@ao/quantize'
-import { openCheckpoint, openSafetensors } from '@ao/safetensors'
-import { directory, fileSource } from '@ao/safetensors/node'
+import { openCheckpoint } from '@ao/safetensors'
+import { directory } from '@ao/safetensors/node'
 import { sharedPath } from '@ao/test-data'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import { CONFIGS, FORMATS } from '../src/formats.ts'
+import { logitsNmse, referenceDevice } from './reference-logits.ts'
 
 /** Folders, and how far logits may be: normalised mean squares. */
 const MODELS: readonly (readonly [name: string, nmse: number])[] = [
@@ -24,33 +21,17 @@ const shared = sharedPath('reference/quantized')
 const base = join(shared ?? '', '../base/llama')
 const gpu = await testGPU()
 
-async function nmseOf(name: string, device: Device): Promise<number> {
-  const path = join(shared as string, name)
-  const model = await LlamaForCausalLM.fromPretrained(directory(path), {
-    ...{ formats: FORMATS, dtype: 'bfloat16', device },
-  })
-  const { ids } = JSON.parse(readFileSync(join(path, 'io.json'), 'utf8')) as { ids: number[] }
-  const file = await openSafetensors(await fileSource(join(path, 'io.safetensors')))
-  const expected = await readFloat32(await file.read('logits'))
-  await file.close()
-  const logits = await readFloat32(model.forward(ids))
-  expect(logits).toHaveLength(expected.length)
-  const squares = (numbers: Float32Array): number => numbers.reduce((sum, x) => sum + x * x, 0)
-  return squares(expected.map((x, i) => x - (logits[i] as number))) / squares(expected)
-}
-
 describe.skipIf(!shared)('models of torchao (skipped: need ../shared/reference)', () => {
   it.each(MODELS)('%s gives the logits of torchao', async (name, nmse) => {
-    expect(await nmseOf(name, cpu)).toBeLessThan(nmse)
+    expect(await logitsNmse(join(shared as string, name), cpu)).toBeLessThan(nmse)
   })
 
-  it.skipIf(!gpu).each(MODELS)(
+  it.skipIf(!gpu).each([...MODELS, ['llama-8da4w-embed8', 5e-3] as const])(
     '%s gives them on the GPU',
     { timeout: 240_000 },
     async (name, nmse) => {
-      const kernels = [denseKernels, float8Kernels, llamaKernels]
-      const device = await WebGPUDevice.create({ gpu: gpu as GPU, kernels })
-      expect(await nmseOf(name, device)).toBeLessThan(nmse)
+      const device = await referenceDevice(gpu as GPU)
+      expect(await logitsNmse(join(shared as string, name), device)).toBeLessThan(nmse)
       device.destroy()
     },
   )
