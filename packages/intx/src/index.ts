@@ -13,7 +13,6 @@ export {
   type Int8DynamicActivationInt4WeightOptions,
 } from './configs/older.ts'
 export type { IntxDType, IntxFields } from './layout.ts'
-export { intxDynamicLinear, intxLinear, type IntxForm, type IntxWeight } from './linear-ops.ts'
-export { packIntx, unpackIntx } from './pack.ts'
+export { intxDynamicLinear } from './linear-ops.ts'
 export type { IntxChooseQparamsAlgorithm, IntxFromHpOptions } from './quantize.ts'
 export { IntxUnpackedToInt8Tensor } from './tensor.ts'

@@ -20,7 +20,7 @@ import {
 } from '@ao/quant-primitives'
 import { checkFloat, groupBlockSize, type FromHpOptions } from '@ao/quantized-linear'
 import type { IntxActivation } from './activations.ts'
-import { fail, isIntxDType, type IntxDType, type IntxFields } from './layout.ts'
+import { bitsOf, fail, type IntxDType, type IntxFields } from './layout.ts'
 
 /**
  * How scales are chosen: AFFINE by the range of a group's values; HQQ_SCALE_ONLY by a least-squares fit, for
@@ -53,8 +53,7 @@ type Chosen = Pick<IntxFields, 'qdata' | 'scale' | 'zeroPoint'>
 /** The fields of a quantized weight, a byte for each code. */
 export function quantizeIntx(weight: Tensor, options: IntxFromHpOptions): IntxFields {
   const { targetDtype = 'int8', granularity = PerAxis(0), activationQuantization } = options
-  if (!isIntxDType(targetDtype))
-    throw fail(ValueError, 'a targetDtype of int1 to int8', targetDtype)
+  bitsOf(targetDtype)
   const dtype = checkFloat(asDense(weight, 'what is quantized'))
   const blockSize = rowBlock(weight.shape, granularity)
   const chosen = withScaleDtype(weight, blockSize, targetDtype, options.scaleDtype, {

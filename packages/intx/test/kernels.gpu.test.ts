@@ -13,6 +13,13 @@ import { PerAxis, PerGroup } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
 import {
+  bitsLinear,
+  packBits,
+  unpackBits,
+  type BitsForm,
+  type BitsWeight,
+} from '@ao/quantized-linear'
+import {
   checkLinearCase,
   compileVariants,
   describeLinearCase,
@@ -26,15 +33,10 @@ import { testGPU, validationGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
 import {
   intxDynamicLinear,
-  intxLinear,
   IntxUnpackedToInt8Tensor,
-  packIntx,
-  unpackIntx,
   type IntxActivation,
   type IntxDType,
-  type IntxForm,
   type IntxFromHpOptions,
-  type IntxWeight,
 } from '../src/index.ts'
 import { intxKernels } from '../src/webgpu.ts'
 
@@ -52,21 +54,24 @@ function stored(
   hp: Tensor,
   targetDtype: IntxDType,
   granularity: IntxFromHpOptions['granularity'],
-): [IntxWeight, IntxForm] {
+): [BitsWeight, BitsForm] {
   const options = { targetDtype, granularity, mappingType: 'ASYMMETRIC' } as const
   const { qdata, scale, zeroPoint, dtype } = IntxUnpackedToInt8Tensor.fromHp(hp, options)
   const bits = Number(targetDtype.slice(3))
   const fills = bits < 8 && ((hp.shape[1] as number) * bits) % 32 === 0
-  return [[fills ? packIntx(qdata, bits) : qdata, scale, zeroPoint], { bits, dtype }]
+  return [
+    [fills ? packBits(qdata, bits) : qdata, scale, zeroPoint],
+    { bits, isSigned: true, dtype },
+  ]
 }
 
 describe.skipIf(!gpu).each(['int3', 'int4'] as const)('products with %s', (dtype) => {
   const subject = {
     gpu,
     kernels: intxKernels,
-    op: intxLinear,
+    op: bitsLinear,
     args: (x: Tensor, hp: Tensor, groupSize: number, bias: Tensor | undefined) =>
-      [x, ...stored(hp, dtype, PerGroup(groupSize)), bias] as Parameters<typeof intxLinear>,
+      [x, ...stored(hp, dtype, PerGroup(groupSize)), bias] as Parameters<typeof bitsLinear>,
   }
   // Codes across words have no products in 16 bits, and chunks that are read alike by all kernels.
   const cases =
@@ -88,7 +93,7 @@ describe.skipIf(!gpu)('products', () => {
     async (dtype) => {
       for (const m of [1, 3]) {
         const weight = stored(testNumbers([10, 128]), dtype, PerGroup(32))
-        await expectReference(device, intxLinear, [
+        await expectReference(device, bitsLinear, [
           testNumbers([m, 128]),
           ...weight,
           testNumbers([10]),
@@ -105,7 +110,7 @@ describe.skipIf(!gpu)('products', () => {
   ] as const)('with %s, %i columns in groups of %i', async (dtype, k, g) => {
     const weight = stored(testNumbers([7, k]), dtype, PerGroup(g))
     const args = [testNumbers([3, k]), ...weight, testNumbers([7])] as const
-    await expectReference(device, intxLinear, [...args])
+    await expectReference(device, bitsLinear, [...args])
     const [x, parts, form, bias] = args
     await expectReference(device, intxDynamicLinear, [x, parts, form, 'int8_asym_per_token', bias])
   })
@@ -115,7 +120,7 @@ describe.skipIf(!gpu)('products', () => {
     const small = await WebGPUDevice.create({ gpu, kernels, capabilities })
     for (const dtype of ['int3', 'int4'] as const) {
       const weight = stored(testNumbers([90, 256], 'bfloat16'), dtype, PerGroup(64))
-      await expectReference(small, intxLinear, [testNumbers([1, 256]), ...weight, undefined])
+      await expectReference(small, bitsLinear, [testNumbers([1, 256]), ...weight, undefined])
     }
   })
 
@@ -149,11 +154,11 @@ describe.skipIf(!gpu)('codes in words', () => {
       (_, i) => ((i * 7) << (32 - bits)) >> (32 - bits),
     )
     const codes = fromArray(numbers, [2, 3, 64], 'int8')
-    await expectReference(device, packIntx, [codes, bits])
-    const words = packIntx(codes, bits)
+    await expectReference(device, packBits, [codes, bits])
+    const words = packBits(codes, bits)
     expect(words.shape).toEqual([2, 3, 2 * bits])
-    await expectReference(device, unpackIntx, [words, bits])
-    expect(elements(unpackIntx(words, bits))).toEqual([...numbers])
+    await expectReference(device, unpackBits, [words, bits, true])
+    expect(elements(unpackBits(words, bits, true))).toEqual([...numbers])
   })
 
   it('take their bits there, and a byte on the CPU', async () => {

@@ -1,4 +1,22 @@
 export {
+  bitsPacking,
+  checkBits,
+  fillsWords,
+  isPackedBits,
+  shapeOfBits,
+  type BitsFields,
+} from './bits/layout.ts'
+export {
+  bitsLinear,
+  bitsOutput,
+  bitsProduct,
+  bitsSize,
+  type BitsForm,
+  type BitsWeight,
+} from './bits/linear.ts'
+export { packBits, unpackBits } from './bits/pack.ts'
+export { bitsOperands, BitsTensor } from './bits/tensor.ts'
+export {
   granularityPairCodec,
   splitGranularity,
   type GranularityPair,

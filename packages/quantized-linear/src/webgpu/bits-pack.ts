@@ -10,15 +10,15 @@ import {
   type ProgramMaker,
   type Variant,
 } from '@ao/kernels-webgpu'
-import { rowRanges } from '@ao/quantized-linear/webgpu'
-import { packIntx, unpackIntx } from '../pack.ts'
-import packSource from './pack.wgsl'
-import unpackSource from './unpack.wgsl'
+import { packBits, unpackBits } from '../bits/pack.ts'
+import { rowRanges } from './row-ranges.ts'
+import packSource from './wgsl/bits-pack.wgsl'
+import unpackSource from './wgsl/bits-unpack.wgsl'
 
-const packProgram: ProgramMaker = /* @__PURE__ */ wgsl('intx pack', packSource)
-const unpackProgram: ProgramMaker = /* @__PURE__ */ wgsl('intx unpack', unpackSource)
+const packProgram: ProgramMaker = /* @__PURE__ */ wgsl('pack bits', packSource)
+const unpackProgram: ProgramMaker = /* @__PURE__ */ wgsl('unpack bits', unpackSource)
 
-const packing: Variant<Parameters<typeof packIntx>, Tensor> = {
+const packing: Variant<Parameters<typeof packBits>, Tensor> = {
   name: 'a word a thread',
   when: 'always',
   run: (gpu, codes, bits) => {
@@ -29,30 +29,37 @@ const packing: Variant<Parameters<typeof packIntx>, Tensor> = {
   },
 }
 
-const unpacking: Variant<Parameters<typeof unpackIntx>, Tensor> = {
+const unpacking: Variant<Parameters<typeof unpackBits>, Tensor> = {
   name: 'four codes a thread',
   when: 'always',
-  run: (gpu, words, bits) => {
+  run: (gpu, words, bits, isSigned) => {
     const k = ((words.shape.at(-1) as number) * 32) / bits
     const codes = gpu.empty(words.shape.with(-1, k), 'int8')
-    convert(gpu, unpackProgram, [words, codes], { k, bits, perThread: 4 })
+    convert(gpu, unpackProgram, [words, codes], { k, bits, isSigned, perThread: 4 })
     return codes
   },
 }
 
-/** @param perThread - codes of a thread, on average */
+interface Conversion {
+  readonly k: number
+  readonly bits: number
+  readonly isSigned?: boolean
+  /** Codes of a thread, on average. */
+  readonly perThread: number
+}
+
 function convert(
   gpu: GPU,
   program: ProgramMaker,
   [from, to]: readonly [from: Tensor, to: Tensor],
-  { k, bits, perThread }: { readonly k: number; readonly bits: number; readonly perThread: number },
+  { k, bits, isSigned = false, perThread }: Conversion,
 ): void {
   if (from.numel === 0) return
   const bound = [gpu.dense(from), gpu.dense(to)]
   const count = numelOf(from.shape.slice(0, -1))
   const rowBytes = bound.map(({ nbytes }) => nbytes / count)
   for (const { first, rows } of rowRanges(gpu, count, ...rowBytes)) {
-    gpu.dispatch(program({ BITS: bits }), {
+    gpu.dispatch(program({ BITS: bits, SIGNED: isSigned }), {
       bind: bound.map((tensor, i) => {
         const bytes = rowBytes[i] as number
         return { tensor, offset: first * bytes, size: rows * bytes }
@@ -63,8 +70,8 @@ function convert(
   }
 }
 
-/** Kernels of {@link packIntx} and {@link unpackIntx}. */
-export const packKernels: KernelSet = [
-  /* @__PURE__ */ kernel(packIntx, [packing]),
-  /* @__PURE__ */ kernel(unpackIntx, [unpacking]),
+/** Kernels of {@link packBits} and {@link unpackBits}. */
+export const bitsPackKernels: KernelSet = [
+  /* @__PURE__ */ kernel(packBits, [packing]),
+  /* @__PURE__ */ kernel(unpackBits, [unpacking]),
 ]

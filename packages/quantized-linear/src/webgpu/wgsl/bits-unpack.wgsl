@@ -12,7 +12,11 @@ fn byte(i: u32) -> u32 {
   let at = i / params.k * (params.k * BITS / 32u) + bit / 32u;
   // Twice, as a word cannot be shifted by 32 bits.
   let code = (words[at] >> (bit % 32u)) | ((words[at + 1u] << 1u) << (31u - bit % 32u));
+#if SIGNED
   return bitcast<u32>(extractBits(bitcast<i32>(code), 0u, BITS)) & 0xffu;
+#else
+  return extractBits(code, 0u, BITS);
+#endif
 }
 
 @compute @workgroup_size(64)

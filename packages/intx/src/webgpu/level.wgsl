@@ -1,2 +1,0 @@
-// For bits.wgsl: codes are in two's complement.
-fn level_of(code: u32) -> f32 { return f32(extractBits(bitcast<i32>(code), 0u, BITS)); }
