@@ -25,11 +25,12 @@ const PACKAGE_SIZES = {
   float8: { lines: 1250, files: 14 },
   'int4-preshuffled': { lines: 800, files: 13 },
   'int4-tile-packed-to-4d': { lines: 800, files: 13 },
-  intx: { lines: 1500, files: 16 },
+  intx: { lines: 900, files: 9 },
+  uintx: { lines: 700, files: 9 },
   'quant-primitives': { lines: 5700, files: Infinity },
 }
 /** Most lines below `src` of all packages together. */
-const ALL_LINES = 46_000
+const ALL_LINES = 47_500
 const FIELDS = {
   license: 'BSD-3-Clause',
   type: 'module',

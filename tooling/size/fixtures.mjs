@@ -191,6 +191,13 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     maxBytes: 20000,
   },
   {
+    name: 'uintx',
+    code: `export { UIntxBitPackedTensor } from '@ao/uintx'`,
+    packages: [...SHARED, 'uintx'],
+    mustNotAppear: [...WGSL, 'safetensors', 'WeightOnlyConfig'],
+    maxBytes: 21000,
+  },
+  {
     name: 'codes for ONNX Runtime',
     code: `export { toMatMulNBits } from '@ao/interop'`,
     packages: [...SHARED, 'interop', 'pbf'],

@@ -57,8 +57,8 @@ const FORMAT_NAMES = INT4_FORMATS.map(({ packingFormat }) => packingFormat.toLow
 export function addConfigOptions(command: Command): Command {
   return command
     .option('--granularity <g>', 'of int8: row, tensor or group:<n>')
-    .option('--group-size <n>', 'of int4, intx and 8da4w', integerFrom(1))
-    .option('--bits <n>', 'of intx and 8da4w: 1 to 8', integerFrom(1))
+    .option('--group-size <n>', 'of int4, intx, 8da4w and uintx', integerFrom(1))
+    .option('--bits <n>', 'of intx and 8da4w: 1 to 8; of uintx: 4 or 8', integerFrom(1))
     .addOption(new Option('--format <name>', 'packing format of int4').choices(FORMAT_NAMES))
     .addOption(
       new Option(

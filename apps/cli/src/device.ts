@@ -67,6 +67,7 @@ async function kernelSets(): Promise<KernelSet[]> {
     import('@ao/int4-tile-packed-to-4d/webgpu'),
     import('@ao/int4-preshuffled/webgpu'),
     import('@ao/intx/webgpu'),
+    import('@ao/uintx/webgpu'),
   ])
   const { denseMatrices } = await import('@ao/kernels-webgpu/matrices')
   const int8 = int8Kernels({ matrices: subgroupMatrices() })

@@ -40,6 +40,7 @@ import type {
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 import type { FileKind } from '@ao/safetensors'
 import { torchFilesWith, type TorchFileOptions } from '@ao/torch-files'
+import { UIntxBitPackedTensor, UIntxWeightOnlyConfig } from '@ao/uintx'
 
 /** Packing formats that `--format` may name; the first is the default. */
 export const INT4_FORMATS: readonly [Int4PackingFormat, ...Int4PackingFormat[]] = [
@@ -55,6 +56,7 @@ export const FORMATS: readonly TensorSubclassType[] = [
   Float8Tensor,
   PrototypeFloat8Tensor,
   IntxUnpackedToInt8Tensor,
+  UIntxBitPackedTensor,
   ...INT4_FORMATS,
 ]
 
@@ -80,6 +82,7 @@ export const CONFIGS: readonly QuantizationConfigType[] = [
   Int8DynamicActivationIntxWeightConfig,
   Int8DynamicActivationInt4WeightConfig,
   Int4DynamicActivationInt4WeightConfig,
+  UIntxWeightOnlyConfig,
 ]
 
 /** What the command line says about a named config; what it does not say is missing. */
@@ -171,5 +174,12 @@ export const NAMED_CONFIGS: readonly NamedConfig[] = [
         weightDtype: dtypeOf(bits),
         weightGranularity: PerGroup(groupSize),
       }),
+  },
+  {
+    names: ['uintx', 'uintx-weight-only'],
+    summary: 'weights of 4 bits in groups of --group-size (128) by HQQ, or --bits 8 per row',
+    takes: ['groupSize', 'bits'],
+    create: ({ bits = 4, groupSize = bits === 8 ? -1 : 128 }) =>
+      new UIntxWeightOnlyConfig({ bitWidth: bits, groupSize }),
   },
 ]

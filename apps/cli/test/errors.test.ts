@@ -70,7 +70,7 @@ describe('--config', () => {
       '[@ao/cli] Expected the name of a config, or a .json file, got int8dynamic. ' +
         'Did you mean int8-dynamic? Known: int8, int8-weight-only, int8-dynamic, int8-dynamic-asym, ' +
         'int4, int4-weight-only, float8, float8-weight-only, float8-dynamic, float8-dynamic-int4, ' +
-        'intx, intx-weight-only, 8da4w, int8-dynamic-intx.',
+        'intx, intx-weight-only, 8da4w, int8-dynamic-intx, uintx, uintx-weight-only.',
     )
   })
 

@@ -48,10 +48,9 @@ export class TorchAoConfig implements HuggingFaceQuantization {
   readonly includeInputOutputEmbeddings: boolean
   readonly untieEmbeddingWeights: boolean
 
-  constructor({
-    config,
-    ...fields
-  }: Pick<HuggingFaceQuantization, 'config'> & Partial<HuggingFaceQuantization>) {
+  constructor(fields: Pick<HuggingFaceQuantization, 'config'> & Partial<HuggingFaceQuantization>) {
+    takes('o<config:o>', fields)
+    const { config } = fields
     takes('o<quantizeTensor:f>', config)
     this.config = config
     this.modulesToNotConvert = fields.modulesToNotConvert

@@ -1,16 +1,8 @@
-export {
-  bitsPacking,
-  checkBits,
-  fillsWords,
-  isPackedBits,
-  shapeOfBits,
-  type BitsFields,
-} from './bits/layout.ts'
+export { bitsPacking, type BitsFields } from './bits/layout.ts'
 export {
   bitsLinear,
   bitsOutput,
   bitsProduct,
-  bitsSize,
   type BitsForm,
   type BitsWeight,
 } from './bits/linear.ts'

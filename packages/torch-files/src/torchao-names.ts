@@ -47,6 +47,10 @@ export const TENSOR_CLASSES: Readonly<Record<string, AoLayout | undefined>> = {
     parts: ['act_pre_scale', 'qdata', 'scale', 'zero_point'],
     attributes: ['target_dtype', 'block_size', 'dtype', 'activation_quantization'],
   },
+  UIntxBitPackedTensor: {
+    parts: ['packed_weight', 'scale', 'zero_point'],
+    attributes: ['gemlite_kwargs', 'bit_width', 'group_size', 'dtype'],
+  },
   MXTensor: undefined,
   NVFP4Tensor: undefined,
 }

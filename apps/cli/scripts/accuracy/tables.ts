@@ -8,6 +8,7 @@ import { Int4PreshuffledTensor } from '@ao/int4-preshuffled'
 import { Int4TilePackedTo4dTensor } from '@ao/int4-tile-packed-to-4d'
 import { Int8Tensor, QuantizeTensorToInt8Kwargs, type Int8FromHpOptions } from '@ao/int8'
 import { IntxUnpackedToInt8Tensor, type IntxDType } from '@ao/intx'
+import { UIntxBitPackedTensor } from '@ao/uintx'
 import { measure, type Measured, type Quantize, type Weights } from './measure.ts'
 
 /** What formats are measured with. */
@@ -119,6 +120,21 @@ export const TABLES: readonly AccuracyTable[] = [
           both({ activationQuantization: 'int8_asym_per_token' }),
           (bits + (16 + 8) / 32).toFixed(2), // with scales of 16 bits and zero points of 8
         ]
+      }),
+  },
+  {
+    folder: 'uintx',
+    columns: ['bits', 'group', NORMAL, TRAINED, 'bits a weight'],
+    rows: (corpora) =>
+      ([32, 64, 128, 256, -1] as const).map((groupSize) => {
+        const bitWidth = groupSize === -1 ? 8 : 4
+        const { normal, trained } = inBfloat16(corpora, (weight) =>
+          UIntxBitPackedTensor.fromHp(weight, { bitWidth, groupSize }),
+        )
+        // Scales and shifts of 16 bits.
+        const bits = bitWidth + (bitWidth === 8 ? 16 / 4096 : 32 / groupSize)
+        const group = groupSize === -1 ? 'row' : String(groupSize)
+        return [`${bitWidth}`, group, pair(normal), pair(trained), bits.toFixed(2)]
       }),
   },
   {

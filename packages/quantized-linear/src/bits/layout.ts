@@ -22,6 +22,7 @@ import {
   errorsOf,
   FLOAT_DTYPES,
   ShapeError,
+  takes,
   type DenseTensor,
   type FloatDType,
 } from '@ao/base-tensor'
@@ -53,6 +54,7 @@ export function bitsPacking(
   fields: Pick<BitsFields, 'qdata'>,
   bits: number,
 ): readonly [codes: number, elements: number] {
+  takes('o<qdata:t>n', fields, bits)
   if (!isPackedBits(fields)) return [1, 1]
   return 32 % bits === 0 ? [32 / bits, 1] : [32, bits]
 }

@@ -61,15 +61,17 @@ export function bitsVariants<Args extends BitsArgs>(
   make: (programs: LinearPrograms) => readonly Variant<Args, Tensor>[],
 ): Variant<Args, Tensor>[] {
   takes('f', make)
-  return (Object.keys(DECODERS) as Reader[]).flatMap((reader) =>
-    make(linearPrograms(DECODERS[reader])).map((variant) => ({
+  return (Object.keys(DECODERS) as Reader[]).flatMap((reader) => {
+    const variants = make(linearPrograms(DECODERS[reader]))
+    takes('l', variants)
+    return variants.map((variant) => ({
       ...variant,
       fits: (gpu: GPU, ...args: Args) =>
         args[1][0].numel > 0 &&
         readerOf(args[1], args[2]) === reader &&
         variant.fits?.(gpu, ...args) !== false,
-    })),
-  )
+    }))
+  })
 }
 
 /** Kernels of {@link bitsLinear} and of packing, with sizes of your own. */
