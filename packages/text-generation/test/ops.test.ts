@@ -99,16 +99,33 @@ describe('attention', () => {
     )
   })
 
-  it('rounds to bfloat16 once', () => {
-    const [q, k, v] = [1, 2, 3].map((seed) => random([4, 2, 8], seed, 'bfloat16')) as [
+  it('rounds products, scores, weights and results to bfloat16, as transformers does', () => {
+    const [q, k, v] = [1, 3, 3].map((tokens, i) => random([tokens, 1, 8], i + 1, 'bfloat16')) as [
       DenseTensor,
       DenseTensor,
       DenseTensor,
     ]
-    const out = attention(q, k, v, 4)
+    const out = attention(q, k, v, 3)
     expect(out.dtype).toBe('bfloat16')
-    const exact = plainAttention(rows(q), rows(k), rows(v), 4)
-    expect([...hostFloat32(out)]).toEqual(exact.map(roundToBfloat16))
+    const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b)
+    const [[[query]], keys, values] = [q, k, v].map(rows) as [Rows, Rows, Rows]
+    const scores = keys.map(([key]) => {
+      const product = sum((query as number[]).map((x, d) => x * (key?.[d] as number)))
+      return roundToBfloat16(roundToBfloat16(product) / Math.sqrt(8))
+    })
+    const total = sum(scores.map(Math.exp))
+    const weights = scores.map((score) => roundToBfloat16(Math.exp(score) / total))
+    const expected = Array.from({ length: 8 }, (_, d) =>
+      roundToBfloat16(
+        sum(values.map(([value], t) => (weights[t] as number) * (value?.[d] as number))),
+      ),
+    )
+    expect([...hostFloat32(out)]).toEqual(expected)
+  })
+
+  it('stays finite in float16 for products beyond it', () => {
+    const big = fromFloat32(new Float32Array(8).fill(300), [2, 1, 4], 'float16')
+    expect([...hostFloat32(attention(big, big, big, 2))]).toEqual(new Array(8).fill(300))
   })
 
   it('knows its shape without data, and refuses shapes that do not fit', () => {

@@ -2,12 +2,16 @@
 
 import {
   defineOp,
+  finfo,
   fromArray,
   fromFloat32,
   hostArray,
   hostFloat32,
   matmulNT,
+  roundArray,
+  rounder,
   zeros,
+  type FloatDType,
   type Op,
   type Tensor,
 } from '@ao/base-tensor'
@@ -33,8 +37,9 @@ export type AttentionArgs = [
 /**
  * `softmax(scale * q k^T) v` for the newest T of `length` tokens: each attends to itself and to all
  * before it, unless {@link AttentionOptions} say otherwise. Query head h reads key and value head
- * `h / (H / G)`, rounded down (grouped queries). Computed in float32 or better and rounded once to `q`'s
- * dtype.
+ * `h / (H / G)`, rounded down (grouped queries). Sums are computed in float32 or better. Products, scores,
+ * weights and results are rounded to `q`'s dtype, as transformers' eager attention does; kernels may keep
+ * weights in float32.
  *
  * `q` (T, H, D); `keys`, `values` (capacity, G, D), of which the first `length` tokens are filled, the T new
  * ones included; `sinks` (H), a score for each head that takes part in the softmax and has no value (gpt-oss);
@@ -51,7 +56,8 @@ export const attention: Op<AttentionArgs, Tensor> = /* @__PURE__ */ defineOp({
     const [q, keys, values, position, options, sinks, keyMask] = args
     const length = valueOf(position)
     const checked = checkAttention(q, keys, values, length, options, sinks, keyMask)
-    floatDType(q, 'attention')
+    const dtype = floatDType(q, 'attention')
+    const isRounded = dtype !== 'float32'
     const [tokens, heads, headDim] = q.shape as [number, number, number]
     const groups = keys.shape[1] as number
     const size = tokens * headDim
@@ -65,11 +71,13 @@ export const attention: Op<AttentionArgs, Tensor> = /* @__PURE__ */ defineOp({
       const key = hostFloat32(keys.narrow(0, 0, length).select(1, g)) // (length, D)
       const value = hostFloat32(values.narrow(0, 0, length).select(1, g).transpose(0, 1)) // (D, length)
       matmulNT(query, key, weights, tokens, length, headDim)
-      if (checked.softcap !== undefined) cap(weights, checked.scale, checked.softcap)
+      const isScaled = isRounded || checked.softcap !== undefined
+      if (isScaled) scaleScores(weights, checked, dtype)
       if (isVisible) {
         for (let i = 0; i < weights.length; i++) if (!isVisible[i % length]) weights[i] = -Infinity
       }
-      softmaxRows(weights, tokens, length, checked, sinkScores?.[h])
+      softmaxRows(weights, tokens, length, checked, isScaled ? 1 : checked.scale, sinkScores?.[h])
+      if (isRounded) roundArray(weights, dtype)
       matmulNT(weights, value, out.subarray(h * size, (h + 1) * size), tokens, headDim, length)
     }
     const byToken = fromArray(out, [heads, tokens, headDim], 'float32').transpose(0, 1)
@@ -82,21 +90,29 @@ export const attention: Op<AttentionArgs, Tensor> = /* @__PURE__ */ defineOp({
   },
 })
 
-function cap(scores: Float32Array, scale: number, softcap: number): void {
+/** Scores of the products of queries and keys, in place. Each step is rounded; float16 stays finite. */
+function scaleScores(scores: Float32Array, checked: CheckedAttention, dtype: FloatDType): void {
+  const { softcap } = checked
+  const scale = Math.fround(checked.scale)
+  const { max } = finfo(dtype)
+  const round = rounder(dtype)
   for (let i = 0; i < scores.length; i++) {
-    scores[i] = softcap * Math.tanh(((scores[i] as number) * scale) / softcap)
+    const product = Math.min(Math.max(scores[i] as number, -max), max)
+    const score = round(round(product) * scale)
+    scores[i] =
+      softcap === undefined ? score : round(softcap * round(Math.tanh(round(score / softcap))))
   }
 }
 
-/** Softmax of rows of scores, in place, over the keys that each row may see; the rest becomes 0. */
+/** Softmax of rows of scores times `factor`, in place, over the keys that each row may see; the rest becomes 0. */
 function softmaxRows(
   weights: Float32Array,
   rows: number,
   length: number,
-  { scale, window, softcap, isCausal, past }: CheckedAttention,
+  { window, isCausal, past }: CheckedAttention,
+  factor: number,
   sink: number | undefined,
 ): void {
-  const factor = softcap === undefined ? scale : 1 // capped scores are scaled already
   for (let row = 0; row < rows; row++) {
     const first = row * length
     const position = past + row

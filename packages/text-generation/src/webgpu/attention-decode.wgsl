@@ -1,7 +1,7 @@
-// After numbers.wgsl, stored.wgsl and reduce.wgsl. One new token's attention. A workgroup takes $SHARED query
-// heads that read one key head, and a part of the tokens; it walks over them in tiles of a token a thread, with a
-// softmax that is corrected as it goes. Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the
-// op's AttentionOptions.
+// After numbers.wgsl, stored.wgsl, attention-score.wgsl and reduce.wgsl. One new token's attention. A workgroup takes
+// $SHARED query heads that read one key head, and a part of the tokens; it walks over them in tiles of a token a
+// thread, with a softmax that is corrected as it goes. Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings),
+// as in the op's AttentionOptions.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> keys: array<${KV}_4>;
 @group(0) @binding(2) var<storage, read> values: array<${KV}_4>;
@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u,
   let end = min(begin + params.part, params.length);
 #endif
   for (var i = lane; i < SHARED * QUADS; i += THREADS) {
-    queries[i] = ${X}_load(q[head0 * QUADS + i]) * params.scale;
+    queries[i] = ${X}_load(q[head0 * QUADS + i]);
   }
   let quad = lane % QUADS;
   let slot = lane / QUADS;
@@ -79,9 +79,7 @@ fn main(@builtin(workgroup_id) group: vec3u,
     }
 #for h in 0..SHARED
     {
-#if SOFTCAP
-      score$h = ${SOFTCAP} * tanh(clamp(score$h / ${SOFTCAP}, -15.0, 15.0)); // some GPUs overflow beyond
-#endif
+      score$h = score_of(score$h, params.scale);
 #if MASK
       let score = select(LOWEST, score$h, is_seen);
 #else

@@ -1,7 +1,7 @@
-// After numbers.wgsl and stored.wgsl. Attention of many tokens: causal, unless FULL. A workgroup takes 16 of them
-// and one head; it walks over tiles of $KEYS keys and values in shared memory, with a softmax that is corrected as
-// it goes. Eight threads share a query: each has the scores of every eighth key, and every eighth quad of the
-// result. Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the op's AttentionOptions; HIDDEN
+// After numbers.wgsl, stored.wgsl and attention-score.wgsl. Attention of many tokens: causal, unless FULL. A workgroup
+// takes 16 of them and one head; it walks over tiles of $KEYS keys and values in shared memory, with a softmax that is
+// corrected as it goes. Eight threads share a query: each has the scores of every eighth key, and every eighth quad of
+// the result. Options: WINDOW, SOFTCAP, SINKS and MASK (at which bindings), as in the op's AttentionOptions; HIDDEN
 // where a query may see none of a tile's keys.
 @group(0) @binding(0) var<storage, read> q: array<${X}_4>;
 @group(0) @binding(1) var<storage, read> keys: array<${KV}_4>;
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let key_head = head / (HEADS / GROUPS);
   for (var i = lane; i < QUERIES * QUADS; i += THREADS) {
     let token = min(query0 + i / QUADS, params.tokens - 1u);
-    queries[i] = ${X}_load(q[(token * HEADS + head) * QUADS + i % QUADS]) * params.scale;
+    queries[i] = ${X}_load(q[(token * HEADS + head) * QUADS + i % QUADS]);
   }
   let query = lane / 8u;
   let part = lane % 8u;
@@ -80,9 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       for (var c = 0u; c < QUADS; c++) {
         score += dot(queries[query * QUADS + c], tile[j * QUADS + c]);
       }
-#if SOFTCAP
-      score = ${SOFTCAP} * tanh(clamp(score / ${SOFTCAP}, -15.0, 15.0)); // some GPUs overflow beyond
-#endif
+      score = score_of(score, params.scale);
 #if HIDDEN
       var is_seen = key0 + j < visible;
 #if WINDOW

@@ -16,6 +16,7 @@ import { valueOf } from '../ops/position.ts'
 import decodeSource from './attention-decode.wgsl'
 import mergeSource from './attention-merge.wgsl'
 import prefillSource from './attention-prefill.wgsl'
+import scoreSource from './attention-score.wgsl'
 
 /** Sizes to tune. */
 export const ATTENTION_TUNING: {
@@ -35,9 +36,13 @@ export const ATTENTION_TUNING: {
 }
 
 const floats = numbersWgsl + storedWgsl
-const decodeProgram = /* @__PURE__ */ wgsl('attention decode', floats + reduceWgsl + decodeSource)
+const scoreWgsl = floats + scoreSource
+const decodeProgram = /* @__PURE__ */ wgsl(
+  'attention decode',
+  scoreWgsl + reduceWgsl + decodeSource,
+)
 const mergeProgram = /* @__PURE__ */ wgsl('attention merge', floats + mergeSource)
-const prefillProgram = /* @__PURE__ */ wgsl('attention prefill', floats + prefillSource)
+const prefillProgram = /* @__PURE__ */ wgsl('attention prefill', scoreWgsl + prefillSource)
 
 const MAX_HEAD_DIM = 512
 
