@@ -150,14 +150,15 @@ describe.skipIf(!gpu)('weights', () => {
     },
   )
 
-  it('have the bits of the CPU where the GPU quantizes them', async () => {
-    const on = await WebGPUDevice.create({ gpu, kernels })
-    for (const granularity of [PerRow(), PerTensor(), PerBlock([8, 16])]) {
+  it.each([PerRow(), PerTensor(), PerBlock([8, 16])])(
+    'have the bits of the CPU where the GPU quantizes them: $type',
+    async (granularity) => {
+      const on = await WebGPUDevice.create({ gpu, kernels })
       const fromHp = (weight: Tensor): Float8Tensor => Float8Tensor.fromHp(weight, { granularity })
       await expectSameExtremes(base, on, { fromHp: fromHp as never, shape: [16, 64] })
       const w = testNumbers([16, 64], 'bfloat16')
       const there = await fromHp(await w.to(on)).to(base.cpu)
       expect(hostArray(there.qdata)).toEqual(hostArray(fromHp(w).qdata))
-    }
-  })
+    },
+  )
 })

@@ -49,6 +49,12 @@ export function isPackedBits({ qdata }: Pick<BitsFields, 'qdata'>): boolean {
   return qdata.dtype === 'int32'
 }
 
+/** Whether (N, K / g) lies in memory as (K / g, N) does, N being a multiple of 4. */
+export function liesAlongN({ shape, strides }: Pick<DenseTensor, 'shape' | 'strides'>): boolean {
+  const [n = 0] = shape
+  return shape.length === 2 && n % 4 === 0 && strides[0] === 1 && strides[1] === n
+}
+
 /** So many codes of `bits` bits lie in so many elements of `qdata`. */
 export function bitsPacking(
   fields: Pick<BitsFields, 'qdata'>,

@@ -8,6 +8,7 @@ import {
   type DenseTensor,
   type Device,
   type FloatDType,
+  type Storage,
   type Tensor,
 } from '@ao/base-tensor'
 import { dequantizeAffine } from '@ao/quant-primitives'
@@ -49,7 +50,8 @@ export abstract class BitsTensor extends TensorSubclass implements BitsFields {
     const moved = await super.to(device)
     if (moved === this) return this
     const placed = inScope(device, () => moved.placed())
-    if (placed !== moved) device.free(moved.qdata.storage)
+    const kept = new Set(placed.#storages())
+    for (const storage of moved.#storages()) if (!kept.has(storage)) device.free(storage)
     return placed
   }
 
@@ -74,7 +76,9 @@ export abstract class BitsTensor extends TensorSubclass implements BitsFields {
     if (isHost || name === 'meta') return this.unpacked()
     const { bits } = this.form
     if (isPackedBits(this) || !fillsWords(this, bits)) return this
-    return this.#withCodes(asDense(packBits(this.qdata, bits)))
+    const qdata = asDense(packBits(this.qdata, bits))
+    const [scale, zeroPoint] = [alongN(this.scale), alongN(this.zeroPoint)]
+    return this.#with({ qdata, scale, zeroPoint })
   }
 
   /** The same weight with a byte for each code. */
@@ -83,13 +87,18 @@ export abstract class BitsTensor extends TensorSubclass implements BitsFields {
     const { bits, isSigned } = this.form
     const dim = packedDim(this.blockSize)
     const codes = asDense(unpackBits(this.qdata.transpose(dim, -1), bits, isSigned))
-    return this.#withCodes(codes.transpose(dim, -1))
+    const [scale, zeroPoint] = [this.scale.contiguous(), this.zeroPoint.contiguous()]
+    return this.#with({ qdata: codes.transpose(dim, -1), scale, zeroPoint })
   }
 
-  #withCodes(qdata: DenseTensor): this {
+  #with(parts: Pick<BitsFields, 'qdata' | 'scale' | 'zeroPoint'>): this {
     const { tensors, attributes } = this.flatten()
     const type = this.constructor as new (fields: object) => this
-    return new type({ ...attributes, ...tensors, qdata })
+    return new type({ ...attributes, ...tensors, ...parts })
+  }
+
+  #storages(): Storage[] {
+    return [this.qdata.storage, this.scale.storage, this.zeroPoint.storage]
   }
 }
 
@@ -106,6 +115,12 @@ export function bitsOperands(
   packageName: string,
 ): readonly [x: Tensor, weight: BitsWeight, form: BitsForm] {
   return [linearInput(x, weight, bias, packageName), weight.parts, weight.form]
+}
+
+/** (N, K / g) whose neighbours along N lie together: kernels read those of four rows at once. */
+function alongN(part: DenseTensor): DenseTensor {
+  const takesFours = part.ndim === 2 && (part.shape[0] as number) % 4 === 0
+  return takesFours ? part.transpose(0, 1).contiguous().transpose(0, 1) : part
 }
 
 /** A block size of ones but along `dim`, with that dimension last. */

@@ -1,7 +1,8 @@
 /** @file Products with codes of 1 to 8 bits: how they are read, and the kernels of {@link bitsLinear}. */
 
-import { takes, type Tensor } from '@ao/base-tensor'
+import { takes, type DenseTensor, type Tensor } from '@ao/base-tensor'
 import { kernel, type GPU, type KernelSet, type Variant } from '@ao/kernels-webgpu'
+import { liesAlongN } from '../bits/layout.ts'
 import { bitsLinear, bitsSize, type BitsForm, type BitsWeight } from '../bits/linear.ts'
 import { bitsDecoder } from './bits.ts'
 import { bitsPackKernels } from './bits-pack.ts'
@@ -42,16 +43,21 @@ export function storedBits(weight: BitsWeight, form: BitsForm): StoredWeight {
   const [codes, scale, zero] = weight
   const [n, k] = bitsSize(weight, form)
   const { bits, isSigned } = form
+  const isAlongN = [scale, zero].every((part) => liesAlongN(part as DenseTensor))
+  const [scales, zeros] = isAlongN ? [scale, zero].map(alongN) : [scale, zero]
   const hasOffset = readerOf(weight, form) === 'nibbles' && !isSigned
   return {
-    ...{ n, k, groupSize: k / (scale.shape[1] as number), parts: { scale, zero, codes } },
+    ...{ n, k, groupSize: k / (scale.shape[1] as number), parts: { scale: scales, zero: zeros, codes } },
     rowBytes: codes.nbytes / n,
     defines: {
       ...{ BITS: bits, STRADDLES: 32 % bits !== 0, SIGNED: isSigned },
       LEVEL_OFF: hasOffset ? 8 : 0,
+      ALONG_N: isAlongN,
     },
   }
 }
+
+const alongN = (part: Tensor): Tensor => (part as DenseTensor).transpose(0, 1)
 
 /** Arguments of an op on such weights. */
 export type BitsArgs = readonly [Tensor, BitsWeight, BitsForm, ...(readonly unknown[])]

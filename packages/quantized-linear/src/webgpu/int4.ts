@@ -78,6 +78,7 @@ export function int4Decoder(options: Int4DecoderOptions): Int4Decoder {
     defines: { ORDER: order, HAS_WORD_INDEX: wordIndex !== '' },
     codesType: ({ groupSize }) => (groupSize % 32 === 0 && !wordIndex ? 'vec4u' : 'u32'),
     isOffset: true,
+    hasNibbles: order === 'sequential',
     steps: STEPS[order],
     half: [half2, gemvHalf2].join('\n'),
     matrix: {

@@ -46,6 +46,9 @@ const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
 /** Of the workgroup of a token. */
 const THREADS = 256
 
+/** Times eight elements that a thread keeps in registers. */
+const MOST_ROUNDS = 8
+
 /** As in `quantize.ts`: float32's eps, for all dtypes. */
 const SMALLEST_SCALE = 2 ** -23
 
@@ -74,8 +77,12 @@ export function quantizeInput(
   if (known) checkKnown(known, activation, expected, packageName)
   const [scales, zeros] = [scale && gpu.dense(scale), zeroPoint && gpu.dense(zeroPoint)]
   const scaleDtype = (scale?.dtype ?? activation.scaleDtype ?? 'float32') as FloatDType
+  const rounds = Math.ceil(k / 8 / THREADS)
+  const keepsElements = k % 8 === 0 && rounds <= MOST_ROUNDS
   const defines = {
     THREADS,
+    ROUNDS: keepsElements && rounds,
+    SUBGROUPS: gpu.capabilities.subgroups,
     KNOWN: scales !== undefined,
     ...elementDefines('IN', x),
     ...(scales && elementDefines('SCALE', scales)),

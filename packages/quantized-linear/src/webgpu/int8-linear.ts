@@ -19,13 +19,16 @@ import {
 } from '@ao/kernels-webgpu'
 import { asFloat } from './as-float.ts'
 import { Bindings, outputDefines } from './bindings.ts'
-import { weightDefines, type StoredWeight, type WeightDecoder } from './decoder.ts'
+import { hasWholeChunks, weightDefines, type StoredWeight, type WeightDecoder } from './decoder.ts'
 import { outputWgsl, weightWgsl } from './decoder-wgsl.ts'
 import { rowRanges } from './row-ranges.ts'
 import type { Int8TileTuning, Int8Tuning } from './tuning.ts'
+import { lanePlan } from './variants.ts'
 import gemvSource from './wgsl/int8-gemv.wgsl'
 import inputSource from './wgsl/int8-input.wgsl'
+import nibblesSource from './wgsl/int8-nibbles-gemv.wgsl'
 import tileSource from './wgsl/int8-tile.wgsl'
+import reduce from './wgsl/reduce.wgsl'
 
 /** An input as codes: a row for each token. */
 export interface Int8Input {
@@ -78,6 +81,8 @@ export interface Int8Programs {
   readonly decoder: WeightDecoder
   readonly tuning: Int8Tuning
   readonly gemv: ProgramMaker
+  /** Of decoders that have nibbles. */
+  readonly nibbles: ProgramMaker
   readonly tile: ProgramMaker
 }
 
@@ -90,6 +95,7 @@ export function int8Programs(decoder: WeightDecoder, tuning: Int8Tuning): Int8Pr
     decoder,
     tuning,
     gemv: wgsl(`${decoder.name} int8 gemv`, [front, gemvSource].join('\n')),
+    nibbles: wgsl(`${decoder.name} int8 nibbles gemv`, [front, reduce, nibblesSource].join('\n')),
     tile: wgsl(`${decoder.name} int8 tile`, [front, tileSource].join('\n')),
   }
 }
@@ -108,6 +114,7 @@ export function int8VariantsOf(
   const { smallTile, largeTile } = programs.tuning
   return [
     ...more(programs),
+    ...(programs.decoder.hasNibbles ? [nibbles(programs, true), nibbles(programs, false)] : []),
     gemv(programs, true),
     gemv(programs, false),
     tile(programs, 'tile, few rows', 32, smallTile),
@@ -147,6 +154,23 @@ function gemv(programs: Int8Programs, subgroups: boolean): Int8Variant {
         },
         workgroups: (n) => grid(Math.ceil(n / 4)),
       }
+    },
+  }
+}
+
+function nibbles(programs: Int8Programs, subgroups: boolean): Int8Variant {
+  const { decoder, nibbles: program, tuning } = programs
+  return {
+    name: subgroups ? 'gemv of four bits, subgroups' : 'gemv of four bits',
+    when: `one row, groups of whole chunks of ${decoder.chunk}${subgroups ? ', GPUs with subgroups' : ''}`,
+    fits: (gpu, { m, weight }) =>
+      m === 1 &&
+      weight.k % decoder.chunk === 0 &&
+      hasWholeChunks(decoder, weight) &&
+      (!subgroups || gpu.capabilities.subgroups),
+    plan: (gpu, { weight }) => {
+      const lanes = lanePlan(tuning.nibbles, programs, { weight }, 1, subgroups ? gpu : undefined)
+      return { program, defines: lanes.defines, workgroups: (rows) => lanes.workgroups(rows) }
     },
   }
 }

@@ -215,10 +215,10 @@ const listed = (...words: readonly (string | false)[]): string => words.filter(B
  * @param times - how often each row of the weight is read
  * @param gpu - where subgroups are to be used
  */
-function lanePlan(
+export function lanePlan(
   tuning: LaneTuning,
-  { decoder }: LinearPrograms,
-  { weight }: LinearProduct,
+  { decoder }: Pick<LinearPrograms, 'decoder'>,
+  { weight }: Pick<LinearProduct, 'weight'>,
   times: number,
   gpu: GPU | undefined,
 ): { lanes: number; defines: Defines; workgroups: (rows: number) => Workgroups } {
