@@ -2,7 +2,9 @@
 
 import {
   DenseTensor,
+  freeTensor,
   fromFloat32Array,
+  inScope,
   isFloatDType,
   isSkipped,
   isTensorSubclass,
@@ -15,31 +17,27 @@ import {
   type QuantizationConfig,
   type StoredDType,
   type Tensor,
-  type TensorSubclass,
   type TensorSubclassType,
   type TypedArray,
 } from '@ao/base-tensor'
-import { IntxUnpackedToInt8Tensor, packIntx } from '@ao/intx'
 import { grid, WebGPUDevice, wgsl } from '@ao/kernels-webgpu'
+import { BitsTensor } from '@ao/quantized-linear'
 import { randomWords } from './statistics.ts'
 
 /** A tensor of the shape and dtype of `like` with random content on `device`; a quantized one by its parts. */
 export function randomLike(like: Tensor, device: Device, seed: number = 1): Tensor {
   if (!isTensorSubclass(like)) return randomDense(like as DenseTensor, 'weight', device, seed)
-  const { tensors, attributes } = onDevices(like).flatten()
+  const { tensors, attributes } = like.flatten()
   const parts = Object.entries(tensors).map(
     ([name, part], i) => [name, randomDense(part, name, device, seed + 100 * i)] as const,
   )
   const type = like.constructor as TensorSubclassType
-  return new type({ ...attributes, ...Object.fromEntries(parts) } as never)
-}
-
-/** As it is on a device that is not the CPU: codes of intx have their own number of bits. */
-function onDevices(like: TensorSubclass): TensorSubclass {
-  if (!(like instanceof IntxUnpackedToInt8Tensor)) return like
-  const { tensors, attributes } = like.flatten()
-  const qdata = packIntx(like.qdata, Number(like.targetDtype.slice(3)))
-  return new IntxUnpackedToInt8Tensor({ ...attributes, ...tensors, qdata } as never)
+  const made = new type({ ...attributes, ...Object.fromEntries(parts) } as never)
+  if (!(made instanceof BitsTensor)) return made
+  // Planned with a byte for each code, as files have it.
+  const placed = inScope(device, () => made.placed())
+  if (placed !== made) freeTensor(made)
+  return placed
 }
 
 /** A weight (n, k) that `config` quantizes, with random codes and scales. */

@@ -47,7 +47,12 @@ export function storedBits(weight: BitsWeight, form: BitsForm): StoredWeight {
   const [scales, zeros] = isAlongN ? [scale, zero].map(alongN) : [scale, zero]
   const hasOffset = readerOf(weight, form) === 'nibbles' && !isSigned
   return {
-    ...{ n, k, groupSize: k / (scale.shape[1] as number), parts: { scale: scales, zero: zeros, codes } },
+    ...{
+      n,
+      k,
+      groupSize: k / (scale.shape[1] as number),
+      parts: { scale: scales, zero: zeros, codes },
+    },
     rowBytes: codes.nbytes / n,
     defines: {
       ...{ BITS: bits, STRADDLES: 32 % bits !== 0, SIGNED: isSigned },
