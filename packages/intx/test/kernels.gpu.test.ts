@@ -184,6 +184,28 @@ describe.skipIf(!gpu)('codes in words', () => {
     expect(elements(await tensors['qdata']!.to(cpu))).toEqual(elements(weight.qdata))
   })
 
+  it.each([null, 'int8_asym_per_token'] as const)(
+    'multiply with scales that lie along N, and with rows of them: %s',
+    async (activation) => {
+      const weight = IntxUnpackedToInt8Tensor.fromHp(testNumbers([16, 96]), {
+        ...{ targetDtype: 'int4', granularity: PerGroup(32), mappingType: 'ASYMMETRIC' },
+        ...(activation && { activationQuantization: activation }),
+      })
+      const there = await weight.to(device)
+      expect([there.scale.strides, there.zeroPoint.strides]).toEqual([
+        [1, 16],
+        [1, 16],
+      ])
+      const x = testNumbers([1, 96])
+      const onGPU = await x.to(device)
+      for (const rows of [(t: Tensor) => t, (t: Tensor) => t.slice(0, 4, 12)]) {
+        const expected = await readFloat32(base.linear(x, rows(weight)))
+        const got = await readFloat32(base.linear(onGPU, rows(there)))
+        got.forEach((value, i) => expect(value).toBeCloseTo(expected[i] as number, 3))
+      }
+    },
+  )
+
   it('are viewed as they are', async () => {
     const hp = testNumbers([16, 96], 'bfloat16')
     const weight = IntxUnpackedToInt8Tensor.fromHp(hp, {

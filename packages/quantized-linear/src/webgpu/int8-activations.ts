@@ -43,8 +43,8 @@ export interface Int8Activation {
 
 const program = /* @__PURE__ */ wgsl('int8Activations', qparamsWgsl + source)
 
-/** Of the workgroup of a token. */
-const THREADS = 256
+/** Threads of the workgroup of a token: one for eight elements, between these. */
+const [FEWEST_THREADS, MOST_THREADS] = [256, 1024]
 
 /** Times eight elements that a thread keeps in registers. */
 const MOST_ROUNDS = 8
@@ -77,10 +77,13 @@ export function quantizeInput(
   if (known) checkKnown(known, activation, expected, packageName)
   const [scales, zeros] = [scale && gpu.dense(scale), zeroPoint && gpu.dense(zeroPoint)]
   const scaleDtype = (scale?.dtype ?? activation.scaleDtype ?? 'float32') as FloatDType
-  const rounds = Math.ceil(k / 8 / THREADS)
+  let threads = FEWEST_THREADS
+  const most = Math.min(MOST_THREADS, gpu.capabilities.maxInvocations)
+  while (threads < k / 8 && 2 * threads <= most) threads *= 2
+  const rounds = Math.ceil(k / 8 / threads)
   const keepsElements = k % 8 === 0 && rounds <= MOST_ROUNDS
   const defines = {
-    THREADS,
+    THREADS: threads,
     ROUNDS: keepsElements && rounds,
     SUBGROUPS: gpu.capabilities.subgroups,
     KNOWN: scales !== undefined,
