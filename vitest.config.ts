@@ -50,7 +50,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    testTimeout: 60_000,
+    testTimeout: 180_000, // shaders compile slowly in software, and more so on a busy machine
     maxWorkers: '100%', // one core less unless given, which of two is half
     projects: launchOptions === undefined ? [node] : [node, chromium],
   },
