@@ -40,7 +40,8 @@ const product: Op<Args, Tensor> = defineOp({
       ...{ scaleDtype: 'float32', zeroPointDtype: 'int8' },
     })
     const codes = quantizeAffine(x, block, scale, zeroPoint, 'int8')
-    const back = dequantizeAffine(codes, block, scale, zeroPoint, 'int8')
+    const outputDtype = x.dtype as FloatDType
+    const back = dequantizeAffine(codes, block, scale, zeroPoint, 'int8', { outputDtype })
     return linear(back, values, bias)
   },
   meta: (x, [values]) =>
@@ -77,6 +78,7 @@ describe.skipIf(!gpu)('inputs of int8 times grouped weights', () => {
     ['int4, groups of 16', int4Format, 16, 'gemv', 3, 'ASYMMETRIC'],
     ['int4, groups of 32', int4Format, 32, 'gemv', 2, 'SYMMETRIC'],
     ['int4, groups of 32', int4Format, 32, 'codes of the input as floats', 9, 'ASYMMETRIC'],
+    ['int4, groups of 32', int4Format, 32, 'codes of the input as floats', 10, 'ASYMMETRIC'],
     ['int4, a group a row', int4Format, K, 'tile, few rows', 9, 'ASYMMETRIC'],
     ['three bits, groups of 32', threeBits, 32, 'gemv', 3, 'ASYMMETRIC'],
     ['int8, a group a row', int8Format, K, 'gemv', 3, 'ASYMMETRIC'],
@@ -84,7 +86,7 @@ describe.skipIf(!gpu)('inputs of int8 times grouped weights', () => {
     const own = onlyVariant(kernels(format), product, variant)
     const device = await WebGPUDevice.create({ gpu, kernels: [denseKernels, own] })
     const activation = { granularity: { type: 'PerRow' }, mappingType } as const
-    const x = testNumbers([m, K], 'float32', 3)
+    const x = testNumbers([m, K], m === 10 ? 'float16' : 'float32', 3)
     const weight = format.make(N, K, groupSize)
     const call: Args = [x, weight, testNumbers([N]), activation]
     const { count } = await expectReference(device, product, call)
