@@ -13,11 +13,12 @@ const ON_FILES = ['torch-files']
 const EXCHANGE = ['interop']
 const WORKFLOWS = ['quantize', 'qat', 'gptq', 'awq', 'smoothquant', 'autoquant']
 const GENERATION = ['text-generation']
+const FAMILIES = ['causal-lm']
 const MODELS = ['llama']
 const ALONE = ['test-kit']
 const NOT_FORMATS = [
   ...[CONTRACTS, ARITHMETIC, SHARED, KERNELS, ON_CONTRACTS, ON_FILES],
-  ...[EXCHANGE, WORKFLOWS, GENERATION, MODELS, ALONE],
+  ...[EXCHANGE, WORKFLOWS, GENERATION, FAMILIES, MODELS, ALONE],
 ].flat()
 
 const filesOf = (names) => `^packages/(?:${names.join('|')})/`
@@ -48,7 +49,8 @@ module.exports = {
     ...layer(EXCHANGE, [...CONTRACTS, ...ARITHMETIC, ...SHARED]),
     ...layer(WORKFLOWS, [...CONTRACTS, ...ARITHMETIC, ...SHARED, 'nn']),
     ...layer(GENERATION, ['base-tensor', ...KERNELS, ...ON_CONTRACTS]),
-    ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS, ...GENERATION]),
+    ...layer(FAMILIES, ['base-tensor', ...KERNELS, ...ON_CONTRACTS, ...GENERATION]),
+    ...layer(MODELS, ['base-tensor', ...KERNELS, ...ON_CONTRACTS, ...GENERATION, ...FAMILIES]),
     {
       name: 'formats-import-downwards',
       comment:

@@ -30,7 +30,7 @@ const PACKAGE_SIZES = {
   'quant-primitives': { lines: 5700, files: Infinity },
 }
 /** Most lines below `src` of all packages together. */
-const ALL_LINES = 47_500
+const ALL_LINES = 51_000
 const FIELDS = {
   license: 'BSD-3-Clause',
   type: 'module',

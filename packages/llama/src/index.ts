@@ -1,6 +1,11 @@
-export { parseLlamaConfig, type LlamaConfig } from './config.ts'
-export { LlamaForCausalLM } from './llama-for-causal-lm.ts'
-export type { LlamaAttention, LlamaDecoderLayer, LlamaMLP, LlamaModel } from './modules.ts'
+export { parseLlamaConfig, type LlamaConfig } from './llama-config.ts'
+export {
+  LlamaForCausalLM,
+  type LlamaAttention,
+  type LlamaDecoderLayer,
+  type LlamaMLP,
+  type LlamaModel,
+} from './llama-for-causal-lm.ts'
 
 // This package alone is enough to load a model, generate and measure.
 export {

@@ -8,7 +8,7 @@ import {
   type CheckpointFolder,
 } from '@ao/safetensors'
 import { mulberry32 } from '@ao/text-generation'
-import { parseLlamaConfig } from '../src/config.ts'
+import { parseLlamaConfig } from '../src/llama-config.ts'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 
 /** config.json of a model of a few thousand weights: grouped queries, untied, odd sizes. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type ConfigOptions, type Ignored } from '@ao/text-generation'
-import { parseLlamaConfig } from '../src/config.ts'
+import { parseLlamaConfig } from '../src/llama-config.ts'
 
 const llama = (fields: object = {}, options: ConfigOptions = {}) =>
   parseLlamaConfig(
@@ -116,7 +116,7 @@ describe('parseLlamaConfig', () => {
     ],
     [
       { hidden_act: 'relu' },
-      'Expected hidden_act in config.json to be one of silu, gelu, swish, got "relu".',
+      'Expected hidden_act in config.json to be one of silu, gelu, swish, gelu_pytorch_tanh, gelu_new, gelu_fast, got "relu".',
     ],
     [
       { rms_norm_eps: 0 },
@@ -135,12 +135,12 @@ describe('parseLlamaConfig', () => {
       'Expected eos_token_id in config.json to be a token id or a list of them, got [1,"x"].',
     ],
     [
-      { rope_scaling: { type: 'dynamic', factor: 2 } },
-      'Expected type in rope_scaling in config.json to be one of default, linear, llama3, got "dynamic".',
+      { rope_scaling: { type: 'mrope', factor: 2 } },
+      'Expected type in rope_scaling in config.json to be one of default, linear, llama3, yarn, dynamic, longrope, got "mrope".',
     ],
     [
-      { rope_parameters: { rope_type: 'yarn', factor: 2 } },
-      'Expected rope_type in rope_parameters in config.json to be one of default, linear, llama3, got "yarn".',
+      { rope_parameters: { rope_type: 'longrope', factor: 2, long_factor: [1] } },
+      'Expected short_factor in rope_parameters in config.json to be a list of numbers from 0.000001 to 1000000, got nothing.',
     ],
     [
       { rope_parameters: { rope_type: 'linear' } },
@@ -264,7 +264,7 @@ describe('fields that parseLlamaConfig does not read', () => {
   it.each<[object, string]>([
     [
       { rope_scaling: { factor: 8 } },
-      'rope_type in rope_scaling in config.json to be one of default, linear, llama3, got nothing.',
+      'rope_type in rope_scaling in config.json to be one of default, linear, llama3, yarn, dynamic, longrope, got nothing.',
     ],
     [
       { rope_scaling: { type: 'mrope', rope_type: 'default', mrope_section: [16, 24, 24] } },
@@ -283,7 +283,7 @@ describe('fields that parseLlamaConfig does not read', () => {
       'original_max_position_embeddings in config.json to be 8192, as beside rope_type, got 4096.',
     ],
     [{ rope_scaling: 2 }, 'rope_scaling in config.json to hold a JSON object, got 2.'],
-    [{ hidden_act: 'gelu_pytorch_tanh' }, 'hidden_act in config.json to be one of'],
+    [{ hidden_act: 'relu' }, 'hidden_act in config.json to be one of'],
   ])('refuses %j whatever it is told', (fields, message) => {
     expect(() => llama(fields, { unknownFields: 'ignore' })).toThrow(
       `[@ao/text-generation] Expected ${message}`,

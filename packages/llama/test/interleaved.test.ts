@@ -11,7 +11,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { perplexity, type GenerateOptions } from '@ao/text-generation'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
-import type { LlamaDecoderLayer } from '../src/modules.ts'
+import type { LlamaDecoderLayer } from '../src/llama-for-causal-lm.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 
 const gpu = await testGPU()

@@ -3,7 +3,7 @@ import { isModule, type RMSNorm } from '@ao/nn'
 import { sqnr } from '@ao/test-kit'
 import { describe, expect, it } from 'vitest'
 import { KVCache, perplexity } from '@ao/text-generation'
-import { parseLlamaConfig } from '../src/config.ts'
+import { parseLlamaConfig } from '../src/llama-config.ts'
 import { LlamaForCausalLM } from '../src/llama-for-causal-lm.ts'
 import { checkpointFolder, randomWeights, TINY } from './checkpoints.ts'
 

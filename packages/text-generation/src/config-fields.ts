@@ -15,7 +15,7 @@ export class ConfigFields {
   readonly where: string
   readonly #json: Readonly<Record<string, unknown>>
   readonly #read = new Set<string>()
-  readonly #children: ConfigFields[] = []
+  readonly #children = new Map<string, ConfigFields>()
 
   constructor(json: unknown, where: string) {
     takes('.x', json, where)
@@ -84,12 +84,43 @@ export class ConfigFields {
     return this.reject(name, 'a token id or a list of them')
   }
 
+  /** A list of numbers from `min` to `max`. */
+  numbers(name: string, min: number, max: number): readonly number[] {
+    const isNumber = (value: unknown): boolean =>
+      typeof value === 'number' && within(value, min, max)
+    return this.#checked(
+      name,
+      undefined,
+      `a list of numbers from ${min} to ${max}`,
+      (value): value is readonly number[] => Array.isArray(value) && value.every(isNumber),
+    )
+  }
+
+  /** For each of `count` layers, one of `options`; what `fallback` gives where the list is absent. */
+  layers<T>(
+    name: string,
+    count: number,
+    options: readonly T[],
+    fallback: (layer: number) => T,
+  ): readonly T[] {
+    const all = Array.from({ length: count }, (_, layer) => fallback(layer))
+    return this.#checked(
+      name,
+      all,
+      `a list with one of ${options.join(', ')} for each of ${count} layers`,
+      (value): value is readonly T[] =>
+        Array.isArray(value) &&
+        value.length === count &&
+        value.every((one) => options.includes(one)),
+    )
+  }
+
   /** A nested object, or undefined where it is absent or empty. */
   child(name: string): ConfigFields | undefined {
     const json = this.get(name)
     if (json === undefined) return undefined
-    const child = new ConfigFields(json, `${name} in ${this.where}`)
-    this.#children.push(child)
+    const child = this.#children.get(name) ?? new ConfigFields(json, `${name} in ${this.where}`)
+    this.#children.set(name, child)
     return Object.keys(child.#json).length > 0 ? child : undefined
   }
 
@@ -98,7 +129,7 @@ export class ConfigFields {
     const own = Object.entries(this.#json)
       .filter(([name]) => !this.#read.has(name))
       .map(([name, value]) => ({ name, value, where: this.where }))
-    return own.concat(this.#children.flatMap((child) => child.unread()))
+    return own.concat([...this.#children.values()].flatMap((child) => child.unread()))
   }
 
   /** @throws {@link FormatError} always: the field is not what it is `expected` to be */

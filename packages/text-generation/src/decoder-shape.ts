@@ -10,6 +10,8 @@ export interface LayerCacheShape {
    * The layer's attention is told by its `slidingWindow`.
    */
   readonly slidingWindow?: number | undefined
+  /** Whether the layer keeps one row of each token, in `keys`, and no `values`; false unless given. */
+  readonly keysOnly?: boolean | undefined
 }
 
 /** The sizes of a decoder that predicts the next token, whatever its layers are. */
@@ -25,6 +27,8 @@ export interface DecoderShape {
    * another's. One for each layer.
    */
   readonly layerCaches?: readonly (LayerCacheShape | null)[] | undefined
+  /** Whether the cache keeps the tokens' ids, for a model that reads a text again when it grows. */
+  readonly keepsIds?: boolean | undefined
   /** The longest sequence, prompt and generated tokens together. */
   readonly maxPositions: number
   /** Tokens that end a text. */

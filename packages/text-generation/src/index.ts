@@ -29,10 +29,19 @@ export {
   type PerplexityResult,
 } from './perplexity.ts'
 export { readJson, readJsonIfThere } from './read-json.ts'
-export { MAX_POSITIONS, parseRopeConfig, type RopeConfig } from './rope-config.ts'
-export { rotaryFrequencies } from './rope-frequencies.ts'
+export {
+  longestText,
+  MAX_POSITIONS,
+  parsePartialRotary,
+  parseRopeByLayerType,
+  parseRopeConfig,
+  type RopeConfig,
+  type RopeDefaults,
+} from './rope-config.ts'
+export { ropeRegime, rotaryFrequencies } from './rope-frequencies.ts'
 export { rotaryTable, type RotaryFrequencies, type RotaryTable } from './rotary-table.ts'
 export { createSampler, mulberry32, type Sampler, type SamplingOptions } from './sampler.ts'
+export type { TensorSource } from './tensor-source.ts'
 export { TextStream } from './text-stream.ts'
 export {
   loadTokenizer,

@@ -27,7 +27,7 @@ export interface KVCacheOptions {
 export interface CachedLayer {
   /** (capacity, numKeyValueHeads, headDim), of which the first `length` tokens of the cache are filled */
   readonly keys: Tensor
-  /** As `keys`. */
+  /** As `keys`; (0) in layers that have keys only. */
   readonly values: Tensor
   /** How many tokens the layer sees, as its model's {@link DecoderShape} says; all unless given. */
   readonly slidingWindow?: number | undefined
@@ -35,7 +35,7 @@ export interface CachedLayer {
 
 interface LayerStorage extends CachedLayer {
   readonly keys: DenseTensor // (capacity, numKeyValueHeads, headDim)
-  readonly values: DenseTensor // as keys
+  readonly values: DenseTensor // as keys, or (0)
 }
 
 /**
@@ -45,9 +45,12 @@ interface LayerStorage extends CachedLayer {
 export class KVCache {
   readonly #maxPositions: number
   #layers: readonly (LayerStorage | undefined)[]
+  #ids: DenseTensor | undefined
   #capacity: number
   /** Tokens that it holds. */
   readonly #counter = { value: 0 }
+  /** What the rotations of its keys depend on besides their positions; its model sets it. */
+  regime: string | undefined
 
   /** @throws {@link ValueError} unless `layerCaches`, where given, are as many as the layers */
   constructor(config: DecoderShape, options: KVCacheOptions = {}) {
@@ -65,10 +68,11 @@ export class KVCache {
       const slidingWindow = layer.slidingWindow
       return {
         keys: zeros(shape, dtype, device),
-        values: zeros(shape, dtype, device),
+        values: zeros(layer.keysOnly ? [0] : shape, dtype, device),
         slidingWindow,
       }
     })
+    if (config.keepsIds) this.#ids = zeros([this.#capacity], 'int32', device)
   }
 
   /** Tokens that it holds. */
@@ -79,6 +83,11 @@ export class KVCache {
   /** Its length, and so many more: counted anew when a recorded step is replayed. */
   position(plus: number): CountedPosition {
     return { counter: this.#counter, plus }
+  }
+
+  /** int32 (capacity), of which the first `length` are ids of its tokens; where its model asks for them. */
+  get ids(): Tensor | undefined {
+    return this.#ids
   }
 
   /** Tokens that it has room for without growing. */
@@ -131,18 +140,42 @@ export class KVCache {
     this.#counter.value = Math.min(this.#counter.value, length)
   }
 
+  /**
+   * Forgets all tokens, so that they can be read again: steps that were recorded before are stale.
+   *
+   * @returns a copy of their ids, int32 (length)
+   */
+  restart(): Tensor {
+    const length = this.#counter.value
+    const old = this.#ids
+    if (!old) {
+      throw new ValueError({
+        package: '@ao/text-generation',
+        expected: 'a cache that keeps ids',
+        got: 'one that does not',
+        cure: 'Make it of a model with keepsIds.',
+      })
+    }
+    const ids = old.narrow(0, 0, length).clone()
+    this.#ids = zeros(old.shape, 'int32', old.device)
+    this.#ids.narrow(0, 0, length).copy_(ids)
+    old.device.free(old.storage)
+    this.truncate(0)
+    return ids
+  }
+
   /** Gives the storage back now. The cache must not be used any more. */
   dispose(): void {
-    for (const layer of this.#layers) {
-      for (const { device, storage } of layer ? [layer.keys, layer.values] : [])
-        device.free(storage)
-    }
+    const kept = this.#layers.flatMap((layer) => (layer ? [layer.keys, layer.values] : []))
+    for (const { device, storage } of kept.concat(this.#ids ?? [])) device.free(storage)
     this.#layers = []
+    this.#ids = undefined
     this.#capacity = 0
   }
 
   #grow(capacity: number): void {
     const bigger = (old: DenseTensor): DenseTensor => {
+      if (old.numel === 0) return old
       const tensor = zeros(old.shape.with(0, capacity), old.dtype, old.device)
       tensor.narrow(0, 0, this.#counter.value).copy_(old.narrow(0, 0, this.#counter.value))
       old.device.free(old.storage)
@@ -151,6 +184,7 @@ export class KVCache {
     this.#layers = this.#layers.map(
       (layer) => layer && { ...layer, keys: bigger(layer.keys), values: bigger(layer.values) },
     )
+    this.#ids &&= bigger(this.#ids)
     this.#capacity = capacity
   }
 }

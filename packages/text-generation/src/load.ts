@@ -22,6 +22,7 @@ import {
 } from '@ao/safetensors'
 import type { ConfigOptions, Ignored } from './field-rules.ts'
 import { matchTensors, type TensorNames, type UnexpectedTensorsOptions } from './match-tensors.ts'
+import { assemble, type TensorSource } from './tensor-source.ts'
 
 /** Which parameter was loaded, and how much of the model is. */
 export interface LoadProgress {
@@ -86,28 +87,37 @@ export async function loadParameters(
 async function readParameters(
   model: Module,
   checkpoint: Checkpoint,
-  sources: ReadonlyMap<string, string>,
+  sources: ReadonlyMap<string, TensorSource>,
   options: LoadOptions,
 ): Promise<void> {
   const { dtype = 'float32', device, formats = [], onProgress, signal } = options
-  const parameterOf = new Map([...sources].map(([name, key]) => [key, name]))
+  const parameterOf = new Map(
+    [...sources].flatMap(([name, { keys }]) => keys.flat().map((key) => [key, name] as const)),
+  )
   const names = checkpoint.names.filter((key) => parameterOf.has(key))
   const bytesOf = (key: string): number =>
     checkpoint.info(key).parts.reduce((sum, { nbytes }) => sum + nbytes, 0)
-  const total = names.length
+  const total = sources.size
   const totalBytes = names.reduce((sum, key) => sum + bytesOf(key), 0)
   const moved: Tensor[] = []
+  /** Tensors of parameters that are made of several. */
+  const parts = new Map<string, Tensor>()
   let done = 0
   let bytes = 0
   try {
     signal?.throwIfAborted()
     for await (const [key, stored] of checkpoint.entries({ names, formats, signal })) {
       const name = parameterOf.get(key) as string
-      const tensor = isTensorSubclass(stored) ? stored : cast(stored, dtype)
+      const source = sources.get(name) as TensorSource
+      bytes += bytesOf(key)
+      parts.set(key, isTensorSubclass(stored) ? stored : cast(stored, dtype))
+      const keys = source.keys.flat()
+      if (!keys.every((one) => parts.has(one))) continue
+      const tensor = assemble(source, (one) => parts.get(one) as Tensor)
+      for (const one of keys) parts.delete(one)
       const placed = device ? await tensor.to(device) : tensor
       if (placed !== tensor) moved.push(placed)
       setParameter(model, name, placed)
-      bytes += bytesOf(key)
       onProgress?.({ name, done: ++done, total, bytes, totalBytes })
       await nextTask()
       signal?.throwIfAborted()
@@ -127,20 +137,30 @@ function setParameter(model: Module, name: string, tensor: Tensor): void {
 async function checkParameters(
   parameters: ReadonlyMap<string, Tensor>,
   checkpoint: Checkpoint,
-  sources: ReadonlyMap<string, string>,
+  sources: ReadonlyMap<string, TensorSource>,
   folderName: string,
   formats: readonly TensorSubclassType[],
 ): Promise<void> {
   for (const [name, { shape }] of parameters) {
-    const key = sources.get(name) as string
-    const stored = await checkpoint.plan(key, { formats })
-    const where = `${key} in ${checkpoint.info(key).parts[0]?.fileName} of ${folderName}`
-    if (stored.shape.join() !== shape.join()) {
-      refuse(`${where} to have shape [${shape.join(', ')}]`, `[${stored.shape.join(', ')}]`)
+    const source = sources.get(name) as TensorSource
+    const planned = new Map<string, Tensor>()
+    for (const key of source.keys.flat()) {
+      const stored = await checkpoint.plan(key, { formats })
+      planned.set(key, stored)
+      if (isFloatDType(stored.dtype)) continue
+      refuse(`${whereOf(key)} to be of float32, float16 or bfloat16`, stored.dtype)
     }
-    if (!isFloatDType(stored.dtype)) {
-      refuse(`${where} to be of float32, float16 or bfloat16`, stored.dtype)
-    }
+    const [first = '', ...others] = planned.keys()
+    const made = assemble(source, (key) => planned.get(key) as Tensor)
+    if (made.shape.join() === shape.join()) continue
+    const what = others.length > 0 ? `${name}, made of ${others.length + 1} tensors such as ` : ''
+    refuse(
+      `${what}${whereOf(first)} to have shape [${shape.join(', ')}]`,
+      `[${made.shape.join(', ')}]`,
+    )
+  }
+  function whereOf(key: string): string {
+    return `${key} in ${checkpoint.info(key).parts[0]?.fileName} of ${folderName}`
   }
 }
 

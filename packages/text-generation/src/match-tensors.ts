@@ -9,6 +9,7 @@ import type {
   TensorPart,
 } from '@ao/safetensors'
 import type { Ignored } from './field-rules.ts'
+import { isWholeTensor, ownSource, type TensorSource } from './tensor-source.ts'
 
 /** Other names under which checkpoints hold the parameters of a model. */
 export interface TensorNames {
@@ -16,6 +17,10 @@ export interface TensorNames {
   readonly prefix?: string
   /** The other name of a tied parameter, by its name in the model. */
   readonly tied?: Readonly<Record<string, string>>
+  /** Other places of a parameter; the first is taken of which the checkpoint has all tensors. */
+  readonly sources?: (parameter: string) => readonly TensorSource[]
+  /** Names of tensors of other parts of the checkpoint, such as a vision tower, which are not used. */
+  readonly unused?: RegExp | undefined
 }
 
 /** What is done about tensors that fit no parameter. */
@@ -35,7 +40,7 @@ const BUFFER =
   /(^|\.)((original_)?inv_freq|(cos|sin)_cached|position_ids|masked_bias|attn\.bias|attention\.bias|causal_mask)$/
 
 /**
- * The name in the checkpoint of each of `parameters`.
+ * Where in the checkpoint each of `parameters` is.
  *
  * @throws {@link FormatError} naming parameters without a tensor, and tensors that no parameter takes
  */
@@ -45,54 +50,63 @@ export async function matchTensors(
   folder: CheckpointFolder,
   names: TensorNames,
   options: UnexpectedTensorsOptions,
-): Promise<Map<string, string>> {
-  const { prefix = '', tied = {} } = names
+): Promise<Map<string, TensorSource>> {
+  const { prefix = '', tied = {}, unused } = names
   const isBare = prefix !== '' && !checkpoint.names.some((name) => name.startsWith(prefix))
   const stored = (name: string): string =>
     isBare && name.startsWith(prefix) ? name.slice(prefix.length) : name
-  const sources = new Map<string, string>()
+  const sources = new Map<string, TensorSource>()
+  const missing: string[] = []
   for (const name of parameters) {
+    const others = (names.sources?.(name) ?? []).map((source) => ({
+      ...source,
+      keys: source.keys.map((joined) => joined.map(stored)),
+    }))
+    const other = others.find(({ keys }) => keys.flat().every((key) => isThere(checkpoint, key)))
     const keys = [name, tied[name] ?? name].map(stored).filter((key) => checkpoint.has(key))
-    const found = keys.find((key) => isThere(checkpoint, key)) ?? keys[0]
-    if (found !== undefined) sources.set(name, found)
+    const own = keys.find((key) => isThere(checkpoint, key)) ?? keys[0]
+    const found = other ?? (own === undefined ? undefined : ownSource(own))
+    const absent = others[0]?.keys.flat().find((key) => !isThere(checkpoint, key))
+    if (found) sources.set(name, found)
+    else missing.push(absent ?? name)
   }
-  refuseMissing(
-    parameters.filter((name) => !sources.has(name)),
-    folder.name,
-  )
+  refuseMissing(missing, folder.name)
   const copies = await tiedCopies(checkpoint, sources, tied, stored)
-  const used = new Set([...sources.values(), ...copies])
+  const described = parameters.filter((name) => checkpoint.has(name) && !isThere(checkpoint, name))
+  const taken = [...sources.values()].flatMap(({ keys }) => keys.flat())
+  const used = new Set([...taken, ...copies, ...described])
   const left = checkpoint.names.filter((name) => !used.has(name))
   const unindexed = checkpoint.report
     .filter(({ kind, name }) => kind === 'unindexed' && !BUFFER.test(name))
     .map(({ name }) => name)
-  const unexpected = left.filter((name) => !BUFFER.test(name))
+  const unexpected = left.filter((name) => !BUFFER.test(name) && !unused?.test(name))
   if (options.unexpectedTensors !== 'ignore') {
     if (unexpected.length > 0) refuseUnexpected(unexpected, folder.name)
     const strays = [...unindexed, ...(await unlistedShards(checkpoint, folder))]
     if (strays.length > 0) refuseUnindexed(strays, folder.name)
   }
-  const unused = [...left, ...copies.filter((key) => isThere(checkpoint, key))]
-  report(unused, `Tensors of ${folder.name} are not used`, options)
+  const idle = [...left, ...copies.filter((key) => isThere(checkpoint, key))]
+  report(idle, `Tensors of ${folder.name} are not used`, options)
   report(unindexed, `Tensors that the index of ${folder.name} leaves out are used`, options)
   return sources
 }
 
 /** Whether a file has any of a tensor; of tied ones, transformers describes both and stores one. */
 function isThere(checkpoint: Checkpoint, key: string): boolean {
-  return checkpoint.info(key).parts.length > 0
+  return checkpoint.has(key) && checkpoint.info(key).parts.length > 0
 }
 
 /** Tensors under the other name of a tied parameter that equal it, or are described and not stored. */
 async function tiedCopies(
   checkpoint: Checkpoint,
-  sources: ReadonlyMap<string, string>,
+  sources: ReadonlyMap<string, TensorSource>,
   tied: Readonly<Record<string, string>>,
   stored: (name: string) => string,
 ): Promise<string[]> {
   const copies: string[] = []
   for (const [name, other] of Object.entries(tied)) {
-    const key = sources.get(name)
+    const source = sources.get(name)
+    const key = source && isWholeTensor(source) ? source.keys[0]?.[0] : undefined
     const copy = [name, other].map(stored).find((own) => own !== key && checkpoint.has(own))
     if (key === undefined || copy === undefined) continue
     if (!isThere(checkpoint, copy) || (await isEqual(checkpoint, key, copy))) copies.push(copy)

@@ -7,5 +7,8 @@ export const GROUPS = {
     ...['int4', 'int4-plain-int32', 'int4-preshuffled', 'int4-tile-packed-to-4d', 'int8'],
     ...['float8', 'interop', 'intx', 'quantize', 'quantized-linear', 'uintx'],
   ],
-  models: ['kernels-webgpu', 'llama', 'safetensors', 'test-kit', 'text-generation', 'torch-files'],
+  models: [
+    ...['causal-lm', 'kernels-webgpu', 'llama', 'safetensors', 'test-kit', 'text-generation'],
+    'torch-files',
+  ],
 } as const

@@ -1,12 +1,14 @@
-/** @file Fields of a Llama's config.json beyond those that {@link parseLlamaConfig} reads. */
+/** @file Fields of config.json that no family reads, and what is made of them. */
 
 import { isObject, type FieldRules } from '@ao/text-generation'
-import type { LlamaConfig } from './llama-config.ts'
+import type { CausalLMConfig } from './config.ts'
+import type { CausalLMFamily } from './family.ts'
 
-const set = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/))
+/** Names, from a text with spaces between them. */
+export const fieldNames = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/))
 
 /** Fields about the choice of tokens: they change no logits. */
-export const GENERATION_FIELDS: ReadonlySet<string> = set(`
+export const GENERATION_FIELDS: ReadonlySet<string> = /* @__PURE__ */ fieldNames(`
   do_sample temperature top_k top_p min_p typical_p epsilon_cutoff eta_cutoff
   repetition_penalty encoder_repetition_penalty length_penalty diversity_penalty
   exponential_decay_length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size
@@ -15,7 +17,7 @@ export const GENERATION_FIELDS: ReadonlySet<string> = set(`
   min_length min_new_tokens`)
 
 /** Fields that every config of transformers may have, and leftovers of well-known tools. */
-const HARMLESS_FIELDS = set(`
+const HARMLESS_FIELDS = /* @__PURE__ */ fieldNames(`
   _name_or_path name_or_path transformers_version _commit_hash auto_map license
   _attn_implementation _attn_implementation_autoset attn_implementation _flash_attn_2_enabled
   use_cache initializer_range pretraining_tp gradient_checkpointing chunk_size_feed_forward
@@ -31,24 +33,29 @@ const HARMLESS_FIELDS = set(`
 const all = (value: unknown, expected: readonly unknown[]): boolean =>
   Array.isArray(value) && value.every((item) => expected.includes(item))
 
-export const LLAMA_FIELDS: FieldRules<LlamaConfig> = {
-  harmless: new Set([...HARMLESS_FIELDS, ...GENERATION_FIELDS]),
-  inactive: {
-    architectures: (value) => all(value, ['LlamaForCausalLM', 'LLaMAForCausalLM', 'LlamaModel']),
-    quantization_config: (value) => isObject(value) && value['quant_method'] === 'torchao',
-    sliding_window: (value, { maxPositions }) => Number(value) >= maxPositions,
-    layer_types: (value) => all(value, ['full_attention']),
-    no_rope_layers: (value) => all(value, [1, true]),
-    attention_multiplier: (value, { headDim }) => isClose(value, headDim ** -0.5),
-    query_pre_attn_scalar: (value, { headDim }) => value === headDim,
-    rotary_dim: (value, { headDim }) => value === headDim,
-    rotary_pct: [1],
-    rotary_emb_base: (value, { rope }) => value === rope.theta,
-    scale_depth: [],
-    // Switches that are on.
-    is_causal: [true],
-    use_rope: [true],
-  },
+/** What is made of fields that a family's `parse` does not read. */
+export function fieldRules({ architectures, fields }: CausalLMFamily): FieldRules<CausalLMConfig> {
+  return {
+    harmless: new Set([...HARMLESS_FIELDS, ...GENERATION_FIELDS, ...(fields?.harmless ?? [])]),
+    inactive: {
+      architectures: (value) => all(value, architectures),
+      quantization_config: (value) => isObject(value) && value['quant_method'] === 'torchao',
+      sliding_window: (value, { maxPositions }) => Number(value) >= maxPositions,
+      layer_types: (value) => all(value, ['full_attention']),
+      no_rope_layers: (value) => all(value, [1, true]),
+      attention_multiplier: (value, { headDim }) => isClose(value, headDim ** -0.5),
+      query_pre_attn_scalar: (value, { headDim }) => value === headDim,
+      rotary_dim: (value, { headDim }) => value === headDim,
+      partial_rotary_factor: [1],
+      rotary_pct: [1],
+      rotary_emb_base: (value, { rope }) => 'theta' in rope && value === rope.theta,
+      scale_depth: [],
+      // Switches that are on.
+      is_causal: [true],
+      use_rope: [true],
+      ...fields?.inactive,
+    },
+  }
 }
 
 function isClose(value: unknown, expected: number): boolean {

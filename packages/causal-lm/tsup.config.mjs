@@ -1,0 +1,3 @@
+import { aoPackage } from '@ao/tsup-config'
+
+export default aoPackage()
