@@ -60,7 +60,7 @@ async function kernelSets(): Promise<KernelSet[]> {
   const { int8Kernels, subgroupMatrices } = await import('@ao/int8/webgpu')
   const modules = await Promise.all([
     import('@ao/quant-primitives/webgpu'),
-    import('@ao/llama/webgpu'),
+    import('@ao/causal-lm/webgpu'),
     import('@ao/float8/webgpu'),
     import('@ao/int4/webgpu'),
     import('@ao/int4-plain-int32/webgpu'),

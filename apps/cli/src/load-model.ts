@@ -1,7 +1,7 @@
-/** @file A Llama model in memory, quantized after loading where a config is given. */
+/** @file A model in memory, quantized after loading where a config is given. */
 
 import { AoError, type Device, type FloatDType, type Tensor, freeTensor } from '@ao/base-tensor'
-import { LlamaForCausalLM, loadTokenizer, type Tokenizer } from '@ao/llama'
+import { allFamilies, AutoModelForCausalLM, type CausalLM } from '@ao/causal-lm'
 import {
   MODEL_FAMILIES,
   quantizeStateDict,
@@ -11,6 +11,7 @@ import {
   type TensorRoles,
 } from '@ao/quantize'
 import type { CheckpointFolder } from '@ao/safetensors'
+import { loadTokenizer, type Tokenizer } from '@ao/text-generation'
 import type { Command } from 'commander'
 import { checkConfigKeys } from './config-keys.ts'
 import { usageError } from './errors.ts'
@@ -54,12 +55,13 @@ export async function loadModel(
   device: Device,
   context: CommandContext,
   told: Set<string> = new Set<string>(),
-): Promise<LlamaForCausalLM> {
+): Promise<CausalLM> {
   const { dtype, ignoreUnexpected = false } = args
   const notes: string[] = []
   const progress = createProgress('load', context.stderr)
   try {
-    return await LlamaForCausalLM.fromPretrained(folder, {
+    return await AutoModelForCausalLM.fromPretrained(folder, {
+      families: allFamilies,
       device,
       formats: FORMATS,
       fileKinds: fileKinds(args),
@@ -76,10 +78,21 @@ export async function loadModel(
   }
 }
 
-/** What the tensors of the model in `folder` are, as `ao quantize` tells them. */
+/**
+ * What the tensors of the model in `folder` are, as `ao quantize` tells them; but what files hold as (in, out)
+ * is (out, in) in memory.
+ */
 export async function modelRoles(folder: CheckpointFolder): Promise<TensorRoles> {
   const text = await folder.readText('config.json')
-  return tensorRoles(text === undefined ? null : parseConfig(text, folder.name), MODEL_FAMILIES)
+  const config = text === undefined ? null : parseConfig(text, folder.name)
+  const inFiles = tensorRoles(config, MODEL_FAMILIES)
+  return (name, tensor) => {
+    const decision = inFiles(name, tensor)
+    const { role } = decision
+    if (role === 'transposed linear') return { ...decision, role: 'linear', reason: undefined }
+    if (role === 'transposed experts') return { ...decision, role: 'experts', reason: undefined }
+    return decision
+  }
 }
 
 /** How far a quantized weight is from its float weight. */
@@ -98,7 +111,7 @@ export interface WeightError {
  * quantized
  */
 export async function quantizeModel(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   config: ConfigOrTorchAo,
   roles: TensorRoles,
   context: CommandContext,
@@ -136,7 +149,7 @@ export async function quantizeModel(
 
 /** {@link quantizeModel} that gives what each weight lost, worst first. */
 export async function quantizeAndMeasure(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   config: ConfigOrTorchAo,
   roles: TensorRoles,
   context: CommandContext,
@@ -149,7 +162,7 @@ export async function quantizeAndMeasure(
 }
 
 /** Gives the memory of a model that is not used any more back to its device. */
-export function freeModel(model: LlamaForCausalLM): void {
+export function freeModel(model: CausalLM): void {
   for (const [, parameter] of model.namedParameters()) freeTensor(parameter)
 }
 
@@ -167,7 +180,7 @@ function asUnfit(error: unknown): unknown {
 }
 
 /** Bytes of all parameters, shared ones once. */
-export function modelBytes(model: LlamaForCausalLM): number {
+export function modelBytes(model: CausalLM): number {
   let bytes = 0
   for (const [, parameter] of model.namedParameters()) bytes += parameter.nbytes
   return bytes

@@ -1,7 +1,7 @@
 /** @file The tokens of a text file, of as much of it as is needed. */
 
 import { FormatError } from '@ao/base-tensor'
-import type { Tokenizer } from '@ao/llama'
+import type { Tokenizer } from '@ao/text-generation'
 import { textPieces } from './read-file.ts'
 
 /** Tokens behind the wanted ones, so that where the text was cut does not change those. */

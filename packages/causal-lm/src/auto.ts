@@ -29,15 +29,16 @@ export const AutoModelForCausalLM: {
    * that was not passed, or of no use to the model; the signal's reason when it is aborted
    */
   async fromPretrained(folder: CheckpointFolder, options: AutoModelOptions): Promise<CausalLM> {
-    takes('o<open:f readText:f>o<families:l>', folder, options)
+    takes(
+      'o<open:f readText:f>o{families dtype device formats fileKinds onProgress onIgnored signal unknownFields unexpectedTensors}',
+      folder,
+      options,
+    )
+    takes('o<families:l>', options)
     const { families, ...load } = options
-    takes(`o{${LOAD_OPTIONS}}`, load)
     const { family, config } = await readConfig(folder, families, load)
     const model = new CausalLM(config, family)
     await model.load(folder, load)
     return model
   },
 }
-
-const LOAD_OPTIONS =
-  'dtype device formats fileKinds onProgress onIgnored signal unknownFields unexpectedTensors'

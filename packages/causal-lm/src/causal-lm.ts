@@ -11,7 +11,7 @@ import {
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
-import { Module, type Linear } from '@ao/nn'
+import { Linear, Module } from '@ao/nn'
 import type { CheckpointFolder } from '@ao/safetensors'
 import {
   checkIds,
@@ -54,7 +54,9 @@ export class CausalLM extends Module {
   constructor(config: CausalLMConfig, family: CausalLMFamily, options: CausalLMOptions = {}) {
     takes(
       'o<vocabSize:n hiddenSize:n intermediateSize:n>o<parse:f>o{dtype device}?',
-      ...[config, family, options],
+      config,
+      family,
+      options,
     )
     super()
     const { dtype = 'float32', device = meta } = options
@@ -85,6 +87,16 @@ export class CausalLM extends Module {
       ...(sources && { sources: (parameter: string) => sources(parameter, this.#config) }),
       unused,
     })
+  }
+
+  /** Whether the output head has no weight but the embedding's. */
+  get hasTiedHead(): boolean {
+    return this.lm_head === undefined
+  }
+
+  /** Gives the output head a layer of its own, so that its weight and the embedding's can differ. */
+  untieHead(): void {
+    this.lm_head ??= new Linear(this.#decoder.embedding.weight)
   }
 
   get config(): CausalLMConfig {

@@ -62,6 +62,7 @@ export interface CausalLMConfig extends DecoderShape {
 
 /** The MLPs of which a router chooses some for each token. */
 export interface ExpertsConfig {
+  /** Experts of a layer. */
   readonly count: number
   /** Experts that a token goes to. */
   readonly perToken: number

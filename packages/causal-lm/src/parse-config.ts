@@ -18,7 +18,9 @@ import { fieldRules, GENERATION_FIELDS } from './fields.ts'
 
 /** The family that a config.json is of, and what it says. */
 export interface ParsedConfig {
+  /** The one that `model_type` names. */
   readonly family: CausalLMFamily
+  /** What it read. */
   readonly config: CausalLMConfig
 }
 

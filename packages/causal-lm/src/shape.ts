@@ -205,7 +205,8 @@ export function parseActivation(
   return ACTIVATIONS[fields.choice(name, Object.keys(ACTIVATIONS), fallback)] as GateActivation
 }
 
-function parseDType(fields: ConfigFields): FloatDType | undefined {
+/** The dtype that weights were saved in, under either name. */
+export function parseDType(fields: ConfigFields): FloatDType | undefined {
   const old = fields.get('torch_dtype')
   const dtype = fields.get('dtype') ?? old
   if (dtype === undefined || isFloatDType(dtype as DType)) return dtype as FloatDType | undefined

@@ -7,7 +7,6 @@
 import {
   add,
   cat,
-  DenseTensor,
   embedding,
   freeTensor,
   hostArray,
@@ -21,6 +20,7 @@ import {
   takes,
   unsqueeze,
   view,
+  type DenseTensor,
   type Tensor,
   type TensorSubclassType,
 } from '@ao/base-tensor'
@@ -82,8 +82,7 @@ export class SparseMoE extends Module {
     const { router = 'gate', hasBiases = false } = options
     this.#config = experts
     this.#router = router
-    this.#activate =
-      options.activate ?? ((gateUp) => gatedActivation(...halves(gateUp), hiddenAct))
+    this.#activate = options.activate ?? ((gateUp) => gatedActivation(...halves(gateUp), hiddenAct))
     adopt(this, {
       [router]: makeLinear(make, experts.count, hiddenSize, hasBiases),
       experts: new Experts(config, experts, make, hasBiases),
@@ -108,7 +107,10 @@ export class SparseMoE extends Module {
     for (let i = 0; i < ids.length; i++) places[Number(ids[i])]?.push(i)
     const outputs = places.flatMap((own, expert) => {
       if (own.length === 0) return []
-      const rows = index(x, own.map((i) => Math.floor(i / perToken)))
+      const rows = index(
+        x,
+        own.map((i) => Math.floor(i / perToken)),
+      )
       return [this.#expert(rows, this.experts, expert)]
     })
     // Place i is choice i % perToken of token i / perToken; outputs are in the order of experts.
@@ -174,10 +176,7 @@ export class SparseMoE extends Module {
 /** Experts whose outputs are held at once. */
 const AT_ONCE = 8
 
-type Stacked = Pick<
-  Experts,
-  'gate_up_proj' | 'down_proj' | 'gate_up_proj_bias' | 'down_proj_bias'
->
+type Stacked = Pick<Experts, 'gate_up_proj' | 'down_proj' | 'gate_up_proj_bias' | 'down_proj_bias'>
 
 /** Some experts of stacked weights, by ids on their device: of quantized ones, of each part that has them all. */
 function pickExperts(weight: Tensor, ids: Tensor): Tensor {

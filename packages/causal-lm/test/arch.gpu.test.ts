@@ -11,7 +11,10 @@ const gpu = await testGPU()
 const device = (gpu &&
   (await WebGPUDevice.create({ gpu, kernels: [denseKernels, webgpuKernels] }))) as WebGPUDevice
 
-const MODELS = ['phi3-longrope', 'gemma2', 'gemma3', 'granite']
+const MODELS = [
+  ...['phi3-longrope', 'gemma2', 'gemma3', 'granite', 'smollm3', 'olmo2'],
+  ...['mixtral', 'gpt-oss', 'gpt2', 'lfm2'],
+]
 
 describe.skipIf(!gpu || !shared)('families on WebGPU (skipped: need ../shared/reference)', () => {
   it.each(MODELS)('%s', { timeout: 240_000 }, async (name) => {

@@ -8,7 +8,7 @@ import { loadModel, nmseOf, readReference, shared } from './reference.ts'
 const MODELS = [
   ...['llama-bias', 'llama-linear', 'llama-llama3-rope', 'llama-yarn', 'mistral'],
   ...['qwen2', 'qwen2-tied', 'qwen3', 'phi3', 'phi3-longrope', 'gemma2', 'gemma3'],
-  ...['smollm3', 'olmo2', 'granite'],
+  ...['smollm3', 'olmo2', 'granite', 'qwen3-moe', 'mixtral', 'gpt2', 'gpt-oss', 'lfm2'],
 ]
 
 describe.skipIf(!shared)('models of transformers (skipped: need ../shared/reference)', () => {

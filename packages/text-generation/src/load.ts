@@ -1,6 +1,7 @@
 /** @file Fills a model's parameters from a checkpoint, tensor by tensor. */
 
 import {
+  AoError,
   freeTensor,
   cast,
   FormatError,
@@ -151,7 +152,7 @@ async function checkParameters(
       refuse(`${whereOf(key)} to be of float32, float16 or bfloat16`, stored.dtype)
     }
     const [first = '', ...others] = planned.keys()
-    const made = assemble(source, (key) => planned.get(key) as Tensor)
+    const made = assembled(name, source, planned, whereOf(first))
     if (made.shape.join() === shape.join()) continue
     const what = others.length > 0 ? `${name}, made of ${others.length + 1} tensors such as ` : ''
     refuse(
@@ -161,6 +162,23 @@ async function checkParameters(
   }
   function whereOf(key: string): string {
     return `${key} in ${checkpoint.info(key).parts[0]?.fileName} of ${folderName}`
+  }
+}
+
+/** @throws {@link FormatError} for tensors that do not fit together */
+function assembled(
+  name: string,
+  source: TensorSource,
+  planned: ReadonlyMap<string, Tensor>,
+  where: string,
+): Tensor {
+  try {
+    return assemble(source, (key) => planned.get(key) as Tensor)
+  } catch (error) {
+    if (!AoError.isInstance(error)) throw error
+    const shapes = new Set([...planned.values()].map(({ shape }) => `[${shape.join(', ')}]`))
+    const expected = `${planned.size} tensors such as ${where} to fit together as ${name}`
+    return refuse(expected, `${[...shapes].join(', ')}: ${error.message}`)
   }
 }
 

@@ -1,7 +1,8 @@
 /** @file `ao eval`: how well a model predicts a text, and what quantization costs it. */
 
 import { cat, cpu, inScope, type Device, type Tensor, freeTensor } from '@ao/base-tensor'
-import { perplexity, type LlamaForCausalLM } from '@ao/llama'
+import type { CausalLM } from '@ao/causal-lm'
+import { perplexity } from '@ao/text-generation'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfigs, type ConfigArguments } from '../configs.ts'
 import { deviceOption, withDevice, type DeviceName } from '../device.ts'
@@ -133,7 +134,7 @@ function checkWindow(window: number, positions: number): void {
 }
 
 async function measure(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   ids: readonly number[],
   title: string | undefined,
   args: EvalArguments,

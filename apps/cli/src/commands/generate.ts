@@ -1,7 +1,7 @@
 /** @file `ao generate`: continues a text. */
 
 import type { Device } from '@ao/base-tensor'
-import type { GenerateOptions, Tokenizer } from '@ao/llama'
+import type { GenerateOptions, Tokenizer } from '@ao/text-generation'
 import { Option, type Command } from 'commander'
 import { addConfigOptions, CONFIG_HELP, readConfig, type ConfigArguments } from '../configs.ts'
 import { usageError } from '../errors.ts'

@@ -31,8 +31,7 @@ export const combineExperts: Op<[outputs: Tensor, weights: Tensor], Tensor> =
           const share = shares[t * count + s] as number
           const from = (s * tokens + t) * size
           for (let i = 0; i < size; i++) {
-            out[t * size + i] =
-              (out[t * size + i] as number) + share * (values[from + i] as number)
+            out[t * size + i] = (out[t * size + i] as number) + share * (values[from + i] as number)
           }
         }
       }
