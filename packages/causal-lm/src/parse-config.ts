@@ -40,6 +40,7 @@ export function parseConfig(
   options: ConfigOptions = {},
 ): ParsedConfig {
   takes('.lx?o{unknownFields onIgnored}?', json, families, where, options)
+  for (const family of families) takes('o<modelTypes:l architectures:l parse:f>', family)
   const fields = new ConfigFields(json, where)
   const types = families.flatMap(({ modelTypes }) => modelTypes)
   const type = fields.choice('model_type', types, undefined)
