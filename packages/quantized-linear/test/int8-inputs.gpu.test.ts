@@ -59,8 +59,8 @@ function kernels({ programs, stored }: ToyFormat): KernelSet {
       outDtype: x.dtype as FloatDType,
     }),
   })
-  const nibbles = { threads: 8, minLanes: 2, maxLanes: 4, wantedThreads: 1 }
-  const ofInt8 = int8Programs(programs.decoder, { ...INT8_TUNING, nibbles })
+  const ownGemv = { threads: 8, minLanes: 2, maxLanes: 4, wantedThreads: 1 }
+  const ofInt8 = int8Programs(programs.decoder, { ...INT8_TUNING, ownGemv })
   const ofFloats = linearVariants(programs, (product: LinearProduct) => product)
   return [
     kernel(product, [...int8LinearVariants(ofInt8, callOf), int8InputAsFloats(ofFloats, callOf)]),
@@ -72,8 +72,8 @@ const threeBits = bitsFormat(3, 'K')
 
 describe.skipIf(!gpu)('inputs of int8 times grouped weights', () => {
   it.each([
-    ['int4, groups of 32', int4Format, 32, 'gemv of four bits, subgroups', 1, 'ASYMMETRIC'],
-    ['int4, groups of 96', int4Format, 96, 'gemv of four bits', 1, 'SYMMETRIC'],
+    ['int4, groups of 32', int4Format, 32, 'gemv of the decoder, subgroups', 1, 'ASYMMETRIC'],
+    ['int4, groups of 96', int4Format, 96, 'gemv of the decoder', 1, 'SYMMETRIC'],
     ['int4, groups of 32', int4Format, 32, 'gemv, subgroups', 1, 'ASYMMETRIC'],
     ['int4, groups of 16', int4Format, 16, 'gemv', 3, 'ASYMMETRIC'],
     ['int4, groups of 32', int4Format, 32, 'gemv', 2, 'SYMMETRIC'],

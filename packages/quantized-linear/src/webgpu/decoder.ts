@@ -56,8 +56,8 @@ export interface WeightDecoder {
   readonly readsPastK?: boolean
   /** Whether `LEVEL_OFFSET` is not 0. */
   readonly isOffset?: boolean
-  /** Whether a chunk is four words of eight codes of four bits in sequence, of which levels are 8 less. */
-  readonly hasNibbles?: boolean
+  /** The kernel of one row of an input of int8, in place of the one of all decoders: `int8-nibbles-gemv.wgsl`. */
+  readonly int8Gemv?: string
   /** Steps of K from word to word, number to number and half to half, where levels are not in sequence. */
   readonly steps?: readonly [word: number, number: number, half: number]
   /**

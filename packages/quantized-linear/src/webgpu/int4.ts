@@ -15,6 +15,8 @@ import words from './wgsl/decode/int4-words.wgsl'
 import levels from './wgsl/decode/int4.wgsl'
 import pack from './wgsl/pack.wgsl'
 import unpack from './wgsl/unpack.wgsl'
+import nibblesGemv from './wgsl/int8-nibbles-gemv.wgsl'
+import reduce from './wgsl/reduce.wgsl'
 
 /**
  * Which codes of a chunk of 32 word i of its four holds; nibble j, from the lowest, is k =
@@ -78,7 +80,7 @@ export function int4Decoder(options: Int4DecoderOptions): Int4Decoder {
     defines: { ORDER: order, HAS_WORD_INDEX: wordIndex !== '' },
     codesType: ({ groupSize }) => (groupSize % 32 === 0 && !wordIndex ? 'vec4u' : 'u32'),
     isOffset: true,
-    hasNibbles: order === 'sequential',
+    ...(order === 'sequential' && { int8Gemv: [reduce, nibblesGemv].join('\n') }),
     steps: STEPS[order],
     half: [half2, gemvHalf2].join('\n'),
     matrix: {

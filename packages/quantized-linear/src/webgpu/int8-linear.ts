@@ -26,9 +26,7 @@ import type { Int8TileTuning, Int8Tuning } from './tuning.ts'
 import { lanePlan } from './variants.ts'
 import gemvSource from './wgsl/int8-gemv.wgsl'
 import inputSource from './wgsl/int8-input.wgsl'
-import nibblesSource from './wgsl/int8-nibbles-gemv.wgsl'
 import tileSource from './wgsl/int8-tile.wgsl'
-import reduce from './wgsl/reduce.wgsl'
 
 /** An input as codes: a row for each token. */
 export interface Int8Input {
@@ -81,8 +79,8 @@ export interface Int8Programs {
   readonly decoder: WeightDecoder
   readonly tuning: Int8Tuning
   readonly gemv: ProgramMaker
-  /** Of decoders that have nibbles. */
-  readonly nibbles: ProgramMaker
+  /** {@link WeightDecoder.int8Gemv} */
+  readonly ownGemv: ProgramMaker | undefined
   readonly tile: ProgramMaker
 }
 
@@ -95,7 +93,10 @@ export function int8Programs(decoder: WeightDecoder, tuning: Int8Tuning): Int8Pr
     decoder,
     tuning,
     gemv: wgsl(`${decoder.name} int8 gemv`, [front, gemvSource].join('\n')),
-    nibbles: wgsl(`${decoder.name} int8 nibbles gemv`, [front, reduce, nibblesSource].join('\n')),
+    ownGemv:
+      decoder.int8Gemv === undefined
+        ? undefined
+        : wgsl(`${decoder.name} int8 own gemv`, [front, decoder.int8Gemv].join('\n')),
     tile: wgsl(`${decoder.name} int8 tile`, [front, tileSource].join('\n')),
   }
 }
@@ -114,7 +115,9 @@ export function int8VariantsOf(
   const { smallTile, largeTile } = programs.tuning
   return [
     ...more(programs),
-    ...(programs.decoder.hasNibbles ? [nibbles(programs, true), nibbles(programs, false)] : []),
+    ...(programs.ownGemv
+      ? [ownGemv(programs, programs.ownGemv, true), ownGemv(programs, programs.ownGemv, false)]
+      : []),
     gemv(programs, true),
     gemv(programs, false),
     tile(programs, 'tile, few rows', 32, smallTile),
@@ -158,10 +161,10 @@ function gemv(programs: Int8Programs, subgroups: boolean): Int8Variant {
   }
 }
 
-function nibbles(programs: Int8Programs, subgroups: boolean): Int8Variant {
-  const { decoder, nibbles: program, tuning } = programs
+function ownGemv(programs: Int8Programs, program: ProgramMaker, subgroups: boolean): Int8Variant {
+  const { decoder, tuning } = programs
   return {
-    name: subgroups ? 'gemv of four bits, subgroups' : 'gemv of four bits',
+    name: subgroups ? 'gemv of the decoder, subgroups' : 'gemv of the decoder',
     when: `one row, groups of whole chunks of ${decoder.chunk}${subgroups ? ', GPUs with subgroups' : ''}`,
     fits: (gpu, { m, weight }) =>
       m === 1 &&
@@ -169,7 +172,7 @@ function nibbles(programs: Int8Programs, subgroups: boolean): Int8Variant {
       hasWholeChunks(decoder, weight) &&
       (!subgroups || gpu.capabilities.subgroups),
     plan: (gpu, { weight }) => {
-      const lanes = lanePlan(tuning.nibbles, programs, { weight }, 1, subgroups ? gpu : undefined)
+      const lanes = lanePlan(tuning.ownGemv, programs, { weight }, 1, subgroups ? gpu : undefined)
       return { program, defines: lanes.defines, workgroups: (rows) => lanes.workgroups(rows) }
     },
   }

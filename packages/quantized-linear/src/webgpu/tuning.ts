@@ -94,8 +94,8 @@ export interface Int8TileTuning {
 export interface Int8Tuning {
   /** Threads that share four rows of the weight, and how many rows of the input they take at most. */
   readonly gemv: { readonly threads: number; readonly mostRows: number }
-  /** One row of the input, and codes of four bits. */
-  readonly nibbles: LaneTuning
+  /** One row of the input, by a kernel of the decoder. */
+  readonly ownGemv: LaneTuning
   /** Up to 32 rows of the input. */
   readonly smallTile: Int8TileTuning
   readonly largeTile: Int8TileTuning
@@ -117,7 +117,7 @@ function withoutLargest(tuning: MatrixTuning): MatrixTuning {
  */
 export const INT8_TUNING: Int8Tuning = {
   gemv: { threads: 64, mostRows: 8 },
-  nibbles: LINEAR_TUNING.gemv,
+  ownGemv: LINEAR_TUNING.gemv,
   smallTile: { tokens: 32, rows: 64, depth: 16, threadTokens: 4, threadRows: 4 },
   largeTile: { tokens: 64, rows: 64, depth: 16, threadTokens: 4, threadRows: 8 },
   matrix: INT8_MATRIX_TUNING,
