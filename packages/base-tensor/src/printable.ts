@@ -29,7 +29,9 @@ export function freezeConfig(config: { readonly configName: string; toJSON(): un
     } catch {
       fields = { ...config } // tensors have no JSON
     }
-    const text = JSON.stringify(fields, (_, field) => (isTensor(field) ? String(field) : field))
+    const text = JSON.stringify(fields, (_, field) =>
+      isTensor(field) || typeof field === 'bigint' ? String(field) : field,
+    )
     return `${config.configName}(${text})`
   }
   Object.defineProperties(config, { toString: { value }, [INSPECT]: { value } })

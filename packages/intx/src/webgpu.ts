@@ -5,7 +5,7 @@ import { kernel, type KernelSet } from '@ao/kernels-webgpu'
 import { affineKernels } from '@ao/quant-primitives/webgpu'
 import {
   bitsKernels,
-  bitsVariants,
+  bitsReaders,
   floatMatrices,
   INT8_TUNING,
   int8InputAsFloats,
@@ -46,10 +46,11 @@ function inputRule(x: Tensor, activation: IntxActivation): Parameters<typeof qua
 /* @__NO_SIDE_EFFECTS__ */
 export function intxKernels(tuning?: LinearTuningOptions, int8?: Partial<Int8Tuning>): KernelSet {
   const matrices = floatMatrices()
-  const dynamic = bitsVariants<DynamicArgs>((programs) => {
+  const dynamic = bitsReaders().flatMap(({ programs, only }) => {
     const ofProduct = linearVariants(programs, (own: LinearProduct) => own, tuning, matrices)
     const codes = int8Programs(programs.decoder, { ...INT8_TUNING, ...int8 })
-    return [...int8LinearVariants(codes, callOf), int8InputAsFloats<DynamicArgs>(ofProduct, callOf)]
+    const asFloats = int8InputAsFloats<DynamicArgs>(ofProduct, callOf)
+    return only<DynamicArgs>([...int8LinearVariants(codes, callOf), asFloats])
   })
   return [...affineKernels, ...bitsKernels(tuning), kernel(intxDynamicLinear, dynamic)]
 }

@@ -1,6 +1,12 @@
 /** @file Linear kernels for quantized weights, on a format's decoder: see `webgpu/decoder.ts`. */
 
-export { bitsKernels, bitsVariants, storedBits, type BitsArgs } from './webgpu/bits-linear.ts'
+export {
+  bitsKernels,
+  bitsReaders,
+  storedBits,
+  type BitsArgs,
+  type BitsReader,
+} from './webgpu/bits-linear.ts'
 export { bitsDecoder, type BitsDecoderOptions } from './webgpu/bits.ts'
 export {
   int8LinearKernels,

@@ -67,22 +67,27 @@ const alongN = (part: Tensor): Tensor => (part as DenseTensor).transpose(0, 1)
 /** Arguments of an op on such weights. */
 export type BitsArgs = readonly [Tensor, BitsWeight, BitsForm, ...(readonly unknown[])]
 
-/** Variants that `make` makes of the programs of each way to read codes, for the weights that it reads. */
-export function bitsVariants<Args extends BitsArgs>(
-  make: (programs: LinearPrograms) => readonly Variant<Args, Tensor>[],
-): Variant<Args, Tensor>[] {
-  takes('f', make)
-  return (Object.keys(DECODERS) as Reader[]).flatMap((reader) => {
-    const variants = make(linearPrograms(DECODERS[reader]))
-    takes('l', variants)
-    return variants.map((variant) => ({
-      ...variant,
-      fits: (gpu: GPU, ...args: Args) =>
-        args[1][0].numel > 0 &&
-        readerOf(args[1], args[2]) === reader &&
-        variant.fits?.(gpu, ...args) !== false,
-    }))
-  })
+/** One of the ways to read codes. */
+export interface BitsReader {
+  readonly programs: LinearPrograms
+  /** Variants made of these programs, for the weights that they read. */
+  only<Args extends BitsArgs>(variants: readonly Variant<Args, Tensor>[]): Variant<Args, Tensor>[]
+}
+
+/** All ways to read codes. */
+/* @__NO_SIDE_EFFECTS__ */
+export function bitsReaders(): readonly BitsReader[] {
+  return (Object.keys(DECODERS) as Reader[]).map((reader) => ({
+    programs: linearPrograms(DECODERS[reader]),
+    only: <Args extends BitsArgs>(variants: readonly Variant<Args, Tensor>[]) =>
+      variants.map((variant) => ({
+        ...variant,
+        fits: (gpu: GPU, ...args: Args) =>
+          args[1][0].numel > 0 &&
+          readerOf(args[1], args[2]) === reader &&
+          variant.fits?.(gpu, ...args) !== false,
+      })),
+  }))
 }
 
 /** Kernels of {@link bitsLinear} and of packing, with sizes of your own. */
@@ -96,7 +101,9 @@ export function bitsKernels(tuning?: LinearTuningOptions): KernelSet {
     ...bitsPackKernels,
     kernel(
       bitsLinear,
-      bitsVariants((programs) => linearVariants(programs, productOf, tuning, matrices)),
+      bitsReaders().flatMap(({ programs, only }) =>
+        only(linearVariants(programs, productOf, tuning, matrices)),
+      ),
     ),
   ]
 }
