@@ -26,7 +26,7 @@ const PACKAGE_SIZES = {
   'int4-preshuffled': { lines: 800, files: 13 },
   'int4-tile-packed-to-4d': { lines: 800, files: 13 },
   intx: { lines: 900, files: 9 },
-  uintx: { lines: 700, files: 9 },
+  uintx: { lines: 1150, files: 12 },
   'quant-primitives': { lines: 5700, files: Infinity },
 }
 /** Most lines below `src` of all packages together. */

@@ -40,7 +40,12 @@ import type {
 import { Int4WeightOnlyConfig } from '@ao/quantize'
 import type { FileKind } from '@ao/safetensors'
 import { torchFilesWith, type TorchFileOptions } from '@ao/torch-files'
-import { UIntxBitPackedTensor, UIntxWeightOnlyConfig } from '@ao/uintx'
+import {
+  UIntxBitPackedTensor,
+  UintxTensor,
+  UIntxWeightOnlyConfig,
+  UIntXWeightOnlyConfig,
+} from '@ao/uintx'
 
 /** Packing formats that `--format` may name; the first is the default. */
 export const INT4_FORMATS: readonly [Int4PackingFormat, ...Int4PackingFormat[]] = [
@@ -57,6 +62,7 @@ export const FORMATS: readonly TensorSubclassType[] = [
   PrototypeFloat8Tensor,
   IntxUnpackedToInt8Tensor,
   UIntxBitPackedTensor,
+  UintxTensor,
   ...INT4_FORMATS,
 ]
 
@@ -83,6 +89,7 @@ export const CONFIGS: readonly QuantizationConfigType[] = [
   Int8DynamicActivationInt4WeightConfig,
   Int4DynamicActivationInt4WeightConfig,
   UIntxWeightOnlyConfig,
+  UIntXWeightOnlyConfig,
 ]
 
 /** What the command line says about a named config; what it does not say is missing. */

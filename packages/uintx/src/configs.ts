@@ -1,12 +1,14 @@
-/** @file The config for weights as gemlite packs them. */
+/** @file The configs for weights as gemlite packs them, and for weights in shards. */
 
 import {
   booleanCodec,
   decodeJson,
   defineConfig,
   integerCodec,
+  narrowDTypeCodec,
   skip,
   takes,
+  ValueError,
   type ConfigBase,
   type JsonCodec,
   type QuantizationConfig,
@@ -19,6 +21,7 @@ import { skipUnlessRows } from '@ao/quantized-linear'
 import { checkUintxOptions, UIntxBitPackedTensor } from './bit-packed-tensor.ts'
 import type { PackingBitwidth } from './gemlite.ts'
 import { fail } from './layout.ts'
+import { UintxTensor } from './uintx-tensor.ts'
 
 /** Options of {@link UIntxWeightOnlyConfig}. */
 export interface UIntxWeightOnlyOptions {
@@ -82,5 +85,67 @@ export class UIntxWeightOnlyConfig extends Base implements QuantizationConfig {
       ...{ groupSize, bitWidth: bitWidth as 4 | 8, allowNonFinite },
       packingBitwidth: packingBitwidth as PackingBitwidth | null,
     })
+  }
+}
+
+/** Options of {@link UIntXWeightOnlyConfig}. */
+export interface UIntXWeightOnlyOptions {
+  /** uint1 to uint7. */
+  readonly dtype: UintxDType
+  /** Codes of a row that share a scale; 64 unless given. */
+  readonly groupSize?: number
+  /** The dimension to pack along in files; -1, the last, unless given. */
+  readonly packDim?: number
+  /** Whether HQQ chooses scales and zero points; false unless given. */
+  readonly useHqq?: boolean
+  /** Kept for torchao; without effect here. True unless given. */
+  readonly setInductorConfig?: boolean
+}
+
+/** Which codes a weight has. */
+export type UintxDType = `uint${1 | 2 | 3 | 4 | 5 | 6 | 7}`
+
+const isUintxDType = (dtype: string): dtype is UintxDType => /^uint[1-7]$/.test(dtype)
+
+const OlderBase: ConfigBase<
+  Required<UIntXWeightOnlyOptions>,
+  UIntXWeightOnlyOptions
+> = /* @__PURE__ */ defineConfig<Required<UIntXWeightOnlyOptions>, UIntXWeightOnlyOptions>({
+  name: 'UIntXWeightOnlyConfig',
+  version: 1,
+  fail,
+  options: {
+    dtype: { codec: /* @__PURE__ */ narrowDTypeCodec(isUintxDType), fallback: 'uint4' },
+    groupSize: { codec: integerCodec, fallback: 64 },
+    packDim: { codec: integerCodec, fallback: -1 },
+    useHqq: { codec: booleanCodec, fallback: false },
+    setInductorConfig: { codec: booleanCodec, fallback: true },
+  },
+  check: ({ dtype }) => {
+    if (!isUintxDType(dtype)) throw fail(ValueError, 'a dtype of uint1 to uint7', dtype)
+  },
+})
+
+/**
+ * Weights of 1 to 7 bits in groups, each with a zero point. torchao's `UIntXWeightOnlyConfig`, until 0.16.
+ *
+ * @throws {@link ValueError} for another dtype
+ */
+export class UIntXWeightOnlyConfig extends OlderBase implements QuantizationConfig {
+  /** @throws {@link ShapeError} when the group size does not divide the weight's last dimension */
+  quantizeTensor(weight: Tensor, context: QuantizeContext): UintxTensor | Skipped {
+    takes('to<name:x>', weight, context)
+    const { name, allowNonFinite } = context
+    const skipped = skipUnlessRows(weight)
+    if (skipped) return skipped
+    const { dtype, groupSize, packDim, useHqq } = this
+    const packed = weight.shape.at(packDim)
+    if (packed === undefined || packed % 8 !== 0) {
+      return skip(`its size along dimension ${packDim} is not a multiple of 8`)
+    }
+    if (useHqq && weight.ndim !== 2) return skip('it holds experts, and HQQ takes weights (N, K)')
+    checkGroupSize(weight.shape.at(-1) as number, groupSize, { fail, name })
+    const bitWidth = Number(dtype.slice(4))
+    return UintxTensor.fromHp(weight, { bitWidth, groupSize, packDim, useHqq, allowNonFinite })
   }
 }

@@ -74,6 +74,20 @@ function checkSolved(weight: Tensor, scale: Tensor, zeroPoint: Tensor, maxCode: 
   )
 }
 
+/** Codes from 0 on that span the range of each group, with scales in the dtype of the weight. */
+export function quantizeAsymmetric(weight: Tensor, bits: number, groupSize: number): Quantized {
+  const { blockSize, dtype } = groupsOf(weight, groupSize)
+  const bounds = { quantMin: 0, quantMax: 2 ** bits - 1 }
+  const { scale, zeroPoint } = chooseQparamsAffine(weight, 'ASYMMETRIC', blockSize, 'uint8', {
+    ...{ ...bounds, eps: 2 ** -23, zeroPointDtype: 'int8', keepdim: true, finite: true },
+  })
+  const codes = quantizeAffine(weight, blockSize, scale, zeroPoint, 'int8', bounds)
+  return {
+    ...{ qdata: asDense(codes), scale: asDense(scale), zeroPoint: asDense(zeroPoint) },
+    ...{ blockSize, dtype, bitWidth: bits },
+  }
+}
+
 /** Codes -128..127 around zero, with a scale a row in the dtype of the weight. */
 export function quantizeSymmetric8(weight: Tensor): Quantized {
   const { blockSize, dtype } = groupsOf(weight, -1)

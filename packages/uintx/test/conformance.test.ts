@@ -1,7 +1,12 @@
 import * as base from '@ao/base-tensor'
 import type { FormatClass } from '@ao/quantized-linear'
 import { testExtremes, testFormat, type FormatVariant } from '@ao/test-kit'
-import { UIntxBitPackedTensor, type UIntxBitPackedOptions } from '../src/index.ts'
+import {
+  UIntxBitPackedTensor,
+  UintxTensor,
+  type UIntxBitPackedOptions,
+  type UintxTensorOptions,
+} from '../src/index.ts'
 
 const by = (options: UIntxBitPackedOptions) => (weight: base.Tensor) =>
   UIntxBitPackedTensor.fromHp(weight, options)
@@ -30,3 +35,24 @@ const VARIANTS: readonly FormatVariant[] = [
 type Format = FormatClass<UIntxBitPackedTensor, UIntxBitPackedOptions>
 testFormat(base, UIntxBitPackedTensor satisfies Format, VARIANTS)
 testExtremes(base, VARIANTS)
+
+const shards = (options: UintxTensorOptions) => (weight: base.Tensor) =>
+  UintxTensor.fromHp(weight, { groupSize: 32, ...options })
+const inGroups = { shape, sliceSteps: [8, 32] } as const
+
+const SHARDS: readonly FormatVariant[] = [
+  {
+    ...{ name: '3 bits', ...inGroups, weightSqnr: 13, linearSqnr: 12 },
+    fromHp: shards({ bitWidth: 3 }),
+  },
+  {
+    ...{ name: '7 bits, along N', ...inGroups, weightSqnr: 38, linearSqnr: 37 },
+    fromHp: shards({ bitWidth: 7, packDim: 0 }),
+  },
+  {
+    ...{ name: '5 bits by HQQ', ...inGroups, ...hqq, weightSqnr: 25, linearSqnr: 24 },
+    fromHp: shards({ bitWidth: 5, useHqq: true }),
+  },
+]
+
+testFormat(base, UintxTensor satisfies FormatClass<UintxTensor, UintxTensorOptions>, SHARDS)

@@ -7,7 +7,7 @@ import { sqnr } from '@ao/test-kit'
 import { elements } from '@ao/test-tensors'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { describe, expect, it } from 'vitest'
-import { UIntxBitPackedTensor } from '../src/index.ts'
+import { packUintx, UIntxBitPackedTensor, UintxTensor } from '../src/index.ts'
 import { webgpuKernels } from '../src/webgpu.ts'
 
 const gpu = (await testGPU()) as GPU
@@ -54,5 +54,24 @@ describe.skipIf(!gpu)('weights on the GPU', () => {
       [words, scale, zeroPoint],
       form,
     ])
+  })
+
+  it.each([
+    [3, -1],
+    [7, 0],
+  ])('shards of %i bits along %i, as files hold them', async (bitWidth, packDim) => {
+    const hp = testNumbers([16, 96])
+    const weight = UintxTensor.fromHp(hp, { bitWidth, groupSize: 32, packDim })
+    await expectReference(device, packUintx, [weight.qdata, bitWidth, packDim])
+    const there = await weight.to(device)
+    expect(there.qdata.nbytes).toBe((16 * 96 * bitWidth) / 8)
+    const { tensors } = UintxTensor.storedForm.flatten(there)
+    const expected = UintxTensor.storedForm.flatten(weight).tensors
+    for (const [name, part] of Object.entries(tensors)) {
+      expect(elements(await part.to(cpu)), name).toEqual(elements(expected[name]))
+    }
+    const x = testNumbers([2, 96])
+    const y = await readFloat32(linear(await x.to(device), there))
+    expect(sqnr(await readFloat32(linear(x, weight)), y)).toBeGreaterThan(50)
   })
 })

@@ -9,7 +9,7 @@ import {
 } from '../../../packages/int8/src/index.ts'
 import { Float8Tensor, PrototypeFloat8Tensor } from '../../../packages/float8/src/index.ts'
 import { IntxUnpackedToInt8Tensor } from '../../../packages/intx/src/index.ts'
-import { UIntxBitPackedTensor } from '../../../packages/uintx/src/index.ts'
+import { UIntxBitPackedTensor, UintxTensor } from '../../../packages/uintx/src/index.ts'
 import { Int4Tensor } from '../../../packages/int4/src/index.ts'
 import { Int4PlainInt32Tensor } from '../../../packages/int4-plain-int32/src/index.ts'
 import { Int4TilePackedTo4dTensor } from '../../../packages/int4-tile-packed-to-4d/src/index.ts'
@@ -30,6 +30,7 @@ const values: readonly unknown[] = [
   PrototypeFloat8Tensor.fromHp(weight),
   IntxUnpackedToInt8Tensor.fromHp(weight),
   UIntxBitPackedTensor.fromHp(weight),
+  UintxTensor.fromHp(weight),
   new Int8DynamicActivationInt8WeightConfig(),
   new Int8StaticActivationInt8WeightConfig({ actQuantScale: tensor([[0.5]]) }),
   new Int4WeightOnlyConfig({ groupSize: 32, packingFormat: Int4Tensor }),
