@@ -211,7 +211,7 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
     code: `export { UIntxBitPackedTensor } from '@ao/uintx'`,
     packages: [...SHARED, 'uintx'],
     mustNotAppear: [...WGSL, 'safetensors', 'WeightOnlyConfig'],
-    maxBytes: 21000,
+    maxBytes: 22500,
   },
   {
     name: 'codes for ONNX Runtime',
