@@ -12,8 +12,9 @@ const device = (gpu &&
   (await WebGPUDevice.create({ gpu, kernels: [denseKernels, webgpuKernels] }))) as WebGPUDevice
 
 const MODELS = [
-  ...['phi3-longrope', 'gemma2', 'gemma3', 'granite', 'smollm3', 'olmo2'],
-  ...['mixtral', 'gpt-oss', 'gpt2', 'lfm2'],
+  ...['llama-bias', 'llama-linear', 'llama-llama3-rope', 'llama-yarn', 'mistral', 'mixtral'],
+  ...['qwen2', 'qwen2-tied', 'qwen3', 'qwen3-moe', 'phi3', 'phi3-longrope', 'gemma2', 'gemma3'],
+  ...['smollm3', 'olmo2', 'granite', 'gpt2', 'gpt-oss', 'lfm2'],
 ]
 
 describe.skipIf(!gpu || !shared)('families on WebGPU (skipped: need ../shared/reference)', () => {

@@ -57,7 +57,7 @@ describe('texts', () => {
       randomModel({ model_type: 'llama', ...TINY, max_position_embeddings: 16, rope_parameters })
         .config.maxPositions
     expect(of(yarn)).toBe(64)
-    expect(of({ rope_type: 'dynamic', factor: 2 })).toBe(32)
+    expect(of({ rope_type: 'dynamic', factor: 2 })).toBe(1024)
     expect(of({ rope_type: 'linear', factor: 2 })).toBe(16)
   })
 })

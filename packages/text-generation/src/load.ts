@@ -8,6 +8,7 @@ import {
   isFloatDType,
   isTensorSubclass,
   nextTask,
+  UnsupportedOpError,
   type Device,
   type FloatDType,
   type Tensor,
@@ -178,11 +179,14 @@ function assembled(
     if (!AoError.isInstance(error)) throw error
     const shapes = new Set([...planned.values()].map(({ shape }) => `[${shape.join(', ')}]`))
     const expected = `${planned.size} tensors such as ${where} to fit together as ${name}`
-    return refuse(expected, `${[...shapes].join(', ')}: ${error.message}`)
+    const cure =
+      error instanceof UnsupportedOpError ? 'Quantize them to another format.' : undefined
+    return refuse(expected, `${[...shapes].join(', ')}: ${error.message}`, cure)
   }
 }
 
-function refuse(expected: string, got: string): never {
-  const cure = 'The weights and config.json must be of one model.'
+const ONE_MODEL = 'The weights and config.json must be of one model.'
+
+function refuse(expected: string, got: string, cure: string = ONE_MODEL): never {
   throw new FormatError({ package: '@ao/text-generation', expected, got, cure })
 }

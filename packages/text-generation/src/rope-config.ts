@@ -110,11 +110,15 @@ export function parseRopeByLayerType<Type extends string>(
   return Object.fromEntries(parsed) as Record<Type, RopeConfig>
 }
 
-/** The share of each head's elements that turn, and how long texts may get, of a rope. */
+/**
+ * How long texts may get: `maxPositions`, or what a rope stretches a model to where `max_position_embeddings` is
+ * that of its training. Of `dynamic` it is 64 times that: it has no end of its own.
+ */
 export function longestText(rope: RopeConfig, maxPositions: number): number {
   takes('o<type:x>n', rope, maxPositions)
   if (rope.type !== 'yarn' && rope.type !== 'dynamic') return maxPositions
-  const stretched = Math.floor(rope.factor * rope.originalMaxPositions)
+  const factor = rope.type === 'yarn' ? rope.factor : 64
+  const stretched = Math.floor(factor * rope.originalMaxPositions)
   return Math.min(Math.max(maxPositions, stretched), MAX_POSITIONS)
 }
 
