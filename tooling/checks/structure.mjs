@@ -27,7 +27,7 @@ const PACKAGE_SIZES = {
   'int4-tile-packed-to-4d': { lines: 800, files: 13 },
   intx: { lines: 900, files: 9 },
   uintx: { lines: 1150, files: 12 },
-  'quant-primitives': { lines: 5700, files: Infinity },
+  'quant-primitives': { lines: 5200, files: Infinity },
 }
 /** Most lines below `src` of all packages together. */
 const ALL_LINES = 51_000

@@ -2,9 +2,9 @@
 
 import { isFloat8DType, type Tensor } from '@ao/base-tensor'
 import { kernel, type KernelSet, type Variant } from '@ao/kernels-webgpu'
-import { float8Kernels as quantizeKernels } from '@ao/quant-primitives/webgpu'
 import {
   byteDecoder,
+  float8Kernels as quantizeKernels,
   floatMatrices,
   INT8_MATRIX_TUNING,
   linearPrograms,

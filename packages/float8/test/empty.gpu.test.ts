@@ -1,9 +1,15 @@
 /** @file Every op of this package on empty inputs. */
 
-import { fromFloat32, numelOf, type Tensor } from '@ao/base-tensor'
+import { cast, fromFloat32, numelOf, type Tensor } from '@ao/base-tensor'
 import { PerGroup, PerRow, PerTensor } from '@ao/granularity'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectEmptyInputs, sized } from '@ao/kernels-webgpu/testing'
+import {
+  chooseScaleFloat8,
+  dequantizeAffineFloat8,
+  fakeQuantizeAffineFloat8,
+  quantizeAffineFloat8,
+} from '@ao/quant-primitives'
 import { testGPU } from '@ao/webgpu-driver/gpu'
 import { expect, it } from 'vitest'
 import {
@@ -40,6 +46,34 @@ const CASES = [1, 20].flatMap((M) => [
   ),
 ])
 
+/** Blocks of a matrix (N, K), each with the shape of its scales. */
+const BLOCKS = [
+  (n: number, k: number) => ({ block: [1, k], scale: [n, 1] }),
+  (n: number, k: number) => ({ block: [1, 8], scale: [n, k / 8] }),
+  (n: number, k: number) => ({ block: [n, k], scale: [1, 1] }),
+]
+const positive = (...shape: number[]): Tensor =>
+  fromFloat32(new Float32Array(numelOf(shape)).fill(0.5), shape, 'float32')
+
+const CONVERSIONS = BLOCKS.flatMap((blocks) => [
+  ...[chooseScaleFloat8, fakeQuantizeAffineFloat8].map((op) =>
+    sized(op, { N: 3, K: 16 }, ({ N, K }) => [ramp(N, K), blocks(N, K).block]),
+  ),
+  sized(quantizeAffineFloat8, { N: 3, K: 16 }, ({ N, K }) => [
+    ...[ramp(N, K), positive(...blocks(N, K).scale)],
+  ]),
+  sized(dequantizeAffineFloat8, { N: 3, K: 16 }, ({ N, K }) => [
+    ...[cast(ramp(N, K), 'float8_e4m3fn'), positive(...blocks(N, K).scale)],
+  ]),
+])
+
+it.each(CONVERSIONS.map((each, i) => [`${each.op.opName} ${i}`, each] as const))(
+  '%s of empty inputs is empty, or refused',
+  async (_name, each) => {
+    expect(await expectEmptyInputs(device, each)).toBeGreaterThanOrEqual(0)
+  },
+)
+
 it.each(CASES.map((each, i) => [`${each.op.opName} ${i}`, each] as const))(
   '%s takes empty inputs, or refuses them',
   async (_name, each) => {
@@ -48,7 +82,6 @@ it.each(CASES.map((each, i) => [`${each.op.opName} ${i}`, each] as const))(
 )
 
 it('of every kernel', () => {
-  const tested = new Set(CASES.map(({ op }) => op.opName))
-  const own = webgpuKernels.map(({ op }) => op.opName).filter((name) => name.startsWith('float8.'))
-  expect(own.filter((name) => !tested.has(name))).toEqual([])
+  const tested = new Set([...CASES, ...CONVERSIONS].map(({ op }) => op.opName))
+  expect(webgpuKernels.map(({ op }) => op.opName).filter((name) => !tested.has(name))).toEqual([])
 })

@@ -51,15 +51,6 @@ const CASES = BLOCKS.flatMap((blocks) => [
     const { block, scale } = blocks(N, K)
     return [codes('int8', N, K), block, positive(...scale), codes('int8', ...scale), 'int8']
   }),
-  ...[all.chooseScaleFloat8, all.fakeQuantizeAffineFloat8].map((op) =>
-    sized(op, { N: 3, K: 16 }, ({ N, K }) => [ramp(N, K), blocks(N, K).block]),
-  ),
-  sized(all.quantizeAffineFloat8, { N: 3, K: 16 }, ({ N, K }) => [
-    ...[ramp(N, K), positive(...blocks(N, K).scale)],
-  ]),
-  sized(all.dequantizeAffineFloat8, { N: 3, K: 16 }, ({ N, K }) => [
-    ...[codes('float8_e4m3fn', N, K), positive(...blocks(N, K).scale)],
-  ]),
   sized(all.quantizeAffineNoZeroPoint, { N: 3, K: 16 }, ({ N, K }) => {
     const { block, scale } = blocks(N, K)
     return [ramp(N, K), block, positive(...scale), 'int8']

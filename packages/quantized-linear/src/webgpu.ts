@@ -24,6 +24,7 @@ export {
 } from './webgpu/decoder.ts'
 export { byExperts, dequantizeWeight } from './webgpu/dequantize.ts'
 export { elementwise } from './webgpu/elementwise.ts'
+export { float8Kernels } from './webgpu/float8-kernels.ts'
 export { float8ScalesKernel } from './webgpu/float8-scales.ts'
 export { int4WordKernels, int4ZeroPointKernels } from './webgpu/int4-words.ts'
 export { int4PackKernels } from './webgpu/int4-pack.ts'

@@ -1,6 +1,6 @@
 import type { DenseTensor, Tensor } from '@ao/base-tensor'
 import type { GPU } from '@ao/kernels-webgpu'
-import { roundToFloat8, type Float8Rule } from '@ao/quant-primitives/webgpu'
+import { roundToFloat8, type Float8Rule } from './float8-kernels.ts'
 
 const RULE: Float8Rule = {
   float8Dtype: 'float8_e4m3fn',

@@ -21,24 +21,29 @@ import {
   type ProgramMaker,
 } from '@ao/kernels-webgpu'
 import {
-  blockSizeOfScale,
   chooseScaleFloat8,
   dequantizeAffineFloat8,
   fakeQuantizeAffineFloat8,
-  finiteScales,
   quantizeAffineFloat8,
   type Float8ScaleOptions,
-} from '../float8.ts'
-import { blockRanges } from './choose.ts'
-import { convertBlocks, converter, type Conversion } from './convert.ts'
-import dequantizeSource from './float8-dequantize.wgsl'
-import quantizeSource from './float8-quantize.wgsl'
-import roundSource from './float8-round.wgsl'
-import scalesSource from './float8-scales.wgsl'
-import source from './float8.wgsl'
-import { roundingDefines } from './rounding.ts'
-import { areContiguousBlocks, elementDefines } from './contiguous-blocks.ts'
-import { arithmeticWgsl } from './snippets.ts'
+} from '@ao/quant-primitives'
+import {
+  areContiguousBlocks,
+  arithmeticWgsl,
+  blockRanges,
+  blockSizeOfScale,
+  convertBlocks,
+  converter,
+  elementDefines,
+  finiteScales,
+  roundingDefines,
+  type Conversion,
+} from '@ao/quant-primitives/webgpu'
+import dequantizeSource from './wgsl/float8/dequantize.wgsl'
+import source from './wgsl/float8/format.wgsl'
+import quantizeSource from './wgsl/float8/quantize.wgsl'
+import roundSource from './wgsl/float8/round.wgsl'
+import scalesSource from './wgsl/float8/scales.wgsl'
 
 const scales: ProgramMaker = /* @__PURE__ */ wgsl(
   'float8 scales',

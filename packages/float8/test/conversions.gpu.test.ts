@@ -1,29 +1,30 @@
-/** @file float8 on the GPU: the bits of the CPU. */
+/** @file Scales, codes and numbers of float8 on the GPU: the bits of the CPU. */
 
 import {
   fromFloat32,
   numelOf,
+  tensor,
   type Float8DType,
   type FloatDType,
   type Tensor,
 } from '@ao/base-tensor'
 import { denseKernels, WebGPUDevice } from '@ao/kernels-webgpu'
 import { expectReference } from '@ao/kernels-webgpu/testing'
-import { testGPU } from '@ao/webgpu-driver/gpu'
-import { loadSpecGolden } from '@ao/test-data'
-import { describe, expect, it } from 'vitest'
 import {
   chooseScaleFloat8,
   dequantizeAffineFloat8,
   fakeQuantizeAffineFloat8,
   quantizeAffineFloat8,
   type Float8ScaleOptions,
-} from '../src/index.ts'
-import { webgpuKernels } from '../src/webgpu.ts'
-import { goldenCases, goldenTensor } from './golden.ts'
+} from '@ao/quant-primitives'
+import { float8Kernels } from '@ao/quantized-linear/webgpu'
+import { loadSpecGolden, toNumbers } from '@ao/test-data'
+import { golden } from '@ao/test-tensors'
+import { testGPU } from '@ao/webgpu-driver/gpu'
+import { describe, expect, it } from 'vitest'
 
 const gpu = await testGPU()
-const device = gpu && (await WebGPUDevice.create({ gpu, kernels: [denseKernels, webgpuKernels] }))
+const device = gpu && (await WebGPUDevice.create({ gpu, kernels: [denseKernels, float8Kernels] }))
 
 /** All four ops on the same input, each from what the CPU gave for the one before. */
 async function expectSame(
@@ -47,8 +48,8 @@ function numbers(shape: readonly number[], dtype: FloatDType, peak: number = 1):
 }
 
 describe.skipIf(!device)('float8 on the GPU', () => {
-  const golden = goldenCases('primitives_float8').filter(([, { op }]) => op === 'float8')
-  it.each(golden)('golden %s', async (_name, { args, inputs }) =>
+  const cases = golden('primitives_float8').filter(({ op }) => op === 'float8')
+  it.each(cases)('golden $name', async ({ args, inputs }) =>
     expectSame(inputs['x'] as Tensor, args['block_size'], args['float8_dtype'], { finite: true }),
   )
 
@@ -56,10 +57,15 @@ describe.skipIf(!device)('float8 on the GPU', () => {
     const bounded = loadSpecGolden('float8').filter((c) => c['hp_value_ub'] ?? c['hp_value_lb'])
     expect(bounded.length).toBeGreaterThan(3)
     for (const c of bounded.filter((_, i) => i % 3 === 0)) {
-      await expectSame(goldenTensor(c['input'], c['dtype']), c['block_size'], c['float8'], {
-        hpValueLb: c['hp_value_lb'] ?? undefined,
-        hpValueUb: c['hp_value_ub'] ?? undefined,
-      })
+      await expectSame(
+        tensor(toNumbers(c['input']), { dtype: c['dtype'] }),
+        c['block_size'],
+        c['float8'],
+        {
+          hpValueLb: c['hp_value_lb'] ?? undefined,
+          hpValueUb: c['hp_value_ub'] ?? undefined,
+        },
+      )
     }
   })
 
