@@ -1,4 +1,4 @@
-// After float8.wgsl. Blocks of neighbours as float8 leaves them: a workgroup rounds a block.
+// After format.wgsl. Blocks of neighbours as float8 leaves them: a workgroup rounds a block.
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read_write> rounded: array<f32>;
 

@@ -1,4 +1,4 @@
-// After float8.wgsl. Scales of blocks from the ranges of their parts, one a thread.
+// After format.wgsl. Scales of blocks from the ranges of their parts, one a thread.
 @group(0) @binding(0) var<storage, read> ranges: array<vec2i>;
 @group(0) @binding(1) var<storage, read_write> scales: array<f32>;
 
