@@ -17,10 +17,7 @@ const folders = (kind: string): string[] =>
   shared ? readdirSync(join(shared, kind)).map((name) => `${kind}/${name}`) : []
 
 /** How far logits in bfloat16 may be from those of a GPU: normalised mean squares. */
-function budgetOf(name: string): number {
-  if (name.includes('fp8dyn')) return 6e-3 // inputs of 3 bits: what is at a tie goes either way
-  return /dyn|8da4w/.test(name) ? 5e-3 : 1e-3
-}
+const budgetOf = (name: string): number => (/dyn|8da4w/.test(name) ? 5e-3 : 1e-3)
 
 /** The largest of a row of logits, and how far it is above the next one. */
 function best(row: Float32Array): { readonly id: number; readonly margin: number } {

@@ -43,8 +43,9 @@ export function parseConfig(
   for (const family of families) takes('o<modelTypes:l architectures:l parse:f>', family)
   const fields = new ConfigFields(json, where)
   const types = families.flatMap(({ modelTypes }) => modelTypes)
-  const type = fields.choice('model_type', types, undefined)
-  const family = families.find(({ modelTypes }) => modelTypes.includes(type)) as CausalLMFamily
+  const type = fields.get('model_type')
+  const family = families.find(({ modelTypes }) => modelTypes.includes(type as string))
+  if (!family) return fields.reject('model_type', `one of ${types.join(', ')}`, OTHER_MODELS)
   const parsed = family.parse(fields)
   const ropes = parsed.layerRopes ?? [parsed.rope]
   const isByLength = ropes.some((rope) => ropeRegime(rope, 1) !== undefined)
@@ -52,6 +53,9 @@ export function parseConfig(
   checkUnreadFields(fields, fieldRules(family), config, options)
   return { family, config }
 }
+
+const OTHER_MODELS =
+  '@ao/causal-lm has more families to pass. What none of them runs can be quantized all the same, as files.'
 
 /** Reads config.json of `folder`, and the ids that end a text of its generation_config.json. */
 export async function readConfig(

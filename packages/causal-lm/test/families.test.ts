@@ -108,6 +108,7 @@ describe('config.json', () => {
 
   it.each<[string, object, string]>([
     ['bert', {}, 'Expected model_type in config.json to be one of llama, qwen2, qwen3,'],
+    ['mamba', {}, 'can be quantized all the same, as files'],
     ['qwen3', { attn_logit_softcapping: 30 }, 'attn_logit_softcapping: 30'],
     ['mistral', { rope_interleaved: true }, 'rope_interleaved: true'],
     ['phi3', { partial_rotary_factor: 2 }, 'partial_rotary_factor in config.json to be a number'],

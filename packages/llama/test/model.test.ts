@@ -79,8 +79,8 @@ describe('forward', () => {
     const exact = (await load()).forward(IDS)
     const logits = (await LlamaForCausalLM.fromPretrained(folder, { dtype })).forward(IDS)
     expect(logits.dtype).toBe(dtype)
-    // Measured 39.0 dB and 59.5 dB.
-    const limit = dtype === 'bfloat16' ? 37 : 57
+    // Measured 36.3 dB and 59.4 dB, with scores and weights of attention rounded as transformers does.
+    const limit = dtype === 'bfloat16' ? 35 : 57
     expect(sqnr(hostFloat32(exact), hostFloat32(logits))).toBeGreaterThan(limit)
   })
 
