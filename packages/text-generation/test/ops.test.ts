@@ -108,9 +108,10 @@ describe('attention', () => {
     const out = attention(q, k, v, 3)
     expect(out.dtype).toBe('bfloat16')
     const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b)
-    const [[[query]], keys, values] = [q, k, v].map(rows) as [Rows, Rows, Rows]
+    const [queries, keys, values] = [q, k, v].map(rows) as [Rows, Rows, Rows]
+    const query = queries[0]?.[0] as number[]
     const scores = keys.map(([key]) => {
-      const product = sum((query as number[]).map((x, d) => x * (key?.[d] as number)))
+      const product = sum(query.map((x, d) => x * (key?.[d] as number)))
       return roundToBfloat16(roundToBfloat16(product) / Math.sqrt(8))
     })
     const total = sum(scores.map(Math.exp))

@@ -16,6 +16,9 @@ const CONFIGS = {
   Int8Tensor: (_, { Int8WeightOnlyConfig }) => new Int8WeightOnlyConfig(),
   IntxUnpackedToInt8Tensor: (_, { IntxWeightOnlyConfig }) =>
     new IntxWeightOnlyConfig({ weightDtype: 'int4' }),
+  UIntxBitPackedTensor: (_, { UIntxWeightOnlyConfig }) => new UIntxWeightOnlyConfig(),
+  UintxTensor: (_, { UIntXWeightOnlyConfig }) =>
+    new UIntXWeightOnlyConfig({ dtype: 'uint3', groupSize: 64 }),
 }
 
 for (const entry of process.argv.slice(2)) {
