@@ -140,13 +140,29 @@ export const device = await WebGPUDevice.create({ kernels: [webgpuKernels] })
   {
     name: 'a llama model',
     label: 'a Llama model, with its tokenizer',
-    code: `export { LlamaForCausalLM } from '@ao/llama'`,
+    code: `export { LlamaForCausalLM, loadTokenizer } from '@ao/llama'`,
     packages: [
       ...['base-tensor', 'nn', 'safetensors', 'text-generation', 'causal-lm', 'llama'],
       '@huggingface/tokenizers',
     ],
     mustNotAppear: [...WGSL, 'Int8Tensor', 'gemma3_text'],
-    maxBytes: 38500,
+    maxBytes: 53000,
+  },
+  {
+    name: 'a page that runs a quantized model',
+    label: 'the page above: an int8 model from a URL, with its tokenizer',
+    code: `
+      import { Int8Tensor } from '@ao/int8'
+      import { LlamaForCausalLM, loadTokenizer } from '@ao/llama'
+      import { urlFolder } from '@ao/safetensors'
+      export { Int8Tensor, LlamaForCausalLM, loadTokenizer, urlFolder }`,
+    packages: [
+      ...['base-tensor', 'granularity', 'int8', 'quant-primitives', 'quantized-linear'],
+      ...['nn', 'safetensors', 'text-generation', 'causal-lm', 'llama'],
+      '@huggingface/tokenizers',
+    ],
+    mustNotAppear: [...WGSL, 'gemma3_text'],
+    maxBytes: 69000,
   },
   {
     name: 'a model of one family',

@@ -96,7 +96,7 @@ export class Attention extends Module {
     const { headDim, qkNorm } = this.#config
     const shape = [x.shape[0] as number, heads, headDim]
     if (!qkNorm || norm === undefined) return reshape(x, shape)
-    const { forward } = { forward: (y: Tensor) => child<RMSNorm>(this, norm).forward(y) }
-    return qkNorm === 'head' ? forward(reshape(x, shape)) : reshape(forward(x), shape)
+    const module = child<RMSNorm>(this, norm)
+    return qkNorm === 'head' ? module.forward(reshape(x, shape)) : reshape(module.forward(x), shape)
   }
 }

@@ -48,7 +48,6 @@ const activationCodec: JsonCodec<IntxActivation> = {
  */
 export class IntxUnpackedToInt8Tensor extends BitsTensor implements IntxFields {
   static override readonly formatName: string = 'IntxUnpackedToInt8Tensor'
-  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
   static override readonly tensorAttributeNames: readonly string[] = [
     'targetDtype',
     'blockSize',

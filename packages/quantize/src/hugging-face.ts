@@ -1,6 +1,7 @@
 /** @file The `quantization_config` that Hugging Face's transformers keeps in `config.json`. */
 
 import {
+  booleanCodec,
   decodeJson,
   FormatError,
   isJsonObject,
@@ -49,9 +50,14 @@ export function readQuantizationConfig(
   return new TorchAoConfig({
     config: configFromJson(quantType['default'], options, `${path}.quant_type.default`),
     modulesToNotConvert: decodeJson(modulesCodec, modules, `${path}.modules_to_not_convert`),
-    includeInputOutputEmbeddings: json['include_input_output_embeddings'] === true,
-    untieEmbeddingWeights: json['untie_embedding_weights'] === true,
+    includeInputOutputEmbeddings: flag(json, 'include_input_output_embeddings', path),
+    untieEmbeddingWeights: flag(json, 'untie_embedding_weights', path),
   })
+}
+
+/** A boolean; false where it is absent or null. */
+function flag(json: Readonly<Record<string, Json>>, key: string, path: string): boolean {
+  return decodeJson(booleanCodec, json[key] ?? false, `${path}.${key}`)
 }
 
 /** The `quantization_config` of a Hugging Face `config.json`, for a model quantized with `config`. */

@@ -49,7 +49,10 @@ export class TorchAoConfig implements HuggingFaceQuantization {
   readonly untieEmbeddingWeights: boolean
 
   constructor(fields: Pick<HuggingFaceQuantization, 'config'> & Partial<HuggingFaceQuantization>) {
-    takes('o<config:o>', fields)
+    takes(
+      'o<config:o>{config modulesToNotConvert includeInputOutputEmbeddings untieEmbeddingWeights}',
+      fields,
+    )
     const { config } = fields
     takes('o<quantizeTensor:f>', config)
     this.config = config

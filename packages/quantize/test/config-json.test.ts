@@ -204,6 +204,10 @@ describe('quantization_config of Hugging Face', () => {
   const errors: [Json, string][] = [
     [[], 'Expected config.json to be an object, got [].'],
     [
+      { quantization_config: { ...stored, untie_embedding_weights: 'true' } },
+      'Expected quantization_config.untie_embedding_weights to be',
+    ],
+    [
       { quantization_config: { quant_method: 'gptq' } },
       'Expected quantization_config.quant_method to be "torchao", got "gptq".',
     ],

@@ -133,6 +133,11 @@ describe('what transformers quantizes', () => {
     expect(report.skipped).toEqual([{ name: `${EMBED}.weight`, reason }])
   })
 
+  it('refuses fields that it does not know', () => {
+    const fields = { config: step, modules_to_not_convert: ['lm_head'] }
+    expect(() => new TorchAoConfig(fields)).toThrow('modules_to_not_convert')
+  })
+
   it('says why something stays, and takes no filter', async () => {
     const given = quantization({ config: byName, modulesToNotConvert: ['model.embed'] })
     const { report } = await quantizeStateDict(new Model(false).stateDict(), given)

@@ -66,7 +66,6 @@ const views: BlockwiseViews<UIntxBitPackedFields> =
  */
 export class UIntxBitPackedTensor extends BitsTensor implements UIntxBitPackedFields {
   static override readonly formatName: string = 'UIntxBitPackedTensor'
-  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
   static override readonly tensorAttributeNames: readonly string[] = [
     ...['gemliteKwargs', 'bitWidth', 'blockSize', 'dtype'],
   ]

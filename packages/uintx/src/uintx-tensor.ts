@@ -62,7 +62,6 @@ const SHARDS = { 4: 'int4Shard', 2: 'int2Shard', 1: 'int1Shard' } as const
  */
 export class UintxTensor extends BitsTensor implements UintxTensorFields {
   static override readonly formatName: string = 'UintxTensor'
-  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
   static override readonly tensorAttributeNames: readonly string[] = [
     ...['bitWidth', 'packDim', 'blockSize', 'dtype'],
   ]

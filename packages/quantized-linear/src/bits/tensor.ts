@@ -20,6 +20,8 @@ import { packBits, unpackBits } from './pack.ts'
 
 /** A weight of codes of a few bits. A format adds how many they are, and what its files hold. */
 export abstract class BitsTensor extends TensorSubclass implements BitsFields {
+  static override readonly tensorDataNames: readonly string[] = ['qdata', 'scale', 'zeroPoint']
+
   declare readonly dtype: FloatDType
   declare readonly qdata: DenseTensor
   declare readonly scale: DenseTensor
